@@ -1,0 +1,167 @@
+"""The card of a preset: what it is, where it comes from, what it reached."""
+
+import json
+from pathlib import Path
+
+from keras_s2s.zoo import folders, integrity
+
+_REQUIRED = ("title", "description", "task", "licence", "data", "metrics", "recipe", "examples")
+_PIPELINES = {"translation": "translation"}
+
+
+def card(name_or_path):
+    """Reads the card of a preset.
+
+    Args:
+        name_or_path: name or alias of a shipped preset, or the path of a preset's folder.
+
+    Returns:
+        The card as a dict; `keras_s2s.zoo.write_card` explains its keys.
+
+    Raises:
+        ValueError: if the preset is unknown or its card is not JSON.
+        FileNotFoundError: if there is no such folder, or no card in it.
+
+    Example:
+        ```python
+        for name in keras_s2s.zoo.list():
+            print(name, keras_s2s.zoo.card(name)["licence"])
+        ```
+    """
+    return read(folders.find(name_or_path))
+
+
+def read(folder):
+    """Reads `card.json` of a folder."""
+    path = Path(folder) / "card.json"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"The preset at {str(folder)!r} has no card. `keras_s2s.zoo.write_card` writes one."
+        )
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(found.get("files"), dict):
+            raise ValueError("it has no `files`")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(
+            f"Preset file {str(path)!r} was truncated or changed: {error}. Restore it: reinstall "
+            "the package, or copy the folder again from where it came."
+        ) from error
+    return found
+
+
+def write_card(folder, card=None):
+    """Writes `card.json` with the sha256 of every file, and `README.md`, the card for people.
+
+    For whoever makes a preset: call it last, when all other files are there, and again whenever
+    one of them changed.
+
+    Args:
+        folder: path of a preset, as written by `model.save_to_preset`.
+        card: dict with
+            `title`, `description` (one line each),
+            `task` (such as `"translation"`),
+            `licence` (of the weights, as an SPDX id where there is one),
+            `data` (list of `{"name", "licence"}`, optionally `"description"`),
+            `metrics` (list of `{"name", "value", "dataset"}`, optionally `"signature"`),
+            `recipe` (`{"train": command, "evaluate": command}`, optionally `"hardware"`, `"time"`),
+            `examples` (list of `{"input", "output"}` which `keras_s2s.zoo.verify` repeats)
+            and optionally `languages` (list of codes), `limitations` and `changes` (text).
+            `None` takes the card that is there and computes the hashes anew.
+
+    Returns:
+        The card as written, with `files`.
+
+    Raises:
+        ValueError: if a key is missing.
+    """
+    folder = Path(folder)
+    card = dict(read(folder) if card is None else card)
+    missing = [key for key in _REQUIRED if key not in card]
+    if missing:
+        raise ValueError(f"The card lacks {', '.join(missing)}. Received keys: {sorted(card)}")
+    _write(folder / "README.md", _readme(folder.resolve().name, card))
+    card["files"] = integrity.hashes(folder)
+    _write(folder / "card.json", json.dumps(card, ensure_ascii=False, indent=2) + "\n")
+    return card
+
+
+def _write(path, text):
+    # Bytes, so that the line ends, and with them the hashes, are the same on every system.
+    path.write_bytes(text.encode("utf-8"))
+
+
+def _readme(name, card):
+    sections = [
+        _header(name, card),
+        f"# {card['title']}",
+        card["description"],
+        _usage(name, card),
+        _section("Figures", _figures(card["metrics"])),
+        _section("Data", "\n".join(_source(source) for source in card["data"])),
+        _section("Recipe", _recipe(card["recipe"])),
+        _section("Limitations", card.get("limitations")),
+        _section("Changes", card.get("changes")),
+        _section("Licence", f"{card['licence']} (the weights)."),
+    ]
+    return "\n\n".join(section for section in sections if section) + "\n"
+
+
+def _section(title, text):
+    return f"## {title}\n\n{text}" if text else ""
+
+
+def _header(name, card):
+    # The fields that model hubs read. YAML takes JSON for every value.
+    results = [
+        {
+            "task": {"type": card["task"], "name": card["title"]},
+            "dataset": {"name": metric["dataset"], "type": metric["dataset"]},
+            "metrics": [
+                {"type": metric["name"].lower(), "name": metric["name"], "value": metric["value"]}
+            ],
+        }
+        for metric in card["metrics"]
+    ]
+    fields = {
+        "language": card.get("languages", []),
+        "license": card["licence"].lower(),
+        "library_name": "keras-s2s",
+        "pipeline_tag": _PIPELINES.get(card["task"]),
+        "tags": ["keras", "sequence-to-sequence", card["task"]],
+        "datasets": [source["name"] for source in card["data"]],
+        "metrics": sorted({metric["name"].lower() for metric in card["metrics"]}),
+        "model-index": [{"name": name, "results": results}],
+    }
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in fields.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _usage(name, card):
+    first = card["examples"][0] if card["examples"] else None
+    call = f"model.generate({json.dumps(first['input'], ensure_ascii=False)})" if first else ""
+    code = ["import keras_s2s", "", f'model = keras_s2s.zoo.load("{name}")', call]
+    if first:
+        code.append(f"# {first['output']}")
+    return "\n".join(["```python", *code, "```"])
+
+
+def _figures(metrics):
+    if not metrics:
+        return ""
+    rows = ["| data | metric | value | signature |", "| --- | --- | --- | --- |"]
+    for metric in metrics:
+        signature = f"`{metric['signature']}`" if metric.get("signature") else ""
+        rows.append(f"| {metric['dataset']} | {metric['name']} | {metric['value']} | {signature} |")
+    return "\n".join(rows)
+
+
+def _source(source):
+    about = f": {source['description']}" if source.get("description") else ""
+    return f"- {source['name']} ({source['licence']}){about}"
+
+
+def _recipe(recipe):
+    lines = [f"- {kind}: `{recipe[kind]}`" for kind in ("train", "evaluate") if recipe.get(kind)]
+    lines += [f"- {kind}: {recipe[kind]}" for kind in ("hardware", "time") if recipe.get(kind)]
+    return "\n".join(lines)

@@ -1,0 +1,63 @@
+"""Checks the files of a preset against the hashes in its card."""
+
+import hashlib
+from pathlib import Path
+
+# Files for people: not needed to build the model, so that a note written into one stops nobody.
+_FOR_PEOPLE = {".md", ".toml"}
+
+
+def hashes(folder):
+    """Computes the sha256 of every file of a preset but `card.json`, which holds the hashes.
+
+    Args:
+        folder: path of the preset.
+
+    Returns:
+        Dict from relative path, with forward slashes, to hexadecimal sha256; sorted.
+    """
+    folder = Path(folder)
+    files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+    return {
+        name: _sha256(folder / name)
+        for name in files
+        if (folder / name).is_file() and name != "card.json"
+    }
+
+
+def check(folder, expected, needed_only=False):
+    """Compares files with their hashes.
+
+    Args:
+        folder: path of the preset.
+        expected: dict from relative path to sha256, `files` of the card.
+        needed_only: leave out the files that no model is built from (README, recipe).
+
+    Raises:
+        FileNotFoundError: if a file is missing.
+        ValueError: if a file is not the one that was hashed.
+    """
+    for name, right in expected.items():
+        path = Path(folder) / name
+        if needed_only and path.suffix in _FOR_PEOPLE:
+            continue
+        if not path.is_file():
+            raise FileNotFoundError(f"Preset file {str(path)!r} is missing. {_fix(folder)}")
+        actual = _sha256(path)
+        if actual != right:
+            raise ValueError(
+                f"Preset file {str(path)!r} was truncated or changed: expected sha256 {right}, "
+                f"actual {actual} ({path.stat().st_size:,} bytes). {_fix(folder)}"
+            )
+
+
+def _fix(folder):
+    return (
+        "Restore it: reinstall the package, or copy the folder again from where it came. If the "
+        f"change is meant, call `keras_s2s.zoo.write_card({str(folder)!r})`."
+    )
+
+
+def _sha256(path):
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
