@@ -1,0 +1,1 @@
+"""What `keras.ops` cannot do, once per backend. Private."""

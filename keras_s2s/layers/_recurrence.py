@@ -1,0 +1,104 @@
+"""Recurrent cells split in two: what depends on the inputs, and what depends on the state.
+
+Keras multiplies each step's input inside its loop. Multiplied here for all steps at
+once, before the loop, the same weights give the same numbers in less time.
+"""
+
+import keras
+from keras import ops
+
+from keras_s2s._backend.scan import scan
+
+CELLS = {
+    "rnn": keras.layers.SimpleRNN,
+    "gru": keras.layers.GRU,
+    "lstm": keras.layers.LSTM,
+}
+#: How many tensors a cell's state has: h, or h and c.
+STATE_SIZE = {"rnn": 1, "gru": 1, "lstm": 2}
+
+
+def make(cell, units, dtype, name):
+    """A Keras recurrent layer, which owns the weights and knows cuDNN."""
+    return CELLS[cell](units, return_sequences=True, return_state=True, dtype=dtype, name=name)
+
+
+def check_cell(cell):
+    if cell not in CELLS:
+        raise ValueError(f"`cell` must be one of {sorted(CELLS)}. Received: cell={cell!r}")
+
+
+def project(layer, inputs, rows=slice(None)):
+    """Inputs' share of the gates, `(..., dim)` to `(..., gates)`.
+
+    `rows` takes a part of the kernel, for an input that is a concatenation of which
+    the parts are known at different times. Only the first part brings the bias.
+    """
+    kernel = ops.cast(layer.cell.kernel, inputs.dtype)[rows]
+    gates = ops.matmul(inputs, kernel)
+    if rows.start:
+        return gates
+    bias = ops.cast(layer.cell.bias, inputs.dtype)
+    return gates + (bias[0] if isinstance(layer, keras.layers.GRU) else bias)
+
+
+def advance(layer, gates, state, dropout_mask=None):
+    """One step of the recurrence.
+
+    Args:
+        layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built.
+        gates: `(rows, gates)`, from `project`.
+        state: List of `(rows, units)`.
+        dropout_mask: `(rows, units)` factor of the h that enters the gates, or None.
+
+    Returns:
+        The new state. Its first tensor is the output.
+    """
+    h = state[0] if dropout_mask is None else state[0] * dropout_mask
+    recurrent = ops.matmul(h, ops.cast(layer.cell.recurrent_kernel, h.dtype))
+    if isinstance(layer, keras.layers.LSTM):
+        i, f, g, o = ops.split(gates + recurrent, 4, axis=-1)
+        c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
+        return [ops.sigmoid(o) * ops.tanh(c), c]
+    if isinstance(layer, keras.layers.GRU):
+        recurrent = recurrent + ops.cast(layer.cell.bias, h.dtype)[1]
+        units = layer.units
+        z, r = ops.split(
+            ops.sigmoid(gates[..., : 2 * units] + recurrent[..., : 2 * units]), 2, axis=-1
+        )
+        candidate = ops.tanh(gates[..., 2 * units :] + r * recurrent[..., 2 * units :])
+        return [z * state[0] + (1 - z) * candidate]
+    return [ops.tanh(gates + recurrent)]
+
+
+def zero_state(cell, units, rows, dtype):
+    return [ops.zeros((rows, units), dtype=dtype) for _ in range(STATE_SIZE[cell])]
+
+
+def run(layer, inputs, state, mask=None, dropout_mask=None, reverse=False):
+    """All steps of a recurrent layer.
+
+    Args:
+        layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built.
+        inputs: `(batch, time, dim)`.
+        state: List of `(batch, units)`, the state before the first step.
+        mask: `(batch, time)` bool or None. Where it is False the state stays.
+        dropout_mask: `(batch, units)` factor of the recurrent h, or None.
+        reverse: Whether time runs backwards.
+
+    Returns:
+        Tuple of outputs `(batch, time, units)` and the last state.
+    """
+    gates = ops.transpose(project(layer, inputs), (1, 0, 2))
+    xs = {"gates": gates}
+    if mask is not None:
+        xs["mask"] = ops.expand_dims(ops.transpose(mask), -1)
+
+    def step(state, x):
+        after = advance(layer, x["gates"], state, dropout_mask)
+        if mask is not None:
+            after = [ops.where(x["mask"], new, old) for new, old in zip(after, state)]
+        return after, after[0]
+
+    state, outputs = scan(step, state, xs, like=state[0], reverse=reverse)
+    return ops.transpose(outputs, (1, 0, 2)), state

@@ -1,0 +1,95 @@
+"""What all attentions over a memory share: mask, softmax, weighted sum."""
+
+import keras
+from keras import ops
+
+
+class Attention(keras.layers.Layer):
+    """Base of the attentions: from queries and a memory to contexts and weights.
+
+    The work is split in two. `project_keys` depends on the memory alone and is done
+    once per batch; a call with its result as `keys` does what depends on the query.
+    Both the steps of a sequence and the beams of a search go into the query axis,
+    so that the memory is never repeated.
+
+    A subclass implements `project_keys(values)` and `score(query, keys)`.
+
+    Args:
+        **kwargs: Keras's own layer arguments, such as `name` and `dtype`.
+
+    Call arguments:
+        query: `(batch, queries, query_dim)`.
+        values: `(batch, source, dim)`, the memory.
+        keys: `(batch, source, units)`, what `project_keys(values)` returned. Computed
+            when not given.
+        values_mask: `(batch, source)` bool, False at padding. Taken from the mask that
+            Keras attaches to `values` when not given.
+
+    Returns:
+        Tuple of contexts `(batch, queries, dim)` and attention weights
+        `(batch, queries, source)`. The weights of a row whose memory is all padding
+        are zero.
+    """
+
+    def project_keys(self, values):
+        """Returns the keys `(batch, source, units)` of `values` `(batch, source, dim)`."""
+        raise NotImplementedError
+
+    def score(self, query, keys):
+        """Returns the scores `(batch, queries, source)` of every query with every key."""
+        raise NotImplementedError
+
+    def call(self, query, values, keys=None, values_mask=None):
+        if keys is None:
+            keys = self.project_keys(values)
+        # A float16 sum over the source would lose digits, so the softmax is float32.
+        scores = ops.cast(self.score(query, keys), "float32")
+        if values_mask is not None:
+            valid = ops.expand_dims(ops.cast(values_mask, "bool"), 1)
+            scores = ops.where(valid, scores, -1e9)
+        weights = ops.softmax(scores, axis=-1)
+        if values_mask is not None:
+            weights = ops.where(valid, weights, 0.0)
+        weights = ops.cast(weights, values.dtype)
+        return ops.matmul(weights, values), weights
+
+    def compute_mask(self, *args, **kwargs):
+        return None
+
+    def compute_output_shape(self, query_shape, values_shape, **kwargs):
+        weights = (*query_shape[:2], values_shape[1])
+        return (*query_shape[:2], values_shape[2]), weights
+
+    def compute_output_spec(self, query, values, keys=None, values_mask=None):
+        shapes = self.compute_output_shape(query.shape, values.shape)
+        return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
+
+
+class AdditiveScore(keras.layers.Layer):
+    """`v . tanh(query + key)`, for projected queries and keys of the same size.
+
+    Args:
+        normalize: Whether to use `g v / |v|`, with a trained scalar g, in place of v and
+            to add a trained bias inside the tanh (Salimans and Kingma, 2016,
+            https://arxiv.org/abs/1602.07868).
+    """
+
+    def __init__(self, units, normalize=False, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.normalize = normalize
+
+    def build(self, query_shape, keys_shape):
+        self.vector = self.add_weight((self.units,), initializer="glorot_uniform", name="vector")
+        if self.normalize:
+            self.gain = self.add_weight(
+                (), initializer=keras.initializers.Constant(self.units**-0.5), name="gain"
+            )
+            self.bias = self.add_weight((self.units,), initializer="zeros", name="bias")
+
+    def call(self, query, keys):
+        query, vector = ops.expand_dims(query, 2), ops.convert_to_tensor(self.vector)
+        if self.normalize:
+            vector = self.gain * vector * ops.rsqrt(ops.sum(ops.square(vector)))
+            query = query + self.bias
+        return ops.sum(vector * ops.tanh(query + ops.expand_dims(keys, 1)), axis=-1)

@@ -1,0 +1,424 @@
+import keras
+from keras import ops
+
+from keras_s2s._backend.scan import scan
+from keras_s2s.layers import _recurrence
+from keras_s2s.layers._dropout import check_rate, dropout_mask
+from keras_s2s.layers._padding import at_least_one_step
+from keras_s2s.layers.attention import Attention
+from keras_s2s.layers.bahdanau_attention import BahdanauAttention
+from keras_s2s.layers.bridge import Bridge
+from keras_s2s.layers.luong_attention import LuongAttention
+
+ORDERS = ("bahdanau", "luong")
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class RNNDecoder(keras.layers.Layer):
+    """Recurrent decoder: a step over tokens that reads a memory.
+
+    | order | one step |
+    |---|---|
+    | `"bahdanau"` | context c of the previous state; s = cell([embedding y; c]); r = tanh(W [s; c; y]) |
+    | `"luong"` | s = cell(y); context c of s; r = tanh(W [c; s]) |
+    | `"luong"`, input feeding | s = cell([y; r of the previous step]); then the same |
+    | no attention | s = cell(y); r = tanh(W s) |
+
+    The logits are the readout r times the output embedding. In a stack, the query is the
+    state of the last layer, and the context or the fed readout enters the first.
+
+    Where no step depends on an attention result, `call` is one recurrent layer over all
+    steps and one attention over all of its outputs. Otherwise it is a loop that holds
+    only what depends on the step before.
+
+    Args:
+        vocabulary_size: Integer, the number of tokens, including padding (0).
+        units: Integer, size of the state of each layer.
+        embedding_dim: Integer, the size of the embedding; `units` when not given.
+        cell: One of `"rnn"` (tanh), `"gru"`, `"lstm"`.
+        num_layers: Integer, the number of stacked layers.
+        attention: `"bahdanau"` or `"luong"` (with their defaults), an attention layer,
+            or None for the encoder's last state alone.
+        order: `"bahdanau"` (attend, then run the cell) or `"luong"` (the reverse). By
+            default the order of the attention's authors. Any attention goes with both.
+        input_feeding: Whether the readout enters the next step's cell. Only in Luong's
+            order; Bahdanau's feeds the context anyway.
+        bridge: `"dense"`, `"copy"` or `"zero"`, see `keras_s2s.layers.Bridge`.
+        residual: Whether to add its input to each layer's output, from the second on.
+        dropout: Float in [0, 1), rate on the embedding, between layers, and on the
+            readout.
+        recurrent_dropout: Float in [0, 1), rate on the state that enters the gates,
+            one mask per sequence.
+        variational_dropout: Whether `dropout` too draws one mask per sequence in place
+            of one per step.
+        tie_embeddings: Whether the output embedding is the input embedding.
+        **kwargs: Keras's own layer arguments.
+
+    Call arguments:
+        targets: `(batch, target)` integer token ids that enter the steps: the start
+            token, then the target shifted by one.
+        memory: What an encoder returned: a dict of `"values"` `(batch, source, dim)`,
+            `"mask"` `(batch, source)` and, for the bridge, `"state"`.
+        training: Whether to drop.
+        return_attention: Whether to return the attention weights too.
+
+    Returns:
+        Logits `(batch, target, vocabulary_size)`; with `return_attention` a tuple of them
+        and the weights `(batch, target, source)`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or two of them do not go together.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    encoder = keras_s2s.layers.RNNEncoder(16, vocabulary_size=100)
+    decoder = keras_s2s.layers.RNNDecoder(90, 32, attention="bahdanau")
+    memory = encoder(np.array([[5, 7, 3], [8, 3, 0]]))
+    logits = decoder(np.array([[2, 11, 12], [2, 13, 0]]), memory)
+    assert logits.shape == (2, 3, 90)
+
+    memory, state = decoder.start(memory)
+    step_logits, state = decoder.step(np.array([2, 2]), state, memory)
+    np.testing.assert_allclose(step_logits, logits[:, 0], atol=1e-5)
+    ```
+
+    References:
+        Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473, appendix A.2;
+        Luong et al., 2015, https://arxiv.org/abs/1508.04025, sections 3 and 3.3;
+        Press and Wolf, 2017, https://arxiv.org/abs/1608.05859 (tied embeddings).
+    """  # noqa: E501
+
+    def __init__(
+        self,
+        vocabulary_size,
+        units,
+        embedding_dim=None,
+        cell="gru",
+        num_layers=1,
+        attention="bahdanau",
+        order=None,
+        input_feeding=False,
+        bridge="dense",
+        residual=False,
+        dropout=0.0,
+        recurrent_dropout=0.0,
+        variational_dropout=False,
+        tie_embeddings=True,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        _recurrence.check_cell(cell)
+        check_rate("dropout", dropout)
+        check_rate("recurrent_dropout", recurrent_dropout)
+        self.vocabulary_size = vocabulary_size
+        self.units = units
+        self.embedding_dim = embedding_dim or units
+        self.cell = cell
+        self.num_layers = num_layers
+        self.attention = self._make_attention(attention)
+        self.order = order or ("luong" if isinstance(self.attention, LuongAttention) else ORDERS[0])
+        if self.order not in ORDERS:
+            raise ValueError(f"`order` must be one of {ORDERS}. Received: order={order!r}")
+        if input_feeding and (self.attention is None or self.order != "luong"):
+            raise ValueError(
+                "`input_feeding` feeds the attentional readout of Luong's order: use it with an "
+                f"attention and order='luong'. Received: attention={attention!r}, order={order!r}"
+            )
+        self.input_feeding = input_feeding
+        self.bridge_kind = bridge
+        self.residual = residual
+        self.dropout = dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.variational_dropout = variational_dropout
+        self.tie_embeddings = tie_embeddings
+        self.seed_generator = keras.random.SeedGenerator()
+
+        self.embedding = keras.layers.ReversibleEmbedding(
+            vocabulary_size,
+            self.embedding_dim,
+            tie_weights=tie_embeddings,
+            embeddings_initializer=keras.initializers.RandomNormal(
+                stddev=self.embedding_dim**-0.5
+            ),
+            dtype=self.dtype_policy,
+            name="embedding",
+        )
+        self.rnn_layers = [
+            _recurrence.make(cell, units, self.dtype_policy, f"layer_{i}")
+            for i in range(num_layers)
+        ]
+        self.bridge = Bridge(
+            bridge,
+            sizes=[[units] * _recurrence.STATE_SIZE[cell]] * num_layers,
+            dtype=self.dtype_policy,
+            name="bridge",
+        )
+        self.readout = keras.layers.Dense(
+            self.embedding_dim, activation="tanh", dtype=self.dtype_policy, name="readout"
+        )
+
+    def _make_attention(self, attention):
+        if attention is None or isinstance(attention, Attention):
+            return attention
+        kwargs = {"dtype": self.dtype_policy, "name": "attention"}
+        if attention == "bahdanau":
+            return BahdanauAttention(self.units, **kwargs)
+        if attention == "luong":
+            return LuongAttention(**kwargs)
+        raise ValueError(
+            '`attention` must be "bahdanau", "luong", an attention layer of keras_s2s.layers, or '
+            f"None. Received: attention={attention!r}"
+        )
+
+    @property
+    def _steps_depend_on_attention(self):
+        return self.attention is not None and (self.order == "bahdanau" or self.input_feeding)
+
+    def build(self, targets_shape, memory_shape):
+        dim = memory_shape["values"][-1]
+        context_dim = 0 if self.attention is None else dim
+        fed_dim = self.embedding_dim if self.input_feeding else 0
+        if self.order == "bahdanau":
+            fed_dim = context_dim
+        readout_dim = self.units + context_dim
+        if self.order == "bahdanau" and self.attention is not None:
+            readout_dim += self.embedding_dim
+        layers = [
+            (self.embedding, ((None, None),)),
+            (self.bridge, (memory_shape,)),
+            (self.readout, ((None, readout_dim),)),
+        ]
+        for i, layer in enumerate(self.rnn_layers):
+            layers.append((layer, ((None, None, self.units if i else self.embedding_dim + fed_dim),)))
+        if self.attention is not None:
+            layers.append((self.attention, ((None, None, self.units), (None, None, dim))))
+        for layer, shapes in layers:
+            if not layer.built:
+                layer.build(*shapes)
+
+    def start(self, memory):
+        """What is computed once before the steps.
+
+        Args:
+            memory: What an encoder returned.
+
+        Returns:
+            Tuple of the memory with the attention's `"keys"` `(batch, source, units)`
+            added, and the state before the first step: a dict of `"cells"`, for each
+            layer a list of `(batch, units)`, and with input feeding `"readout"`
+            `(batch, embedding_dim)`.
+        """
+        if not self.built:
+            self.build((None, None), keras.tree.map_structure(lambda x: tuple(x.shape), memory))
+        state = {"cells": self.bridge(memory)}
+        if self.attention is not None:
+            memory = {**memory, "keys": self.attention.project_keys(memory["values"])}
+        if self.input_feeding:
+            h = state["cells"][0][0]
+            state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
+        return memory, state
+
+    def step(self, tokens, state, memory, return_attention=False):
+        """One step.
+
+        Args:
+            tokens: `(rows,)` integer ids of the previous tokens. There may be a multiple
+                of the memory's batch of rows, those of one example side by side.
+            state: What `start` or the last step returned, with `rows` rows.
+            memory: The memory that `start` returned.
+            return_attention: Whether to return the attention weights too.
+
+        Returns:
+            Tuple of logits `(rows, vocabulary_size)`, the new state and, with
+            `return_attention`, the weights `(rows, source)`.
+        """
+        embedded = self.embedding(tokens)
+        gates = self._embedding_gates(embedded)
+        state, outputs = self._advance({"gates": gates}, state, memory)
+        if not self._steps_depend_on_attention and self.attention is not None:
+            outputs["context"], outputs["weights"] = self._attend(outputs["hidden"], memory)
+        logits = self._logits(self._read_out(outputs, embedded))
+        if return_attention:
+            self._check_attention()
+            return logits, state, outputs["weights"]
+        return logits, state
+
+    def call(self, targets, memory, training=False, return_attention=False):
+        length = ops.shape(targets)[1]
+        targets = at_least_one_step(targets)
+        memory, state = self.start(memory)
+        embedded = self._drop(self.embedding(targets), training)
+        masks = self._step_masks(embedded, training)
+        if self._steps_depend_on_attention:
+            outputs = self._run_loop(embedded, state, memory, masks)
+        else:
+            outputs = self._run_layers(embedded, state, memory, masks)
+        logits = self._logits(self._drop(self._read_out(outputs, embedded), training))
+        logits = logits[:, :length]
+        if return_attention:
+            self._check_attention()
+            return logits, outputs["weights"][:, :length]
+        return logits
+
+    def _check_attention(self):
+        if self.attention is None:
+            raise ValueError(
+                "`return_attention` needs a decoder with attention. This one has attention=None."
+            )
+
+    def _run_loop(self, embedded, state, memory, masks):
+        """All steps one by one: `(batch, target, ...)` outputs."""
+        gates = ops.transpose(self._embedding_gates(embedded), (1, 0, 2))
+        per_step = {"gates": gates, "between": masks["between"]}
+        like = {"hidden": state["cells"][-1][0], "weights": memory["mask"]}
+        like["weights"] = ops.cast(like["weights"], gates.dtype)
+        if self.input_feeding:
+            like["readout"] = state["readout"]
+        else:
+            like["context"] = memory["values"][:, 0]
+
+        def step(state, x):
+            return self._advance({**masks, **x}, state, memory)
+
+        _, outputs = scan(step, state, per_step, like)
+        return {name: ops.transpose(value, (1, 0, 2)) for name, value in outputs.items()}
+
+    def _run_layers(self, embedded, state, memory, masks):
+        """All steps of one layer after the other, then all of the attention."""
+        hidden = embedded
+        for i, layer in enumerate(self.rnn_layers):
+            inputs = hidden
+            if i and masks["between"]:
+                inputs = inputs * ops.transpose(masks["between"][i - 1], (1, 0, 2))
+            hidden, _ = _recurrence.run(
+                layer, inputs, state["cells"][i], dropout_mask=masks["recurrent"][i]
+            )
+            if self.residual and i:
+                hidden = hidden + inputs
+        outputs = {"hidden": hidden}
+        if self.attention is not None:
+            outputs["context"], outputs["weights"] = self.attention(
+                hidden, memory["values"], keys=memory["keys"], values_mask=memory["mask"]
+            )
+        return outputs
+
+    def _advance(self, x, state, memory):
+        """The part of a step that the next step depends on."""
+        outputs = {}
+        gates = x["gates"]
+        fed = slice(self.embedding_dim, None)
+        if self.order == "bahdanau" and self.attention is not None:
+            query = state["cells"][-1][0]
+            outputs["context"], outputs["weights"] = self._attend(query, memory)
+            gates = gates + _recurrence.project(self.rnn_layers[0], outputs["context"], fed)
+        elif self.input_feeding:
+            gates = gates + _recurrence.project(self.rnn_layers[0], state["readout"], fed)
+
+        cells, hidden = [], None
+        recurrent = x.get("recurrent") or [None] * self.num_layers
+        for i, layer in enumerate(self.rnn_layers):
+            inputs = hidden
+            if i:
+                if x.get("between"):
+                    inputs = inputs * x["between"][i - 1]
+                gates = _recurrence.project(layer, inputs)
+            cells.append(_recurrence.advance(layer, gates, state["cells"][i], recurrent[i]))
+            hidden = cells[-1][0]
+            if self.residual and i:
+                hidden = hidden + inputs
+        outputs["hidden"] = hidden
+        state = {"cells": cells}
+        if self.input_feeding:
+            context, outputs["weights"] = self._attend(hidden, memory)
+            outputs["readout"] = self.readout(ops.concatenate([context, hidden], axis=-1))
+            state["readout"] = outputs["readout"]
+        return state, outputs
+
+    def _attend(self, query, memory):
+        """`(rows, units)` to `(rows, dim)` and `(rows, source)`: beams are queries."""
+        rows, dim = ops.shape(query)
+        batch, source = ops.shape(memory["mask"])
+        if isinstance(batch, int):
+            beams = rows // max(batch, 1)
+        else:
+            beams = rows // ops.maximum(batch, 1)
+        context, weights = self.attention(
+            ops.reshape(query, (batch, beams, dim)),
+            memory["values"],
+            keys=memory["keys"],
+            values_mask=memory["mask"],
+        )
+        return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, source))
+
+    def _embedding_gates(self, embedded):
+        return _recurrence.project(self.rnn_layers[0], embedded, slice(0, self.embedding_dim))
+
+    def _read_out(self, outputs, embedded):
+        if self.input_feeding:
+            return outputs["readout"]
+        if self.attention is None:
+            return self.readout(outputs["hidden"])
+        if self.order == "luong":
+            parts = [outputs["context"], outputs["hidden"]]
+        else:
+            parts = [outputs["hidden"], outputs["context"], embedded]
+        return self.readout(ops.concatenate(parts, axis=-1))
+
+    def _logits(self, readout):
+        return self.embedding(readout, reverse=True)
+
+    def _drop(self, values, training):
+        if not (training and self.dropout):
+            return values
+        batch, steps, dim = ops.shape(values)
+        shape = (batch, 1 if self.variational_dropout else steps, dim)
+        return values * dropout_mask(shape, self.dropout, values.dtype, self.seed_generator)
+
+    def _step_masks(self, embedded, training):
+        """Masks for the loop: `between` layers `(target, batch, units)`, `recurrent` `(batch, units)`."""
+        batch, steps, _ = ops.shape(embedded)
+        dtype = embedded.dtype
+        masks = {"between": [], "recurrent": [None] * self.num_layers}
+        if not training:
+            return masks
+        for i in range(self.num_layers):
+            if i and self.dropout:
+                per_step = (1 if self.variational_dropout else steps, batch, self.units)
+                mask = dropout_mask(per_step, self.dropout, dtype, self.seed_generator)
+                masks["between"].append(ops.broadcast_to(mask, (steps, batch, self.units)))
+            masks["recurrent"][i] = dropout_mask(
+                (batch, self.units), self.recurrent_dropout, dtype, self.seed_generator
+            )
+        return masks
+
+    def compute_mask(self, *args, **kwargs):
+        return None
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "units": self.units,
+            "embedding_dim": self.embedding_dim,
+            "cell": self.cell,
+            "num_layers": self.num_layers,
+            "attention": keras.saving.serialize_keras_object(self.attention),
+            "order": self.order,
+            "input_feeding": self.input_feeding,
+            "bridge": self.bridge_kind,
+            "residual": self.residual,
+            "dropout": self.dropout,
+            "recurrent_dropout": self.recurrent_dropout,
+            "variational_dropout": self.variational_dropout,
+            "tie_embeddings": self.tie_embeddings,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config["attention"] = keras.saving.deserialize_keras_object(config["attention"])
+        return cls(**config)
