@@ -18,7 +18,7 @@ def version():
 TEXT_MACHINES = (
     "(sys_platform == 'linux' and platform_machine == 'x86_64') or sys_platform == 'darwin'"
 )
-TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21; {TEXT_MACHINES}"]
+TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21.1; {TEXT_MACHINES}"]
 TRAIN = ["sentencepiece>=0.2.1"]
 METRICS = ["sacrebleu>=2.6"]
 JAX = ["jax>=0.10.2"]
@@ -33,7 +33,7 @@ setup(
     license="Apache-2.0",
     keywords=["keras", "sequence-to-sequence", "translation", "attention", "beam search"],
     python_requires=">=3.11",
-    install_requires=["keras>=3.15", "numpy>=2", "rich>=14", "typer>=0.16", *TENSORFLOW],
+    install_requires=["keras>=3.15", "numpy>=2", "rich>=15", "typer>=0.29", *TENSORFLOW],
     extras_require={
         "train": TRAIN,
         "metrics": METRICS,
@@ -50,6 +50,7 @@ setup(
             "wheel",
         ],
     },
+    py_modules=["keras_s2s_cli"],
     packages=[
         *find_namespace_packages(include=["keras_s2s", "keras_s2s.*"]),
         "keras_s2s.zoo.presets",
@@ -57,7 +58,7 @@ setup(
     # The trained presets lie at the top of the checkout and inside the package once installed.
     package_dir={"keras_s2s.zoo.presets": "zoo"},
     package_data={"keras_s2s.zoo.presets": ["*/*", "*/assets/**/*"]},
-    entry_points={"console_scripts": ["keras-s2s = keras_s2s.cli:main"]},
+    entry_points={"console_scripts": ["keras-s2s = keras_s2s_cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",
         "Intended Audience :: Developers",

@@ -1,0 +1,245 @@
+"""The command line, `keras-s2s`.
+
+It stands beside the package, because importing the package starts Keras and TensorFlow: that takes
+seconds, which `--help` and a mistyped option need not wait for, and TensorFlow writes to stderr
+while it is imported, which only code that runs before can keep away.
+"""
+
+import contextlib
+import itertools
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+app = typer.Typer(
+    name="keras-s2s",
+    help="Trained sequence-to-sequence models on the command line.",
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+PresetName = Annotated[
+    str, typer.Argument(metavar="NAME", help="A name of `keras-s2s list`, or a preset's folder.")
+]
+
+
+def main(arguments=None):
+    """Runs a command; exits with 0, with 1 after a failure, with 2 if called wrongly."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        status = app(arguments or ["--help"], prog_name="keras-s2s", standalone_mode=False)
+    except Exception as error:
+        # What the parser refuses brings its own exit code and wording.
+        usage = hasattr(error, "format_message")
+        message = error.format_message() if usage else str(error) or type(error).__name__
+        print("keras-s2s:", " ".join(message.split()), file=sys.stderr)
+        status = error.exit_code if usage else 1
+    sys.exit(status)
+
+
+@app.command("list")
+def list_presets():
+    """Name the shipped presets.
+
+    On a terminal a table; elsewhere one line each, name and description separated by a tab.
+    """
+    zoo = _library().zoo
+    presets = zoo.list()
+    if not sys.stdout.isatty():
+        for name, description in presets.items():
+            print(name, description, sep="\t")
+        return
+    table = Table("name", "short", "description", box=None, header_style="bold")
+    short = {name: alias for alias, name in zoo.folders.ALIASES.items()}
+    for name, description in presets.items():
+        table.add_row(name, short.get(name, ""), description)
+    Console().print(table)
+
+
+@app.command()
+def card(name: PresetName):
+    """Show what a preset does, its data, licence and figures."""
+    text = (_find(name) / "README.md").read_text(encoding="utf-8")
+    # The header between the dashes is for machines.
+    body = text.split("\n---\n", 1)[-1].strip()
+    if sys.stdout.isatty():
+        Console().print(Markdown(body))
+    else:
+        print(body)
+
+
+@app.command()
+def verify(name: PresetName):
+    """Check a preset: the hash of every file, then its example sentences word by word."""
+    _find(name)
+    report = _library().zoo.verify(name)
+    print(
+        f"{name}: {len(report['files'])} files intact, {len(report['examples'])} examples as told"
+    )
+
+
+@app.command()
+def generate(
+    name: PresetName,
+    text: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[TEXT]...", help="Sentences; none: one a line from stdin."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            "--input", "-i", help="Read one sentence a line.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    target: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Write here, not to stdout.", dir_okay=False),
+    ] = None,
+    num_beams: Annotated[
+        int | None, typer.Option(min=1, help="Width of the beam search.  [default: the preset's]")
+    ] = None,
+    num_results: Annotated[
+        int, typer.Option(min=1, help="Best results per sentence, each a line, the best first.")
+    ] = 1,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Put the score and a tab before every result.")
+    ] = False,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
+    ] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences at once.")] = 32,
+):
+    """Run a preset on sentences: one in, one out, in the same order.
+
+    An empty line stays empty. Bytes that are not UTF-8 become U+FFFD.
+
+    **Examples**
+
+    - `keras-s2s generate translation "Wo ist der Bahnhof?"`
+    - `keras-s2s generate translation --input in.de --output out.en`
+    - `cat in.de | keras-s2s generate translation --num-beams 8 --num-results 3 --scores`
+    """
+    if text and source:
+        raise typer.BadParameter("give sentences or --input, not both", param_hint="'--input'")
+    _find(name)
+    model = _library().zoo.load(name)
+    options = {"max_length": max_length, "sampler": _sampler(model, num_beams, num_results)}
+    with contextlib.ExitStack() as stack:
+        if text:
+            lines, total = text, len(text)
+        elif source:
+            lines, total = _lines(stack.enter_context(open(source, "rb"))), _count(source)
+        else:
+            lines, total = _lines(sys.stdin.buffer), None
+            # Somebody who types wants each answer at once.
+            batch_size = 1 if sys.stdin.isatty() else batch_size
+        output = stack.enter_context(open(target, "wb")) if target else sys.stdout.buffer
+        progress = _progress(stack, total, batch_size, output)
+        for batch in _batches(lines, batch_size):
+            for results in _results(model, batch, options, num_results):
+                for result, score in results:
+                    line = f"{score:.4f}\t{result}" if scores else result
+                    output.write(line.encode("utf-8") + b"\n")
+            output.flush()
+            progress(len(batch))
+
+
+def _library():
+    """Imports the package and keeps from stderr what TensorFlow writes meanwhile."""
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+        import keras_s2s
+
+        return keras_s2s
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with _silence():
+        import keras
+        import keras_s2s
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # The first look at the devices is the last that writes.
+            tf.config.list_logical_devices()
+    return keras_s2s
+
+
+@contextlib.contextmanager
+def _silence():
+    """Swallows what C++ code writes to stderr, unless an exception passes by."""
+    notice = Console(stderr=True)
+    if notice.is_terminal:
+        notice.print("Loading ...", end="\r", style="dim")
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as swallowed:
+        os.dup2(swallowed.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            swallowed.seek(0)
+            os.write(stderr, swallowed.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+    if notice.is_terminal:
+        notice.print(" " * len("Loading ..."), end="\r")
+
+
+def _find(name):
+    try:
+        return _library().zoo.folders.find(name)
+    except (ValueError, FileNotFoundError) as error:
+        raise typer.BadParameter(str(error), param_hint="NAME") from error
+
+
+def _lines(file):
+    # Only b"\n" ends a line, whatever else Unicode calls a line end, so that output stays aligned.
+    return (line.rstrip(b"\r\n").decode("utf-8", errors="replace") for line in file)
+
+
+def _count(path):
+    with open(path, "rb") as file:
+        return sum(1 for _ in file)
+
+
+def _batches(lines, size):
+    lines = iter(lines)
+    return iter(lambda: list(itertools.islice(lines, size)), [])
+
+
+def _progress(stack, total, batch_size, output):
+    """Returns the function that counts on; a bar is shown where it disturbs nothing."""
+    console = Console(stderr=True)
+    on_screen = output is sys.stdout.buffer and sys.stdout.isatty()
+    if not console.is_terminal or on_screen or (total is not None and total <= batch_size):
+        return lambda count: None
+    columns = [
+        BarColumn(),
+        MofNCompleteColumn(),
+        _Rate(),
+        TimeRemainingColumn(),
+    ]
+    bar = stack.enter_context(Progress(*columns, console=console, redirect_stdout=False))
+    task = bar.add_task("", total=total)
+    return lambda count: bar.advance(task, count)
+
+
+class _Rate(ProgressColumn):
+    def render(self, task):
+        return Text(f"{task.speed or 0:.1f} sentences/s")

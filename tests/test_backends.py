@@ -1,0 +1,21 @@
+"""Runs the tests of everything that is not bound to TensorFlow on the other backends of Keras."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = ["tests/layers", "tests/decoding", "tests/models"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backend(backend):
+    pytest.importorskip(backend)
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", *FOLDERS]
+    environment = {**os.environ, "KERAS_BACKEND": backend}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

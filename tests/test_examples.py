@@ -1,0 +1,57 @@
+"""Runs the examples of the docstrings and of the README."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_s2s
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(text):
+    """Returns the fenced Python blocks of a text."""
+    found = re.findall(r"^( *)```python\n(.*?)^\1```", text, flags=re.DOTALL | re.MULTILINE)
+    return [textwrap.dedent(code) for _, code in found]
+
+
+def documented():
+    """Yields name and docstring of everything that is defined in the package and has an example."""
+    for module in pkgutil.walk_packages(keras_s2s.__path__, "keras_s2s."):
+        if module.name == "keras_s2s.__main__":
+            continue
+        for name, thing in vars(importlib.import_module(module.name)).items():
+            if getattr(thing, "__module__", None) != module.name:
+                continue
+            yield f"{module.name}.{name}", thing.__doc__ or ""
+            if inspect.isclass(thing):
+                for method, function in vars(thing).items():
+                    text = inspect.getdoc(function) if inspect.isroutine(function) else None
+                    yield f"{module.name}.{name}.{method}", text or ""
+
+
+EXAMPLES = [(name, "\n".join(blocks(text))) for name, text in documented() if blocks(text)]
+
+
+@pytest.mark.parametrize(["name", "code"], EXAMPLES, ids=[name for name, _ in EXAMPLES])
+def test_docstring(name, code, tmp_path, monkeypatch):
+    if "zoo." in code and not keras_s2s.zoo.list():
+        pytest.skip("the zoo has no preset yet")
+    monkeypatch.chdir(tmp_path)
+    exec(compile(code, name, "exec"), {"keras": keras, "keras_s2s": keras_s2s, "np": np})
+
+
+@pytest.mark.slow
+def test_readme(tmp_path, monkeypatch):
+    if not keras_s2s.zoo.list():
+        pytest.skip("the zoo has no preset yet")
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks((ROOT / "README.md").read_text(encoding="utf-8")))
+    exec(compile(code, "README.md", "exec"), {})

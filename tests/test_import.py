@@ -1,0 +1,64 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+import keras_s2s
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(code, **environment):
+    """Runs Python code in a new process and returns what it printed."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    command = [sys.executable, "-W", "error", "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def test_import_is_cheap():
+    code = """
+import time, keras
+start = time.perf_counter()
+import keras_s2s
+print(time.perf_counter() - start)
+"""
+    # The best of some: the machine may be busy with something else.
+    assert any(float(run(code)) < 0.3 for _ in range(4))
+
+
+def test_import_takes_nothing_heavy():
+    code = "import keras_s2s, sys; print(*sys.modules)"
+    modules = set(run(code).split())
+    assert not modules & {"tensorflow_text", "sentencepiece", "sacrebleu", "typer", "keras_s2s_cli"}
+
+
+def test_import_on_jax_without_tensorflow():
+    pytest.importorskip("jax")
+    code = """
+import sys
+for name in ("tensorflow", "tensorflow_text"):
+    sys.modules[name] = None  # makes `import` fail as if it were not installed
+import keras, keras_s2s
+encoder = keras_s2s.layers.RNNEncoder(8)
+print(encoder(keras.random.normal((2, 3, 4)))["values"].shape)
+"""
+    assert run(code, KERAS_BACKEND="jax") == "(2, 3, 8)"
+
+
+def test_public_rooms():
+    rooms = "layers decoding preprocessing models data zoo losses metrics callbacks".split()
+    assert [room for room in rooms if not hasattr(keras_s2s, room)] == []
+
+
+@pytest.mark.parametrize("room", ["layers", "decoding", "preprocessing", "models"])
+def test_every_class_is_registered(room):
+    found = vars(getattr(keras_s2s, room)).values()
+    classes = [x for x in found if isinstance(x, type) and hasattr(x, "get_config")]
+    assert classes
+    names = [keras.saving.get_registered_name(x) for x in classes]
+    assert [name for name in names if not name.startswith("keras_s2s>")] == []
