@@ -1,0 +1,212 @@
+"""Beam search with frozen finished hypotheses."""
+
+import keras
+from keras import ops
+
+from keras_s2s._backend.top_k import top_k
+from keras_s2s.decoding._tensors import concatenate, merge_rows, select, split_rows, write
+from keras_s2s.decoding.ids import END
+from keras_s2s.decoding.sampler import IMPOSSIBLE, Sampler, check_int, check_number, make_result
+from keras_s2s.decoding.scoring import coverage_penalty, length_penalty
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class Beam(Sampler):
+    """Beam search, ranked by length- and coverage-normalised log-probability.
+
+    The score of a hypothesis is that of
+    [Wu et al., 2016](https://arxiv.org/abs/1609.08144), equation 14:
+
+        score = log_prob / ((5 + length) / 6) ** length_penalty
+                + coverage_penalty * sum_i log(min(sum_j attention_ji, 1))
+
+    with `length` in tokens, the end id counted, and `i` over the source positions that are not
+    padding.
+
+    Each step extends the `num_beams` most probable unfinished hypotheses. Those of the best
+    `num_beams` extensions that end leave the beam for a pool that keeps the
+    `num_return_sequences` best scores; nothing changes them any more. An example stops when its
+    pool is full and no hypothesis in the beam can still score better than the worst in the pool,
+    whatever follows (log-probabilities only fall, and the length penalty is largest at
+    `max_length`), so stopping never changes the result. Hypotheses that reach `max_length` without
+    the end id compete with the score they have.
+
+    With `num_beams=1` and no penalties this is `Greedy`. Ties go to the hypothesis that finished
+    first, then to the lower id.
+
+    The decoder's state is reordered with the beam; the memory is neither copied nor reordered.
+
+    Args:
+        num_beams: Int, hypotheses per example that are extended at every step.
+        length_penalty: Float, at least 0: the exponent above; larger values favour longer
+            hypotheses.
+        coverage_penalty: Float, at least 0: the weight of the coverage term. It needs a decoder
+            whose attention weights sum to one over the source.
+        num_return_sequences: Int, at most `num_beams`: hypotheses returned, best first. Where
+            fewer exist, the rest have length 0 and score -inf.
+        min_length: Int, how many tokens must come before the end id.
+        banned_tokens: Ints, ids that are never produced.
+        no_repeat_ngram_size: Int, no hypothesis has any n-gram of this many tokens twice; 0 for
+            no limit.
+
+    Example:
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    encoder = keras_s2s.layers.RNNEncoder(16, vocabulary_size=100)
+    decoder = keras_s2s.layers.RNNDecoder(90, 32)
+    memory = encoder(np.array([[5, 7, 3], [8, 3, 0]]))
+    sampler = keras_s2s.decoding.Beam(num_beams=4, num_return_sequences=2)
+    result = sampler(decoder, memory, max_length=20, return_attention=True)
+    print(result["token_ids"].shape, result["scores"].shape)  # (2, 2, 20) (2, 2)
+    ```
+    """
+
+    def __init__(
+        self,
+        num_beams=5,
+        length_penalty=0.6,
+        coverage_penalty=0.0,
+        num_return_sequences=1,
+        min_length=0,
+        banned_tokens=(),
+        no_repeat_ngram_size=0,
+    ):
+        super().__init__(min_length, banned_tokens, no_repeat_ngram_size)
+        self.num_beams = check_int("num_beams", num_beams, 1)
+        self.num_return_sequences = check_int("num_return_sequences", num_return_sequences, 1)
+        if self.num_return_sequences > self.num_beams:
+            raise ValueError(
+                "`num_return_sequences` must not exceed `num_beams`. Received: "
+                f"num_return_sequences={num_return_sequences}, num_beams={num_beams}"
+            )
+        self.length_penalty = check_number(
+            "length_penalty", length_penalty, lambda x: 0 <= x < float("inf"), "a number >= 0"
+        )
+        self.coverage_penalty = check_number(
+            "coverage_penalty", coverage_penalty, lambda x: 0 <= x < float("inf"), "a number >= 0"
+        )
+
+    @property
+    def rows_per_example(self):
+        return self.num_beams
+
+    @property
+    def _uses_attention(self):
+        return self.coverage_penalty > 0
+
+    def _start(self, batch, max_length, memory):
+        beams, n = self.num_beams, self.num_return_sequences
+        # All beams start equal: only the first counts, or the beam would hold copies of it.
+        others = ops.arange(beams, dtype="int32") > 0
+        log_probs = ops.tile(ops.cast(others, "float32") * IMPOSSIBLE, (batch,))
+        search = {
+            "done": ops.zeros((batch,), dtype="bool"),
+            "log_probs": log_probs,
+            "tokens": ops.zeros((batch * beams, max_length), dtype="int32"),
+            # The row that computed each step of a hypothesis: where its attention is found.
+            "origin": ops.zeros((batch * beams, max_length), dtype="int32"),
+            "pool": {
+                "scores": ops.full((batch, n), IMPOSSIBLE, dtype="float32"),
+                "log_probs": ops.full((batch, n), IMPOSSIBLE, dtype="float32"),
+                "tokens": ops.zeros((batch, n, max_length), dtype="int32"),
+                "origin": ops.zeros((batch, n, max_length), dtype="int32"),
+            },
+        }
+        if self._uses_attention:
+            padding = 1.0 - ops.cast(memory["mask"], "float32")
+            search["coverage"] = ops.repeat(padding, beams, axis=0)
+        return search
+
+    def _advance(self, step, logits, normalizer, weights, search):
+        beams, vocabulary = self.num_beams, logits.shape[-1]
+        batch = ops.shape(search["done"])[0]
+        # At most one extension per beam ends, so the best 2 * beams hold `beams` to go on with;
+        # and no beam contributes more than 2 * beams of them.
+        width = min(2 * beams, vocabulary)
+        log_probs, token_ids = top_k(logits, width)
+        log_probs = split_rows(log_probs - normalizer, beams)
+        log_probs = log_probs + split_rows(ops.expand_dims(search["log_probs"], -1), beams)
+        log_probs, best = top_k(ops.reshape(log_probs, (batch, beams * width)), 2 * beams)
+        token_ids = select(ops.reshape(token_ids, (batch, beams * width)), best)
+        rows = best // width + beams * ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
+        ended = token_ids == END
+        if self._uses_attention:
+            search = {**search, "coverage": search["coverage"] + weights}
+
+        # An end beyond the best `beams` does not count, or beam 1 would differ from greedy.
+        pool = self._add_to_pool(
+            search,
+            step + 1,
+            _extend(search, rows[:, :beams], step, log_probs[:, :beams], token_ids[:, :beams]),
+            ended[:, :beams],
+        )
+        rank = ops.expand_dims(ops.arange(2 * beams, dtype="int32"), 0)
+        _, going_on = top_k(-(rank + 2 * beams * ops.cast(ended, "int32")), beams)
+        log_probs, token_ids, rows = (select(x, going_on) for x in (log_probs, token_ids, rows))
+        beam = _extend(search, rows, step, log_probs, token_ids)
+        max_length = ops.shape(search["tokens"])[-1]
+        done = ops.logical_or(search["done"], self._is_decided(log_probs[:, 0], pool, max_length))
+        search = {"done": done, "pool": pool, **keras.tree.map_structure(merge_rows, beam)}
+        return merge_rows(token_ids), merge_rows(rows), search
+
+    def _add_to_pool(self, search, length, hypotheses, ended):
+        """The pool with those of `hypotheses (batch, m, ...)` that `ended`, if they are good."""
+        scores = hypotheses["log_probs"] / length_penalty(length, self.length_penalty)
+        if self._uses_attention:
+            scores = scores + coverage_penalty(hypotheses["coverage"], self.coverage_penalty)
+        eligible = ops.logical_and(ended, hypotheses["log_probs"] > IMPOSSIBLE / 2)
+        # A decided example is frozen: it must not depend on how long the others take.
+        eligible = ops.logical_and(eligible, ops.logical_not(search["done"])[:, None])
+        scores = ops.where(eligible, scores, IMPOSSIBLE)
+        pool = search["pool"]
+        new = {**{key: hypotheses[key] for key in pool if key != "scores"}, "scores": scores}
+        both = concatenate(pool, new)
+        _, best = top_k(both["scores"], self.num_return_sequences)
+        return keras.tree.map_structure(lambda x: select(x, best), both)
+
+    def _is_decided(self, log_probs, pool, max_length):
+        """Whether what goes on, at best `log_probs (batch,)`, can no longer enter the pool."""
+        bound = log_probs / length_penalty(max_length, self.length_penalty)
+        return ops.logical_or(bound <= pool["scores"][:, -1], log_probs <= IMPOSSIBLE / 2)
+
+    def _finish(self, search, max_length, attention):
+        beams = self.num_beams
+        beam = {
+            key: split_rows(value, beams)
+            for key, value in search.items()
+            if key not in ("done", "pool")
+        }
+        # Only examples that are not decided have got here with hypotheses of full length.
+        pool = self._add_to_pool(search, max_length, beam, ops.ones_like(beam["log_probs"], "bool"))
+        missing = pool["scores"] <= IMPOSSIBLE / 2
+        scores, log_probs = (
+            ops.where(missing, -float("inf"), pool[key]) for key in ("scores", "log_probs")
+        )
+        if attention is not None:
+            rows, length, source = ops.shape(attention)
+            index = pool["origin"] * length + ops.arange(length, dtype="int32")
+            attention = ops.take(ops.reshape(attention, (rows * length, source)), index, axis=0)
+        return make_result(pool["tokens"], scores, log_probs, attention)
+
+    def get_config(self):
+        return {
+            "num_beams": self.num_beams,
+            "length_penalty": self.length_penalty,
+            "coverage_penalty": self.coverage_penalty,
+            "num_return_sequences": self.num_return_sequences,
+            **super().get_config(),
+        }
+
+
+def _extend(search, rows, step, log_probs, token_ids):
+    """The hypotheses `(batch, m, ...)` that continue `rows (batch, m)` with `token_ids`."""
+    hypotheses = {
+        "log_probs": log_probs,
+        "tokens": write(ops.take(search["tokens"], rows, axis=0), step, token_ids, axis=2),
+        "origin": write(ops.take(search["origin"], rows, axis=0), step, rows, axis=2),
+    }
+    if "coverage" in search:
+        hypotheses["coverage"] = ops.take(search["coverage"], rows, axis=0)
+    return hypotheses

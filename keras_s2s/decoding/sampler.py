@@ -1,0 +1,197 @@
+"""The decoding loop, shared by every way to choose tokens."""
+
+import numbers
+
+import keras
+from keras import ops
+
+from keras_s2s.decoding._tensors import same_static_shape, write
+from keras_s2s.decoding.ids import END, PAD, START
+from keras_s2s.decoding.processors import BannedTokens, ForcedPrefix, MinLength, NoRepeatNgram
+
+# The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
+IMPOSSIBLE = -1e9
+
+
+class Sampler:
+    """Base class of the decoding strategies: `Greedy`, `Beam`, `Random`.
+
+    It owns the loop, one `keras.ops.while_loop` from the first token to the last, which runs
+    eagerly, in `tf.function` (all axes may be dynamic) and in `jax.jit`, and ends as soon as every
+    example is done. A strategy says how tokens are chosen, in three methods:
+
+    - `_start(batch, max_length, memory)`: its own loop variables, a dict with at least `"done"`
+      (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros),
+    - `_advance(step, logits, normalizer, weights, search)`: the chosen `tokens (rows,)`, the row
+      each continues (`parents (rows,)`, or None for its own), and the new `search`,
+    - `_finish(search, max_length, attention)`: the result.
+
+    Args:
+        min_length: Int, how many tokens must come before the end id.
+        banned_tokens: Ints, ids that are never produced (the unknown id, say). The pad and the
+            start id never are.
+        no_repeat_ngram_size: Int, no hypothesis has any n-gram of this many tokens twice; 0 for
+            no limit.
+    """
+
+    rows_per_example = 1
+
+    def __init__(self, min_length=0, banned_tokens=(), no_repeat_ngram_size=0):
+        self.min_length = check_int("min_length", min_length, 0)
+        self.no_repeat_ngram_size = check_int("no_repeat_ngram_size", no_repeat_ngram_size, 0)
+        self.banned_tokens = tuple(check_int("banned_tokens", i, 0) for i in banned_tokens)
+
+    def __call__(self, decoder, memory, max_length, prefix=None, return_attention=False):
+        """Decodes a batch.
+
+        Args:
+            decoder: A decoder with `start`, `step` and `vocabulary_size`, such as
+                `keras_s2s.layers.RNNDecoder`.
+            memory: What the encoder returned: `"values"` `(batch, source, dim)`, `"mask"`
+                `(batch, source)` and whatever else the decoder reads.
+            max_length: Int, or on TensorFlow an int scalar tensor: tokens per hypothesis at most,
+                the end id counted.
+            prefix: Optional int32 tensor `(batch, prefix_length)`: the tokens every hypothesis
+                begins with, without the start id; 0 leaves the choice free. It overrules every
+                ban, and its tokens count in the scores.
+            return_attention: Whether to return attention weights.
+
+        Returns:
+            A dict of tensors, `n` hypotheses per example, best first:
+
+            - `"token_ids"`: `(batch, n, max_length)`, int32, zeros after the end id, which is
+              included where it was reached,
+            - `"lengths"`: `(batch, n)`, int32, in tokens, the end id counted,
+            - `"scores"`: `(batch, n)`, float32, what the hypotheses are ranked by,
+            - `"log_probs"`: `(batch, n)`, float32, the sum of the tokens' log-probabilities
+              (natural logarithm),
+            - `"attention"`: with `return_attention`, `(batch, n, max_length, source)`, float32,
+              zeros after the end.
+        """
+        max_length = _check_max_length(max_length)
+        vocabulary = decoder.vocabulary_size
+        processors = self._processors(vocabulary, prefix)
+        batch, source = ops.shape(memory["values"])[:2]
+        rows = batch * self.rows_per_example
+        search = self._start(batch, max_length, memory)
+        memory, state = decoder.start(memory)
+        if self.rows_per_example > 1:
+            state = keras.tree.map_structure(
+                lambda x: ops.repeat(x, self.rows_per_example, axis=0), state
+            )
+        need_weights = return_attention or self._uses_attention
+        attention = (
+            ops.zeros((rows, max_length, source), dtype="float32") if return_attention else ()
+        )
+
+        def unfinished(step, tokens, state, attention, search):
+            return ops.logical_and(step < max_length, ops.logical_not(ops.all(search["done"])))
+
+        def advance(step, tokens, state, attention, search):
+            weights = None
+            if need_weights:
+                logits, new_state, weights = decoder.step(
+                    tokens, state, memory, return_attention=True
+                )
+                weights = ops.cast(weights, "float32")
+            else:
+                logits, new_state = decoder.step(tokens, state, memory)
+            logits = ops.cast(logits, "float32")
+            normalizer = ops.logsumexp(logits, axis=-1, keepdims=True)
+            banned = ops.zeros((1, vocabulary), dtype="bool")
+            for processor in processors:
+                banned = processor(banned, search["tokens"], step)
+            logits = ops.where(banned, IMPOSSIBLE, logits)
+            new_tokens, parents, new_search = self._advance(
+                step, logits, normalizer, weights, search
+            )
+            if parents is not None:
+                new_state = keras.tree.map_structure(
+                    lambda x: ops.take(x, parents, axis=0), new_state
+                )
+            new_attention = write(attention, step, weights) if return_attention else ()
+            old = (tokens, state, attention, search)
+            new = (new_tokens, new_state, new_attention, new_search)
+            return step + 1, *same_static_shape(new, old)
+
+        step = ops.zeros((), dtype="int32")
+        tokens = ops.full((rows,), START, dtype="int32")
+        *_, attention, search = ops.while_loop(
+            unfinished, advance, (step, tokens, state, attention, search)
+        )
+        return self._finish(search, max_length, attention if return_attention else None)
+
+    _uses_attention = False
+
+    def _processors(self, vocabulary_size, prefix):
+        banned = {PAD, START, *self.banned_tokens}
+        if max(banned) >= vocabulary_size:
+            raise ValueError(
+                f"`banned_tokens` holds the id {max(banned)}, but the decoder's vocabulary has "
+                f"only {vocabulary_size} tokens."
+            )
+        if len(banned | {END}) == vocabulary_size and (self.min_length or END in banned):
+            raise ValueError(
+                "Nothing could be produced: `banned_tokens` and `min_length` leave no token of "
+                f"the {vocabulary_size} in the decoder's vocabulary. Ban fewer tokens."
+            )
+        processors = [BannedTokens(banned, vocabulary_size)]
+        if self.min_length:
+            processors.append(MinLength(self.min_length, vocabulary_size))
+        if self.no_repeat_ngram_size:
+            processors.append(NoRepeatNgram(self.no_repeat_ngram_size))
+        if prefix is not None:
+            processors.append(ForcedPrefix(prefix, self.rows_per_example, vocabulary_size))
+        return processors
+
+    def get_config(self):
+        return {
+            "min_length": self.min_length,
+            "banned_tokens": list(self.banned_tokens),
+            "no_repeat_ngram_size": self.no_repeat_ngram_size,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+def make_result(token_ids, scores, log_probs, attention=None):
+    """The dict every strategy returns, from its parts; see `Sampler.__call__`."""
+    real = token_ids != PAD
+    result = {
+        "token_ids": token_ids,
+        "lengths": ops.sum(ops.cast(real, "int32"), axis=-1),
+        "scores": scores,
+        "log_probs": log_probs,
+    }
+    if attention is not None:
+        result["attention"] = ops.where(ops.expand_dims(real, -1), attention, 0.0)
+    return result
+
+
+def check_int(name, value, minimum):
+    """`value` as a Python int, or a ValueError that names the argument."""
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
+        raise ValueError(f"`{name}` must be an int, at least {minimum}. Received: {value!r}")
+    return int(value)
+
+
+def check_number(name, value, allowed, description):
+    """`value` as a Python float, or a ValueError that names the argument."""
+    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not allowed(value):
+        raise ValueError(f"`{name}` must be {description}. Received: {value!r}")
+    return float(value)
+
+
+def _check_max_length(max_length):
+    if ops.is_tensor(max_length):
+        if len(max_length.shape) or "int" not in keras.backend.standardize_dtype(max_length.dtype):
+            raise ValueError(f"`max_length` must be an int scalar. Received: {max_length}")
+        if keras.backend.backend() == "tensorflow":
+            return ops.cast(max_length, "int32")
+        raise ValueError(
+            "`max_length` sets the shape of the result: it must be a Python int on this backend. "
+            f"Received: {max_length}"
+        )
+    return check_int("max_length", max_length, 1)
