@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from setuptools import find_namespace_packages, setup
+from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 
@@ -52,7 +52,7 @@ setup(
     },
     py_modules=["keras_s2s_cli"],
     packages=[
-        *find_namespace_packages(include=["keras_s2s", "keras_s2s.*"]),
+        *find_packages(include=["keras_s2s", "keras_s2s.*"]),
         "keras_s2s.zoo.presets",
     ],
     # The trained presets lie at the top of the checkout and inside the package once installed.

@@ -151,7 +151,9 @@ def _figures(metrics):
         return ""
     rows = ["| data | metric | value | signature |", "| --- | --- | --- | --- |"]
     for metric in metrics:
-        signature = f"`{metric['signature']}`" if metric.get("signature") else ""
+        # Signatures are full of bars, which end a table's cell.
+        signature = metric.get("signature", "").replace("|", "\\|")
+        signature = f"`{signature}`" if signature else ""
         rows.append(f"| {metric['dataset']} | {metric['name']} | {metric['value']} | {signature} |")
     return "\n".join(rows)
 
