@@ -180,6 +180,15 @@ class RNNEncoder(keras.layers.Layer):
         shape = (batch, 1 if self.variational_dropout else steps, dim)
         return values * dropout_mask(shape, self.dropout, values.dtype, self.seed_generator)
 
+    def compute_output_shape(self, inputs_shape):
+        batch, source = inputs_shape[:2]
+        size = _recurrence.STATE_SIZE[self.cell]
+        return {
+            "values": (batch, source, self.output_dim),
+            "mask": (batch, source),
+            "state": [[(batch, self.output_dim)] * size for _ in range(self.num_layers)],
+        }
+
     def compute_mask(self, *args, **kwargs):
         # The mask is part of the memory.
         return None

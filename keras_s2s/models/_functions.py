@@ -1,0 +1,169 @@
+"""The functions that models run on tensors, compiled once per sampler and backend."""
+
+import json
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Alignment(NamedTuple):
+    """Where the model looked.
+
+    Attributes:
+        source_tokens: List of strings, the pieces of the source.
+        target_tokens: List of strings, the pieces of the output.
+        weights: `(target, source)` float32, one row per piece of the output.
+    """
+
+    source_tokens: list
+    target_tokens: list
+    weights: np.ndarray
+
+
+def decode(model, sampler, inputs, max_length=None, return_attention=False):
+    """From the tensors of the encoder to what the sampler returns: the core of it all.
+
+    Args:
+        model: A built `Seq2Seq`.
+        sampler: An object of `keras_s2s.decoding`.
+        inputs: Dict of the encoder's tensors.
+        max_length: Integer, tensor or None for the default of `Seq2Seq.generate`.
+        return_attention: Whether the sampler is to return it.
+    """
+    memory = model.encoder(inputs[model.encoder_input])
+    steps = ops.shape(memory["mask"])[1]
+    if max_length is None:
+        most = getattr(model.preprocessor, "target_length", None) or 256
+        max_length = 2 * steps + 10
+        static = isinstance(max_length, int)
+        max_length = min(max_length, most) if static else ops.minimum(max_length, most)
+    return sampler(model.decoder, memory, max_length, return_attention=return_attention)
+
+
+def score(model, inputs, labels, sample_weight):
+    """The log-probability of each row of labels: `(batch,)`."""
+    logits = ops.cast(model(inputs, training=False), "float32")
+    loss = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return -ops.sum(loss * sample_weight, axis=-1)
+
+
+class Functions:
+    """Compiled functions of a model. Not a dict, which Keras would track and save."""
+
+    def __init__(self):
+        self._cache = {}
+
+    def decode(self, model, sampler, return_attention):
+        """Function of `(inputs, max_length)`."""
+
+        def function(inputs, max_length):
+            return decode(model, sampler, inputs, max_length, return_attention)
+
+        return self._get(model, ("decode", _key(sampler), return_attention), function, static=1)
+
+    def score(self, model):
+        def function(inputs, labels, sample_weight):
+            return score(model, inputs, labels, sample_weight)
+
+        return self._get(model, ("score",), function)
+
+    def generate(self, model, sampler, return_attention):
+        """Function of `(raw items, max_length)`: for each item a list of hypotheses, each a
+        tuple of text, score and `Alignment`."""
+        run = self.decode(model, sampler, return_attention)
+        preprocessor = model.preprocessor
+
+        def function(items, max_length):
+            inputs = preprocessor.generate_preprocess(items)
+            if keras.backend.backend() != "tensorflow":
+                inputs = {name: _to_backend(value) for name, value in inputs.items()}
+            result = run(inputs, max_length)
+            result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
+            texts = preprocessor.generate_postprocess(result["token_ids"]).numpy()
+            count = len(items)
+            rows = []
+            for i in range(count):
+                alignments = [None] * len(texts[i])
+                if return_attention:
+                    alignments = _alignments(preprocessor, inputs, result, i)
+                hypotheses = zip(texts[i], result["scores"][i], alignments)
+                rows.append([(t.decode("utf-8"), float(s), a) for t, s, a in hypotheses])
+            return rows
+
+        return function
+
+    def _get(self, model, key, function, static=None):
+        if key not in self._cache:
+            self._cache[key] = _compile(model, function, static)
+        return self._cache[key]
+
+
+def _key(sampler):
+    return type(sampler).__name__, json.dumps(sampler.get_config(), sort_keys=True)
+
+
+def _compile(model, function, static):
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        # Plain graphs take every shape; XLA would compile each anew.
+        compiled = tf.function(function, reduce_retracing=True)
+
+        def call(inputs, *arguments):
+            inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
+            return compiled(inputs, *map(_tensor, arguments))
+
+        return call
+    if backend == "jax":
+        return _compile_jax(model, function, static)
+    return _without_gradient(function)
+
+
+def _tensor(value):
+    return value if value is None else ops.convert_to_tensor(value)
+
+
+def _compile_jax(model, function, static):
+    import jax
+
+    def stateless(values, *arguments):
+        # Weights must be arguments: those that a function closes over are constants of it.
+        with keras.StatelessScope(state_mapping=list(zip(model.variables, values))):
+            return function(*arguments)
+
+    compiled = jax.jit(stateless, static_argnums=() if static is None else (static + 1,))
+
+    def call(*arguments):
+        return compiled([v.value for v in model.variables], *arguments)
+
+    return call
+
+
+def _without_gradient(function):
+    import torch
+
+    return torch.no_grad()(function)
+
+
+def _to_backend(value):
+    """A TensorFlow tensor for another backend, padded so that few shapes occur."""
+    value = value.numpy()
+    if keras.backend.backend() == "jax" and value.ndim == 2:
+        width = -(-value.shape[1] // 16) * 16
+        value = np.pad(value, ((0, 0), (0, width - value.shape[1])))
+    return ops.convert_to_tensor(value)
+
+
+def _alignments(preprocessor, inputs, result, i):
+    source_ids = ops.convert_to_numpy(inputs["encoder_token_ids"])[i]
+    source_ids = source_ids[source_ids != 0]
+    source = [preprocessor.source_tokenizer.id_to_token(int(t)) for t in source_ids]
+    alignments = []
+    for ids, weights in zip(result["token_ids"][i], result["attention"][i]):
+        ids = ids[ids != 0]
+        target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
+        alignments.append(Alignment(source, target, weights[: len(ids), : len(source)]))
+    return alignments

@@ -1,0 +1,94 @@
+"""Raw data, such as strings, in the forms in which people have it."""
+
+import sys
+
+import numpy as np
+
+
+def is_dataset(x):
+    # Whoever has a tf.data.Dataset has imported TensorFlow.
+    tensorflow = sys.modules.get("tensorflow")
+    return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
+
+
+def is_raw(x):
+    """Whether `x` needs the preprocessor: strings, pairs of strings, datasets of them."""
+    if is_dataset(x):
+        first = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+        return getattr(first, "dtype", None) is not None and first.dtype.name == "string"
+    if isinstance(x, (str, bytes)):
+        return True
+    if isinstance(x, np.ndarray):
+        return x.dtype.kind in "OSUT"
+    if isinstance(x, (list, tuple)):
+        # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
+        return True
+    return getattr(getattr(x, "dtype", None), "name", None) == "string"
+
+
+def columns(x, y):
+    """Inputs and outputs, from two sequences or from one of pairs."""
+    if y is not None:
+        return x, y
+    for i, pair in enumerate(x):
+        if not isinstance(pair, (list, tuple, np.ndarray)) or len(pair) != 2:
+            raise ValueError(
+                "Training data must be two lists, inputs and outputs, or one list of pairs. "
+                f"Received one list, with item {i} being {pair!r}."
+            )
+    return [pair[0] for pair in x], [pair[1] for pair in x]
+
+
+def dataset(preprocessor, x, y, batch_size, training, shuffle):
+    """A `tf.data.Dataset` of the batches that the preprocessor makes."""
+    import tensorflow as tf
+
+    from keras_s2s.preprocessing import as_strings
+
+    if is_dataset(x):
+        pairs = x
+        if not isinstance(pairs.element_spec, tuple) or len(pairs.element_spec) != 2:
+            raise ValueError(
+                "A raw dataset must give pairs of input and output. Received: "
+                f"element_spec={pairs.element_spec}"
+            )
+        batched = pairs.element_spec[0].shape.rank != 0
+    else:
+        x, y = columns(x, y)
+        inputs, outputs = as_strings(x, "x"), as_strings(y, "y")
+        if inputs.shape != outputs.shape:
+            raise ValueError(
+                "Inputs and outputs must be as many. Received: "
+                f"{inputs.shape[0]} and {outputs.shape[0]}"
+            )
+        if not inputs.shape[0]:
+            raise ValueError("There is no data: `x` is empty.")
+        pairs = tf.data.Dataset.from_tensor_slices((inputs, outputs))
+        if training and shuffle:
+            pairs = pairs.shuffle(inputs.shape[0])
+        batched = False
+    if not batched:
+        pairs = pairs.batch(batch_size)
+    return pairs.map(
+        lambda source, target: preprocessor(source, target, sample=training),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    ).prefetch(tf.data.AUTOTUNE)
+
+
+def items(inputs):
+    """The single inputs, and whether there was just one outside of any list."""
+    if is_dataset(inputs):
+        found = []
+        for element in inputs:
+            element = element[0] if isinstance(element, tuple) else element
+            found.extend(np.atleast_1d(element.numpy()).tolist())
+        return found, False
+    from keras_s2s.preprocessing.text import as_list
+
+    return as_list(inputs)
+
+
+def batches_of_similar_length(items, batch_size):
+    """Lists of indices into `items`, the longest first."""
+    order = sorted(range(len(items)), key=lambda i: -len(items[i]))
+    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]

@@ -1,0 +1,114 @@
+"""A model as a folder of plain files."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import h5py
+import keras
+
+from keras_s2s._version import __version__
+
+CONFIG, WEIGHTS, METADATA, ASSETS = "config.json", "model.weights.h5", "metadata.json", "assets"
+
+
+def save(model, path, weights_dtype="float16"):
+    """Writes `config.json`, `model.weights.h5`, `metadata.json` and `assets/`."""
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    config = keras.saving.serialize_keras_object(model)
+    config.pop("build_config", None)
+    config.pop("compile_config", None)
+    if model.preprocessor is not None:
+        config["config"]["preprocessor"]["config"] = model.preprocessor.save_assets(folder / ASSETS)
+    _write_json(folder / CONFIG, config)
+    model.save_weights(folder / WEIGHTS)
+    _cast_weights(folder / WEIGHTS, weights_dtype)
+    _write_json(
+        folder / METADATA,
+        {
+            "keras_version": keras.__version__,
+            "keras_s2s_version": __version__,
+            "parameter_count": model.count_params(),
+            "date_saved": datetime.now(UTC).strftime("%Y-%m-%d@%H:%M:%S"),
+        },
+    )
+
+
+def load(cls, path, load_weights=True, dtype=None, **kwargs):
+    """Reads what `save` wrote."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no preset folder at {str(folder)!r}.")
+    config = _read_json(folder / CONFIG)
+    config["config"].update(kwargs)
+    preprocessor = config["config"]["preprocessor"]
+    if isinstance(preprocessor, dict):
+        found = keras.saving.get_registered_object(preprocessor["registered_name"])
+        config["config"]["preprocessor"] = keras.saving.serialize_keras_object(
+            found.from_assets(folder / ASSETS, preprocessor["config"])
+        )
+    if dtype is not None:
+        for part in ("encoder", "decoder"):
+            _replace_dtype(config["config"][part], keras.dtype_policies.get(dtype))
+    model = keras.saving.deserialize_keras_object(config)
+    if not isinstance(model, cls):
+        raise ValueError(
+            f"The preset {str(folder)!r} holds a {type(model).__name__}, which is no "
+            f"{cls.__name__}. Use {type(model).__name__}.from_preset or keras_s2s.zoo.load."
+        )
+    if load_weights:
+        if not (folder / WEIGHTS).is_file():
+            raise FileNotFoundError(f"The preset lacks its weights, {str(folder / WEIGHTS)!r}.")
+        try:
+            model.load_weights(folder / WEIGHTS)
+        except OSError as error:
+            raise ValueError(
+                f"{str(folder / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
+            ) from error
+    return model
+
+
+def _replace_dtype(node, policy):
+    if isinstance(node, dict):
+        if "dtype" in node and "name" in node:
+            node["dtype"] = keras.dtype_policies.serialize(policy)
+        for value in node.values():
+            _replace_dtype(value, policy)
+    elif isinstance(node, list):
+        for value in node:
+            _replace_dtype(value, policy)
+
+
+def _cast_weights(path, dtype):
+    """Rewrites the file with all floating data sets in `dtype`; loading widens them again."""
+    temporary = path.with_suffix(".tmp")
+    with h5py.File(path) as source, h5py.File(temporary, "w") as target:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Group):
+                group = target.require_group(name)
+            else:
+                value = item[()]
+                value = value.astype(dtype) if value.dtype.kind == "f" else value
+                group = target.create_dataset(name, data=value)
+            for key, attribute in item.attrs.items():
+                group.attrs[key] = attribute
+
+        source.visititems(copy)
+        for key, attribute in source.attrs.items():
+            target.attrs[key] = attribute
+    temporary.replace(path)
+
+
+def _write_json(path, value):
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+
+
+def _read_json(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"The preset lacks a file: {str(path)!r}.")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r} is damaged: {error}. Get it anew.") from error

@@ -1,0 +1,356 @@
+import keras
+import numpy as np
+from keras import ops
+
+from keras_s2s import decoding
+from keras_s2s.models import _raw, presets
+from keras_s2s.models._functions import Functions
+from keras_s2s.training.losses import TokenCrossentropy
+from keras_s2s.training.metrics import Perplexity, TokenAccuracy
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class Seq2Seq(keras.Model):
+    """An encoder, a decoder, and the preprocessing between them and raw data.
+
+    A plain `keras.Model` that comes compiled. With a `preprocessor`, `fit`, `evaluate`,
+    `predict`, `generate` and `score` take raw data; they always take what the
+    preprocessor would return.
+
+    Args:
+        encoder: Layer from features to a memory, such as `keras_s2s.layers.RNNEncoder`.
+        decoder: Layer with `start`, `step` and `call`, such as
+            `keras_s2s.layers.RNNDecoder`.
+        preprocessor: From raw data to tensors and back, such as
+            `keras_s2s.preprocessing.TextPairPreprocessor`, or None.
+        share_embedding: Whether the encoder embeds with the decoder's embedding. Both
+            need the same vocabulary and `embedding_dim`.
+        sampler: How `generate` chooses tokens: `"greedy"`, `"beam"`, `"random"` or an
+            object of `keras_s2s.decoding`. `compile` can change it.
+        **kwargs: Keras's own model arguments.
+
+    Call arguments:
+        inputs: Dict of the encoder's features, for text `"encoder_token_ids"`
+            `(batch, source)`, and `"decoder_token_ids"` `(batch, target)`: the start
+            token, then the target shifted by one. 0 is padding.
+        training: Whether to drop.
+
+    Returns:
+        Logits `(batch, target, vocabulary_size)`. So `predict` returns logits, as in
+        KerasHub; `generate` returns text.
+    """
+
+    #: The key of the encoder's features in the inputs.
+    encoder_input = "encoder_token_ids"
+
+    def __init__(
+        self,
+        encoder,
+        decoder,
+        preprocessor=None,
+        share_embedding=False,
+        sampler="greedy",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.encoder = encoder
+        self.decoder = decoder
+        self.preprocessor = preprocessor
+        self.share_embedding = share_embedding
+        self.sampler = decoding.get(sampler)
+        self._check_vocabularies()
+        if share_embedding:
+            self._share_embedding()
+        self._functions = Functions()
+        self.compile()
+
+    def _check_vocabularies(self):
+        if self.preprocessor is None:
+            return
+        for side, layer in (("source", self.encoder), ("target", self.decoder)):
+            tokenizer = getattr(self.preprocessor, f"{side}_tokenizer", None)
+            size = getattr(layer, "vocabulary_size", None)
+            if tokenizer is not None and size is not None and size != tokenizer.vocabulary_size:
+                raise ValueError(
+                    f"The {side} tokenizer has {tokenizer.vocabulary_size} tokens, but the "
+                    f"{type(layer).__name__} was made with vocabulary_size={size}. Pass "
+                    f"vocabulary_size={tokenizer.vocabulary_size} there."
+                )
+
+    def _share_embedding(self):
+        ours, theirs = self.encoder.embedding, self.decoder.embedding
+        if ours is None or (ours.input_dim, ours.output_dim) != (
+            theirs.input_dim,
+            theirs.output_dim,
+        ):
+            sizes = None if ours is None else (ours.input_dim, ours.output_dim)
+            raise ValueError(
+                "`share_embedding=True` needs an encoder with the vocabulary size and embedding "
+                f"dimension of the decoder, {(theirs.input_dim, theirs.output_dim)}. Received an "
+                f"encoder with {sizes}."
+            )
+        if self.encoder.built:
+            raise ValueError(
+                "`share_embedding=True` needs an encoder that has not been built or called yet."
+            )
+        self.encoder.embedding = theirs
+
+    def build(self, input_shape):
+        source = input_shape[self.encoder_input]
+        # A shared embedding must belong to one layer only: that which builds it first.
+        if not self.encoder.built:
+            self.encoder.build(source)
+        if not self.decoder.built:
+            memory = self.encoder.compute_output_shape(source)
+            self.decoder.build(input_shape["decoder_token_ids"], memory)
+
+    def call(self, inputs, training=False):
+        memory = self.encoder(inputs[self.encoder_input], training=training)
+        return self.decoder(inputs["decoder_token_ids"], memory, training=training)
+
+    def compile(
+        self,
+        optimizer="auto",
+        loss="auto",
+        *,
+        weighted_metrics="auto",
+        sampler=None,
+        jit_compile="auto",
+        **kwargs,
+    ):
+        """Configures training and generation. Called with its defaults on construction.
+
+        Args:
+            optimizer: A Keras optimizer, or `"auto"`: Adam with a learning rate of 5e-4
+                and gradients clipped to a norm of 1.
+            loss: A Keras loss, or `"auto"`: `keras_s2s.losses.TokenCrossentropy()`.
+            weighted_metrics: Keras metrics, or `"auto"`: perplexity and token accuracy.
+            sampler: How `generate` chooses tokens from now on, or None to leave it.
+            jit_compile: Whether to compile the training step with XLA. `"auto"` means no
+                on TensorFlow, where each new shape would cost a compilation, and yes on
+                JAX.
+            **kwargs: Other arguments of `keras.Model.compile`.
+        """
+        if optimizer == "auto":
+            optimizer = keras.optimizers.Adam(5e-4, global_clipnorm=1.0)
+        if loss == "auto":
+            loss = TokenCrossentropy()
+        if weighted_metrics == "auto":
+            weighted_metrics = [Perplexity(), TokenAccuracy()]
+        if sampler is not None:
+            self.sampler = decoding.get(sampler)
+        if jit_compile == "auto" and keras.backend.backend() == "tensorflow":
+            jit_compile = False
+        super().compile(
+            optimizer=optimizer,
+            loss=loss,
+            weighted_metrics=weighted_metrics,
+            jit_compile=jit_compile,
+            **kwargs,
+        )
+
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        validation_data=None,
+        validation_split=0.0,
+        shuffle=True,
+        **kwargs,
+    ):
+        """`keras.Model.fit`, which takes raw data too.
+
+        Args:
+            x: Raw inputs (a list or array), or pairs of input and output, or a
+                `tf.data.Dataset` of pairs, batched or not, or anything that Keras takes.
+            y: Raw outputs, as many as inputs.
+            batch_size: Integer, 32 by default.
+            epochs: Integer.
+            validation_data: A tuple `(inputs, outputs)` or a dataset, raw or not.
+            validation_split: Float in [0, 1), the share of raw lists, taken from their
+                end, that is held out for validation.
+            shuffle: Whether to draw a new order of raw lists in each epoch.
+            **kwargs: Other arguments of `keras.Model.fit`.
+
+        Returns:
+            A `keras.callbacks.History`.
+        """
+        if validation_split and _raw.is_raw(x):
+            x, y = _raw.columns(x, y)
+            first = int(len(x) * (1 - validation_split))
+            x, y, validation_data = x[:first], y[:first], (x[first:], y[first:])
+            validation_split = 0.0
+        if validation_data is not None:
+            held_out = validation_data
+            if not isinstance(held_out, (tuple, list)):
+                held_out = (held_out, None)
+            x_val, y_val, size = self._prepare(*held_out[:2], batch_size)
+            if x_val is not held_out[0]:
+                validation_data = x_val
+        x, y, batch_size = self._prepare(x, y, batch_size, training=True, shuffle=shuffle)
+        return super().fit(
+            x,
+            y,
+            batch_size=batch_size,
+            epochs=epochs,
+            validation_data=validation_data,
+            validation_split=validation_split,
+            shuffle=shuffle,
+            **kwargs,
+        )
+
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+        """`keras.Model.evaluate`, which takes raw data too, in the forms of `fit`."""
+        x, y, batch_size = self._prepare(x, y, batch_size)
+        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+
+    def predict(self, x, batch_size=None, **kwargs):
+        """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing."""
+        x, _, batch_size = self._prepare(x, None, batch_size)
+        return super().predict(x, batch_size=batch_size, **kwargs)
+
+    def _prepare(self, x, y, batch_size, training=False, shuffle=False):
+        """Raw data as a dataset of tensors; anything else as it is."""
+        if not _raw.is_raw(x):
+            return x, y, batch_size
+        if self.preprocessor is None:
+            raise ValueError(
+                "This model has no preprocessor, so it takes tensors and no raw data. Set "
+                "`model.preprocessor`, or pass dicts of token ids."
+            )
+        dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, training, shuffle)
+        return dataset, None, None
+
+    def generate(
+        self,
+        inputs,
+        max_length=None,
+        sampler=None,
+        batch_size=64,
+        return_scores=False,
+        return_attention=False,
+    ):
+        """Raw inputs to outputs.
+
+        Args:
+            inputs: One input, a list or array of inputs, a `tf.data.Dataset` of inputs,
+                batched or not, or a dict of the tensors that the preprocessor would make.
+            max_length: Integer, the largest number of tokens of an output, including the
+                end. By default twice the source's number of steps plus 10, and never more
+                than the preprocessor's `target_length`.
+            sampler: As in `compile`, for this call only.
+            batch_size: Integer. Inputs of similar length share a batch.
+            return_scores: Whether to return the scores too: what the sampler ranks by.
+            return_attention: Whether to return the attention too.
+
+        Returns:
+            The output text for one input, a list of texts for many. With a sampler that
+            returns several sequences, a list of texts in place of each text, best first.
+            With `return_scores` or `return_attention`, a tuple of texts, scores (floats)
+            and attentions (`keras_s2s.models.Alignment`), nested alike. For a dict of
+            tensors, the dict that the sampler returns, as NumPy arrays.
+        """
+        sampler = self.sampler if sampler is None else decoding.get(sampler)
+        if isinstance(inputs, dict):
+            result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
+            return {name: ops.convert_to_numpy(value) for name, value in result.items()}
+        if self.preprocessor is None:
+            raise ValueError(
+                "This model has no preprocessor, so `generate` takes a dict of tensors. Received: "
+                f"{type(inputs).__name__}. Set `model.preprocessor` to generate from raw data."
+            )
+        items, single = _raw.items(inputs)
+        run = self._functions.generate(self, sampler, return_attention)
+        results = [None] * len(items)
+        for batch in _raw.batches_of_similar_length(items, batch_size):
+            for i, result in zip(batch, run([items[i] for i in batch], max_length)):
+                results[i] = result
+        several = sampler.get_config().get("num_return_sequences", 1) > 1
+        columns = [0, *([1] if return_scores else []), *([2] if return_attention else [])]
+        outputs = []
+        for column in columns:
+            values = [[hypothesis[column] for hypothesis in result] for result in results]
+            values = values if several else [value[0] for value in values]
+            outputs.append(values[0] if single else values)
+        return tuple(outputs) if len(outputs) > 1 else outputs[0]
+
+    def score(self, inputs, outputs, batch_size=64):
+        """How probable the model finds given outputs.
+
+        Args:
+            inputs: One raw input or a list of them.
+            outputs: One raw output or as many as inputs.
+            batch_size: Integer.
+
+        Returns:
+            The natural logarithm of the probability of each output, end token included:
+            a float for one pair, a NumPy array `(pairs,)` for lists.
+        """
+        inputs, single = _raw.items(inputs)
+        outputs, _ = _raw.items(outputs)
+        if len(inputs) != len(outputs):
+            raise ValueError(
+                f"`inputs` and `outputs` must be as many. Received: {len(inputs)} and "
+                f"{len(outputs)}"
+            )
+        scores = np.zeros(len(inputs), "float32")
+        score = self._functions.score(self)
+        for batch in _raw.batches_of_similar_length(outputs, batch_size):
+            pairs = self.preprocessor([inputs[i] for i in batch], [outputs[i] for i in batch])
+            scores[batch] = ops.convert_to_numpy(score(*pairs))
+        return float(scores[0]) if single else scores
+
+    def save_to_preset(self, path, weights_dtype="float16"):
+        """Writes the model into a folder that `from_preset` and `zoo.load` read.
+
+        Args:
+            path: The folder, made if needed.
+            weights_dtype: The dtype of the weights on disk.
+        """
+        presets.save(self, path, weights_dtype)
+
+    @classmethod
+    def from_preset(cls, path, load_weights=True, dtype=None, **kwargs):
+        """Reads a model from a folder that `save_to_preset` wrote.
+
+        Args:
+            path: The folder.
+            load_weights: Whether to load the weights, or leave the initial ones.
+            dtype: A dtype policy for the layers in place of the saved one.
+            **kwargs: Arguments of the constructor in place of the saved ones.
+
+        Returns:
+            A model of the saved class.
+
+        Raises:
+            FileNotFoundError: If the folder or a file in it is missing.
+            ValueError: If a file is damaged, or holds a model of another class.
+        """
+        return presets.load(cls, path, load_weights, dtype, **kwargs)
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "encoder": _unbuilt(self.encoder),
+            "decoder": _unbuilt(self.decoder),
+            "preprocessor": serialize(self.preprocessor),
+            "share_embedding": self.share_embedding,
+            "sampler": serialize(self.sampler),
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        for name in ("encoder", "decoder", "preprocessor", "sampler"):
+            config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _unbuilt(layer):
+    """The config of a layer, without the shapes that would build it before embeddings are shared."""
+    config = keras.saving.serialize_keras_object(layer)
+    config.pop("build_config", None)
+    return config

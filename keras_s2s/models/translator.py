@@ -1,0 +1,41 @@
+import keras
+
+from keras_s2s.models.seq2seq import Seq2Seq
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class Translator(Seq2Seq):
+    """Text in one language to text in another.
+
+    Arguments and methods are those of `keras_s2s.models.Seq2Seq`, with a
+    `keras_s2s.preprocessing.TextPairPreprocessor`.
+
+    Example:
+
+    ```python
+    import keras_s2s
+
+    sources, targets = ["ein Hund", "eine Katze"], ["a dog", "a cat"]
+    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
+        sources + targets, vocabulary_size=24
+    )
+    model = keras_s2s.models.Translator(
+        keras_s2s.layers.RNNEncoder(16, vocabulary_size=24),
+        keras_s2s.layers.RNNDecoder(24, 16, attention="luong"),
+        keras_s2s.preprocessing.TextPairPreprocessor(tokenizer),
+    )
+    model.fit(sources, targets, verbose=0)
+    text = model.translate("ein Hund")
+    assert isinstance(text, str)
+    ```
+    """
+
+    def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
+        super().__init__(encoder, decoder, preprocessor, **kwargs)
+        # Token ids have no size of their own, so the shapes are known.
+        if not self.built:
+            self.build({self.encoder_input: (None, None), "decoder_token_ids": (None, None)})
+
+    def translate(self, inputs, **kwargs):
+        """The same as `generate`."""
+        return self.generate(inputs, **kwargs)

@@ -1,0 +1,5 @@
+"""Losses and metrics over tokens."""
+
+from keras_s2s.training.losses import TokenCrossentropy as TokenCrossentropy
+from keras_s2s.training.metrics import Perplexity as Perplexity
+from keras_s2s.training.metrics import TokenAccuracy as TokenAccuracy

@@ -1,0 +1,60 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class TokenCrossentropy(keras.losses.Loss):
+    """Cross-entropy of token ids: sum over valid tokens, divided by their number.
+
+    What is valid is the sample weight's to say: 1 for a token, 0 for padding. However much
+    padding a batch has, loss and gradients are the same.
+
+    Args:
+        label_smoothing: Float in [0, 1), the share of the target distribution that is spread
+            evenly over the vocabulary (Szegedy et al., 2016, https://arxiv.org/abs/1512.00567).
+            Keras has it only for dense targets.
+        name: String.
+        dtype: The dtype of the loss.
+
+    Call arguments:
+        y_true: `(batch, target)` integer token ids.
+        y_pred: `(batch, target, vocabulary)` logits.
+        sample_weight: `(batch, target)`, 0 at padding.
+
+    Raises:
+        ValueError: If `label_smoothing` is out of range.
+
+    Example:
+
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    loss = keras_s2s.losses.TokenCrossentropy()
+    labels, logits = np.array([[1, 0]]), np.zeros((1, 2, 4), "float32")
+    value = loss(labels, logits, sample_weight=np.array([[1.0, 0.0]]))
+    np.testing.assert_allclose(value, np.log(4), rtol=1e-6)
+    ```
+    """
+
+    def __init__(self, label_smoothing=0.0, name="token_crossentropy", dtype=None):
+        if not 0 <= label_smoothing < 1:
+            raise ValueError(
+                f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
+            )
+        # This reduction of Keras is exactly: sum of weighted values / sum of weights.
+        super().__init__(name=name, reduction="mean_with_sample_weight", dtype=dtype)
+        self.label_smoothing = label_smoothing
+
+    def call(self, y_true, y_pred):
+        # Half precision would lose the small probabilities.
+        logits = ops.cast(y_pred, "float32")
+        value = ops.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
+        if self.label_smoothing:
+            even = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+            value = (1 - self.label_smoothing) * value + self.label_smoothing * even
+        return value
+
+    def get_config(self):
+        # The base class also writes `reduction`, which is not the caller's to choose.
+        return {"name": self.name, "label_smoothing": self.label_smoothing}
