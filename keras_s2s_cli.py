@@ -6,6 +6,7 @@ while it is imported, which only code that runs before can keep away.
 """
 
 import contextlib
+import functools
 import itertools
 import os
 import sys
@@ -34,7 +35,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PresetName = Annotated[
-    str, typer.Argument(metavar="NAME", help="A name of `keras-s2s list`, or a preset's folder.")
+    str, typer.Argument(help="A name of `keras-s2s list`, or a preset's folder.")
 ]
 
 
@@ -74,13 +75,13 @@ def list_presets():
 @app.command()
 def card(name: PresetName):
     """Show what a preset does, its data, licence and figures."""
-    text = (_find(name) / "README.md").read_text(encoding="utf-8")
-    # The header between the dashes is for machines.
-    body = text.split("\n---\n", 1)[-1].strip()
+    folder = _find(name)
+    cards = _library().zoo.cards
+    text = cards.body(folder.name, cards.read(folder))
     if sys.stdout.isatty():
-        Console().print(Markdown(body))
+        Console().print(Markdown(text))
     else:
-        print(body)
+        print(text)
 
 
 @app.command()
@@ -98,7 +99,7 @@ def generate(
     name: PresetName,
     text: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[TEXT]...", help="Sentences; none: one a line from stdin."),
+        typer.Argument(help="Sentences; none: one a line from stdin."),
     ] = None,
     source: Annotated[
         Path | None,
@@ -122,7 +123,7 @@ def generate(
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
     ] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Sentences at once.")] = 32,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sentences at once.")] = 64,
 ):
     """Run a preset on sentences: one in, one out, in the same order.
 
@@ -138,25 +139,58 @@ def generate(
         raise typer.BadParameter("give sentences or --input, not both", param_hint="'--input'")
     _find(name)
     model = _library().zoo.load(name)
-    options = {"max_length": max_length, "sampler": _sampler(model, num_beams, num_results)}
+    run = functools.partial(
+        model.generate,
+        sampler=_sampler(model, num_beams, num_results),
+        max_length=max_length,
+        batch_size=batch_size,
+        return_scores=True,
+    )
+    # More than one batch is read at a time, so that sentences of similar length share a batch.
+    chunk = 4 * batch_size
     with contextlib.ExitStack() as stack:
         if text:
-            lines, total = text, len(text)
+            # What a shell passes need not be UTF-8 either.
+            lines, total = map(_decode, map(os.fsencode, text)), len(text)
         elif source:
             lines, total = _lines(stack.enter_context(open(source, "rb"))), _count(source)
         else:
             lines, total = _lines(sys.stdin.buffer), None
-            # Somebody who types wants each answer at once.
-            batch_size = 1 if sys.stdin.isatty() else batch_size
+            if sys.stdin.isatty():
+                # Somebody who types wants each answer at once.
+                chunk = 1
+                print("One sentence a line; an end of file (Ctrl-D) stops.", file=sys.stderr)
         output = stack.enter_context(open(target, "wb")) if target else sys.stdout.buffer
-        progress = _progress(stack, total, batch_size, output)
-        for batch in _batches(lines, batch_size):
-            for results in _results(model, batch, options, num_results):
-                for result, score in results:
-                    line = f"{score:.4f}\t{result}" if scores else result
-                    output.write(line.encode("utf-8") + b"\n")
+        advance = _progress(stack, total, chunk, output)
+        for part in _chunks(lines, chunk):
+            for score, result in _generate(run, part, num_results):
+                line = f"{score:.4f}\t{result}\n" if scores else f"{result}\n"
+                output.write(line.encode("utf-8"))
             output.flush()
-            progress(len(batch))
+            advance(len(part))
+
+
+def _sampler(model, num_beams, num_results):
+    """Returns the preset's own sampler, or a beam search with the preset's other settings."""
+    if num_beams is None and num_results == 1:
+        return model.sampler
+    beam = _library().decoding.Beam
+    settings = (model.sampler if isinstance(model.sampler, beam) else beam()).get_config()
+    settings["num_beams"] = num_beams or max(settings["num_beams"], num_results)
+    return beam.from_config({**settings, "num_return_sequences": num_results})
+
+
+def _generate(run, lines, num_results):
+    """Yields `num_results` pairs of score and text for each line."""
+    texts, scores = run([line for line in lines if line.strip()])
+    results = zip(scores, texts)
+    for line in lines:
+        if not line.strip():
+            yield from [(0.0, "")] * num_results
+        elif num_results == 1:
+            yield next(results)
+        else:
+            yield from zip(*next(results))
 
 
 def _library():
@@ -168,6 +202,7 @@ def _library():
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     with _silence():
         import keras
+
         import keras_s2s
 
         if keras.backend.backend() == "tensorflow":
@@ -210,7 +245,11 @@ def _find(name):
 
 def _lines(file):
     # Only b"\n" ends a line, whatever else Unicode calls a line end, so that output stays aligned.
-    return (line.rstrip(b"\r\n").decode("utf-8", errors="replace") for line in file)
+    return (_decode(line.rstrip(b"\r\n")) for line in file)
+
+
+def _decode(line):
+    return line.decode("utf-8", errors="replace")
 
 
 def _count(path):
@@ -218,23 +257,18 @@ def _count(path):
         return sum(1 for _ in file)
 
 
-def _batches(lines, size):
+def _chunks(lines, size):
     lines = iter(lines)
     return iter(lambda: list(itertools.islice(lines, size)), [])
 
 
-def _progress(stack, total, batch_size, output):
+def _progress(stack, total, chunk, output):
     """Returns the function that counts on; a bar is shown where it disturbs nothing."""
     console = Console(stderr=True)
     on_screen = output is sys.stdout.buffer and sys.stdout.isatty()
-    if not console.is_terminal or on_screen or (total is not None and total <= batch_size):
+    if not console.is_terminal or on_screen or (total is not None and total <= chunk):
         return lambda count: None
-    columns = [
-        BarColumn(),
-        MofNCompleteColumn(),
-        _Rate(),
-        TimeRemainingColumn(),
-    ]
+    columns = [BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()]
     bar = stack.enter_context(Progress(*columns, console=console, redirect_stdout=False))
     task = bar.add_task("", total=total)
     return lambda count: bar.advance(task, count)

@@ -15,3 +15,36 @@ def same_start():
     policy = keras.config.dtype_policy()
     yield
     keras.config.set_dtype_policy(policy)
+
+
+@pytest.fixture(scope="session")
+def preset(tmp_path_factory):
+    """The folder of a tiny untrained translator with a card; read it, never write into it."""
+    import keras_s2s
+
+    keras.utils.set_random_seed(1)
+    text = ["ein Hund bellt", "eine Katze", "guten Morgen", "a dog barks", "a cat", "good morning"]
+    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(text, vocabulary_size=27)
+    model = keras_s2s.models.Translator(
+        keras_s2s.layers.RNNEncoder(8, vocabulary_size=27),
+        keras_s2s.layers.RNNDecoder(27, 8, attention="bahdanau"),
+        keras_s2s.preprocessing.TextPairPreprocessor(tokenizer, target_length=10),
+        sampler=keras_s2s.decoding.Beam(num_beams=3),
+    )
+    folder = tmp_path_factory.mktemp("presets") / "tiny_de_en"
+    model.save_to_preset(folder)
+    # Loaded anew, because the weights were rounded on their way to the disk.
+    outputs = keras_s2s.zoo.load(folder).generate(text[:3])
+    card = {
+        "title": "Tiny: German to English",
+        "description": "Knows nothing yet.",
+        "task": "translation",
+        "languages": ["de", "en"],
+        "licence": "CC0-1.0",
+        "data": [{"name": "Six sentences", "licence": "CC0-1.0"}],
+        "metrics": [],
+        "recipe": {"train": "none", "evaluate": "none"},
+        "examples": [{"input": i, "output": o} for i, o in zip(text, outputs)],
+    }
+    keras_s2s.zoo.write_card(folder, card)
+    return folder

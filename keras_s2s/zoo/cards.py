@@ -80,7 +80,8 @@ def write_card(folder, card=None):
     missing = [key for key in _REQUIRED if key not in card]
     if missing:
         raise ValueError(f"The card lacks {', '.join(missing)}. Received keys: {sorted(card)}")
-    _write(folder / "README.md", _readme(folder.resolve().name, card))
+    name = folder.resolve().name
+    _write(folder / "README.md", f"{_header(name, card)}\n\n{body(name, card)}\n")
     card["files"] = integrity.hashes(folder)
     _write(folder / "card.json", json.dumps(card, ensure_ascii=False, indent=2) + "\n")
     return card
@@ -91,9 +92,9 @@ def _write(path, text):
     path.write_bytes(text.encode("utf-8"))
 
 
-def _readme(name, card):
+def body(name, card):
+    """Returns the card for people, in Markdown."""
     sections = [
-        _header(name, card),
         f"# {card['title']}",
         card["description"],
         _usage(name, card),
@@ -104,7 +105,7 @@ def _readme(name, card):
         _section("Changes", card.get("changes")),
         _section("Licence", f"{card['licence']} (the weights)."),
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
+    return "\n\n".join(section for section in sections if section)
 
 
 def _section(title, text):

@@ -1,0 +1,221 @@
+import io
+import os
+import pty
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import keras_s2s
+import keras_s2s_cli
+from keras_s2s import zoo
+from keras_s2s.zoo import folders
+
+ROOT = Path(__file__).parents[1]
+SENTENCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
+
+
+@pytest.fixture
+def shipped(preset, tmp_path, monkeypatch):
+    """Stands in for the shipped presets: the tiny one as the preset for translation."""
+    shutil.copytree(preset, tmp_path / "shipped" / "translation_de_en")
+    monkeypatch.setattr(folders, "root", lambda: tmp_path / "shipped")
+    return tmp_path / "shipped" / "translation_de_en"
+
+
+@pytest.fixture(scope="module")
+def model(preset):
+    return zoo.load(preset)
+
+
+@pytest.fixture
+def cli(shipped, model, capfdbinary, monkeypatch):
+    """Runs a command in this process; gives exit code, stdout and stderr."""
+    # Loading has tests of its own; one model for all saves tracing it again and again.
+    monkeypatch.setattr(zoo, "load", lambda name: model)
+
+    def run(*arguments, stdin=b""):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        with pytest.raises(SystemExit) as stop:
+            keras_s2s_cli.main([str(argument) for argument in arguments])
+        sys.stdout.flush()
+        output = capfdbinary.readouterr()
+        return stop.value.code or 0, output.out.decode("utf-8"), output.err.decode("utf-8")
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def expected(model):
+    return model.generate(SENTENCES)
+
+
+def process(*arguments, **options):
+    """Runs a command as a process of its own, as it runs for whoever installed it."""
+    code = "from keras_s2s_cli import main; main()"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    environment["PYTHONPATH"] = str(ROOT)
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    return subprocess.run(command, env=environment, **options)
+
+
+def test_list(cli):
+    assert cli("list") == (0, "translation_de_en\tKnows nothing yet.\n", "")
+
+
+def test_card(cli):
+    code, out, err = cli("card", "translation")
+    assert (code, err) == (0, "")
+    assert out.startswith("# Tiny: German to English\n")
+    assert "CC0-1.0" in out and "pipeline_tag" not in out
+
+
+def test_verify(cli):
+    code, out, err = cli("verify", "translation")
+    assert (code, err) == (0, "")
+    assert out.startswith("translation: ") and out.endswith(" files intact, 3 examples as told\n")
+
+
+def test_verify_fails(cli, shipped):
+    with open(shipped / "recipe.toml", "w") as file:
+        file.write("epochs = 1\n")
+    zoo.write_card(shipped)
+    (shipped / "recipe.toml").unlink()
+    code, out, err = cli("verify", "translation")
+    assert (code, out) == (1, "")
+    assert err.startswith("keras-s2s: Preset file ") and "recipe.toml' is missing" in err
+    assert err.count("\n") == 1
+
+
+def test_generate_from_arguments(cli, expected):
+    assert cli("generate", "translation", *SENTENCES) == (0, "\n".join([*expected, ""]), "")
+
+
+def test_generate_from_stdin(cli, expected):
+    stdin = "\n".join(SENTENCES).encode()
+    code, out, err = cli("generate", "translation", "--batch-size", 1, stdin=stdin)
+    assert (code, out, err) == (0, "\n".join([*expected, ""]), "")
+
+
+def test_generate_from_and_to_a_file(cli, expected, tmp_path):
+    source, target = tmp_path / "in.de", tmp_path / "out.en"
+    # Line ends of another system, an empty line, and what Unicode calls a line end.
+    source.write_bytes(f"{SENTENCES[0]}\r\n\n  \n{SENTENCES[1]}\u2028\n{SENTENCES[2]}".encode())
+    code, out, err = cli("generate", "translation", "-i", source, "-o", target)
+    assert (code, out, err) == (0, "", "")
+    lines = target.read_text(encoding="utf-8").split("\n")
+    assert lines == [expected[0], "", "", expected[1], expected[2], ""]
+
+
+def test_nothing_in_nothing_out(cli):
+    assert cli("generate", "translation") == (0, "", "")
+
+
+def test_not_utf8(cli):
+    code, out, err = cli("generate", "translation", stdin=b"\xff\xfe\n\xc3\n")
+    assert (code, err) == (0, "")
+    assert out.count("\n") == 2
+
+
+def test_options_reach_the_search(cli, model):
+    beam = keras_s2s.decoding.Beam.from_config(
+        {**model.sampler.get_config(), "num_beams": 4, "num_return_sequences": 2}
+    )
+    texts, scores = model.generate(SENTENCES, 4, beam, return_scores=True)
+    pairs = [pair for row in zip(scores, texts) for pair in zip(*row)]
+    options = ["--num-beams", 4, "--num-results", 2, "--max-length", 4, "--scores"]
+    code, out, err = cli("generate", "translation", *options, *SENTENCES)
+    assert (code, err) == (0, "")
+    assert out == "".join(f"{score:.4f}\t{text}\n" for score, text in pairs)
+
+
+def test_empty_line_with_scores_keeps_the_lines_aligned(cli):
+    options = ["--num-results", 2, "--scores"]
+    code, out, err = cli("generate", "translation", *options, stdin=b"\nein Hund\n")
+    assert (code, err) == (0, "")
+    assert out.startswith("0.0000\t\n0.0000\t\n") and out.count("\n") == 4
+
+
+@pytest.mark.parametrize(
+    ["arguments", "message"],
+    [
+        (["generate", "translatoin", "x"], "Did you mean 'translation'"),
+        (["card", "no/such/folder"], "no preset folder at 'no/such/folder'"),
+        (["generate", "translation", "x", "--input", __file__], "not both"),
+        (["generate", "translation", "--input", "missing.txt"], "'missing.txt' does not exist"),
+        (["generate", "translation", "x", "--num-beams", "0"], "--num-beams"),
+        (["generate", "translation", "x", "--beams", "3"], "--num-beams"),
+        (["generate"], "Missing argument"),
+        (["translate"], "No such command"),
+    ],
+)
+def test_called_wrongly(cli, arguments, message):
+    code, out, err = cli(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err and err.startswith("keras-s2s: ") and err.count("\n") == 1
+
+
+def test_fewer_beams_than_results(cli):
+    code, out, err = cli("generate", "translation", "x", "--num-beams", 1, "--num-results", 2)
+    assert (code, out) == (1, "")
+    assert err.startswith("keras-s2s: ") and err.count("\n") == 1
+
+
+def test_help_starts_no_tensorflow():
+    code = """
+import sys, keras_s2s_cli
+try:
+    keras_s2s_cli.main(["generate", "--help"])
+finally:
+    assert not {"keras", "tensorflow"} & set(sys.modules)
+"""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "--num-beams" in result.stdout and "Wo ist der Bahnhof?" in result.stdout
+
+
+@pytest.mark.slow
+def test_stderr_stays_clean(preset):
+    result = process("generate", preset, "ein Hund", capture_output=True)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert result.stdout.count(b"\n") == 1
+
+
+@pytest.mark.slow
+def test_python_m(preset):
+    command = [sys.executable, "-m", "keras_s2s", "verify", str(preset)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0 and "3 examples as told" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_closed_pipe_is_no_error(preset):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "wb") as closed:
+        result = process("generate", preset, "a", "b", stdout=closed, stderr=subprocess.PIPE)
+    assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_progress_on_a_terminal(preset, tmp_path):
+    source, target = tmp_path / "in.de", tmp_path / "out.en"
+    source.write_text("ein Hund\n" * 20)
+    ours, theirs = pty.openpty()
+    options = ["--batch-size", 1, "--input", source, "--output", target]
+    result = process("generate", preset, *options, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    try:
+        while part := os.read(ours, 10_000):
+            shown += part
+    except OSError:
+        pass  # Linux says so at the end of a terminal.
+    os.close(ours)
+    assert (result.returncode, result.stdout) == (0, b"")
+    assert target.read_text().count("\n") == 20
+    assert b"20/20" in shown and b"sentences/s" in shown
