@@ -1,0 +1,295 @@
+"""Training batches of a few fixed shapes."""
+
+import threading
+
+import keras
+import numpy as np
+
+from keras_s2s.data.buckets import choose_buckets
+from keras_s2s.data.ragged import as_ragged
+from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s.preprocessing.text import as_list
+
+_START, _END = 2, 3
+_planning = threading.Lock()
+
+
+class BucketedBatches(keras.utils.PyDataset):
+    """Batches of token ids in a small set of shapes, for `fit`, `evaluate` or an own loop.
+
+    Pairs of similar lengths share a batch, so little is padding; all batches of a bucket have
+    exactly the same shape, batch size included, so XLA and JAX compile `len(shapes)` programs and
+    no more. Every pair comes exactly once per epoch: what does not fill a batch moves to the next
+    wider bucket, and the last batch of all is filled with rows of zeros whose sample weight is 0.
+    Plain NumPy: no TensorFlow needed.
+
+    Batches are `(x, labels, sample_weight)` as `TextPairPreprocessor` makes them.
+
+    Each epoch has an order of its own, a function of `seed` and `epoch` only. `fit` starts
+    epochs by itself (and shuffles the order of batches once more, unless `fit(shuffle=False)`);
+    in an own loop call `on_epoch_end()` after each, or `set_epoch(n)` before.
+
+    Args:
+        source_ids: Sequence of 1-D integer sequences, or `RaggedIds`, without start and end ids.
+        target_ids: The same for the outputs.
+        tokens_per_batch: Positions of a batch, source and target together, padding included.
+        max_buckets: Largest number of shapes. Small sets get fewer, so that batches fill.
+        source_length: Longest source, its end id included. `None`: that of the longest pair.
+        target_length: Longest target, its end id included. `None`: that of the longest pair.
+        drop_long: If true, leave out pairs longer than that; if false, cut them, the end id kept.
+        shuffle: If false, the order is the same in all epochs, short batches first.
+        seed: Integer.
+        resample: Callable, `resample(epoch) -> (source_ids, target_ids)`: other segmentations of
+            the same pairs, for subword regularisation. Called once at the start of each epoch;
+            where they do not fit the widest bucket, the given ids are used. `epoch` seeds draws.
+        **kwargs: Those of `keras.utils.PyDataset`.
+
+    Attributes:
+        shapes: List of `(batch, source, target)`.
+        padding_share: Share of this epoch's positions that are padding.
+        num_dropped: Number of pairs left out because of their length.
+        epoch: Number of the current epoch, from 0.
+
+    Raises:
+        ValueError: If there are no pairs, or not as many sources as targets.
+        TypeError: If the ids are not integers.
+
+    Example:
+    ```python
+    from keras_s2s.data import BucketedBatches
+
+    sources = [[5, 6], [7], [5, 6, 7, 8]] * 20
+    targets = [[9], [9, 8, 7], [6, 5, 4]] * 20
+    batches = BucketedBatches(sources, targets, tokens_per_batch=64)
+    for x, labels, sample_weight in batches:
+        assert x["encoder_token_ids"].shape[0] == labels.shape[0]
+    ```
+    """
+
+    def __init__(
+        self,
+        source_ids,
+        target_ids,
+        tokens_per_batch=4096,
+        max_buckets=12,
+        source_length=None,
+        target_length=None,
+        drop_long=False,
+        shuffle=True,
+        seed=0,
+        resample=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.shuffle = shuffle
+        self.seed = seed
+        self.epoch = 0
+        self._resample = resample
+        pairs = as_ragged(source_ids, "source_ids"), as_ragged(target_ids, "target_ids")
+        if len(pairs[0]) != len(pairs[1]):
+            raise ValueError(
+                "`source_ids` and `target_ids` must be of the same length. "
+                f"Received {len(pairs[0])} sources and {len(pairs[1])} targets."
+            )
+        self._limits = source_length, target_length
+        fits = [_fits(ids, limit) for ids, limit in zip(pairs, self._limits)]
+        self._kept = np.flatnonzero(np.all(fits, axis=0)) if drop_long else np.arange(len(pairs[0]))
+        self.num_dropped = len(pairs[0]) - len(self._kept)
+        if not len(self._kept):
+            raise ValueError(
+                f"There are no pairs to make batches of: {len(pairs[0])} were given, "
+                f"{self.num_dropped} were longer than `source_length`={source_length} or "
+                f"`target_length`={target_length}."
+            )
+        self._given = self._prepare(pairs)
+        pairs = self._drawn(0) if resample else self._given
+
+        lengths = [ids.lengths + 1 for ids in pairs]
+        # At least four batches a bucket, else most batches would come from spilling over.
+        useful = int(np.sum(lengths)) // (4 * tokens_per_batch)
+        self._widths = choose_buckets(*lengths, min(max(useful, 1), max_buckets))
+        # Whatever is drawn in an epoch, the given ids must fit.
+        widest = [ids.lengths.max() + 1 for ids in self._given]
+        self._widths[-1] = np.maximum(self._widths[-1], widest)
+        self.shapes = [
+            (_batch_size(tokens_per_batch, source + target, len(self._kept)), source, target)
+            for source, target in self._widths.tolist()
+        ]
+        # Keras asks for the number of batches once, so it must hold for every draw.
+        self._num_batches = len(self._plan(self._given))
+        if resample:
+            drawn = len(self._plan(pairs))
+            self._num_batches = max(self._num_batches, drawn) + 2 + drawn // 100
+        self._state = (0, *self._start_epoch(0, pairs))
+
+    @classmethod
+    def from_text(cls, preprocessor, sources, targets, sample=True, **options):
+        """Makes batches of strings.
+
+        Text is turned into ids once, and kept. If a tokenizer has a `sample_alpha`, its side is
+        segmented anew at the start of each epoch.
+
+        Args:
+            preprocessor: `TextPairPreprocessor`. Its lengths apply.
+            sources: Strings.
+            targets: Strings, as many.
+            sample: If false, no segmentations are drawn: for validation.
+            **options: Those of the constructor.
+
+        Returns:
+            A `BucketedBatches`.
+        """
+        source, target = preprocessor.source_tokenizer, preprocessor.target_tokenizer
+        sources, _ = as_list(sources, "sources")
+        targets, _ = as_list(targets, "targets")
+        plain = [
+            as_ragged(tokenizer.encode(strings))
+            for tokenizer, strings in ((source, sources), (target, targets))
+        ]
+        drawing = [sample and t.sample_alpha is not None for t in (source, target)]
+        seed = options.get("seed", 0)
+
+        def resample(epoch):
+            return [
+                tokenizer.encode(strings, sample=True, seed=[seed, epoch, side]) if draws else ids
+                for side, (tokenizer, strings, draws, ids) in enumerate(
+                    zip((source, target), (sources, targets), drawing, plain)
+                )
+            ]
+
+        options = {
+            "source_length": preprocessor.source_length,
+            "target_length": preprocessor.target_length,
+            "resample": resample if any(drawing) else None,
+        } | options
+        return cls(*plain, **options)
+
+    @property
+    def num_batches(self):
+        return self._num_batches
+
+    def __len__(self):
+        return self._num_batches
+
+    def __getitem__(self, index):
+        if not 0 <= index < self._num_batches:
+            raise IndexError(f"There is no batch {index}; there are {self._num_batches}.")
+        (sources, targets), plan = self._current()
+        bucket, rows = plan[index]
+        size, source_width, target_width = self.shapes[bucket]
+        row = np.arange(len(rows))
+        source = np.zeros((size, source_width), "int32")
+        source[row] = sources.padded(rows, source_width)
+        source[row, sources.lengths[rows]] = _END
+        decoder, labels = np.zeros((2, size, target_width), "int32")
+        labels[row] = targets.padded(rows, target_width)
+        decoder[row, 0] = _START
+        decoder[row, 1:] = labels[row, :-1]
+        labels[row, targets.lengths[rows]] = _END
+        weights = (labels != 0).astype("float32")
+        return {"encoder_token_ids": source, "decoder_token_ids": decoder}, labels, weights
+
+    def set_epoch(self, epoch):
+        """Goes to epoch number `epoch`, e.g. when training is resumed."""
+        self.epoch = epoch
+
+    def on_epoch_end(self):
+        self.set_epoch(self.epoch + 1)
+
+    @property
+    def padding_share(self):
+        pairs, plan = self._current()
+        used = sum(int(ids.lengths.sum()) + len(ids) for ids in pairs)
+        positions = 0
+        for bucket, _ in plan:
+            size, source, target = self.shapes[bucket]
+            positions += size * (source + target)
+        return 1.0 - used / positions
+
+    def as_tf_dataset(self):
+        """Returns a `tf.data.Dataset` of the batches. Each pass over it is one more epoch."""
+        tf = import_tensorflow()
+
+        def one_epoch():
+            yield from self
+            self.on_epoch_end()
+
+        ids, weights = tf.TensorSpec((None, None), "int32"), tf.TensorSpec((None, None), "float32")
+        signature = ({"encoder_token_ids": ids, "decoder_token_ids": ids}, ids, weights)
+        dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
+        dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
+        return dataset.prefetch(tf.data.AUTOTUNE)
+
+    def _current(self):
+        """`(pairs, plan)` of the current epoch, made when first asked for."""
+        # Locked, since Keras may read ahead in another thread.
+        with _planning:
+            if self._state[0] != self.epoch:
+                pairs = self._drawn(self.epoch) if self._resample else self._given
+                self._state = (self.epoch, *self._start_epoch(self.epoch, pairs))
+            return self._state[1:]
+
+    def _prepare(self, pairs):
+        """The kept pairs, cut so that the end id still has room."""
+        if len(self._kept) < len(pairs[0]):
+            pairs = [ids.select(self._kept) for ids in pairs]
+        return [
+            ids if limit is None else ids.cut(limit - 1) for ids, limit in zip(pairs, self._limits)
+        ]
+
+    def _drawn(self, epoch):
+        names = "source_ids", "target_ids"
+        drawn = [as_ragged(ids, name) for ids, name in zip(self._resample(epoch), names)]
+        if {len(ids) for ids in drawn} != {len(self._kept) + self.num_dropped}:
+            raise ValueError("`resample` must return as many sources and targets as were given.")
+        return self._prepare(drawn)
+
+    def _start_epoch(self, epoch, pairs):
+        """`(pairs, plan)`: the plan a list of `(bucket, rows)`, `num_batches` long."""
+        rng = np.random.default_rng([self.seed, epoch])
+        order = rng.permutation(len(pairs[0])) if self.shuffle else None
+        use = np.all([_fits(ids, width) for ids, width in zip(pairs, self._widths[-1])], axis=0)
+        chosen = pairs
+        while True:
+            if not use.all():
+                chosen = [new.where(use, old) for new, old in zip(pairs, self._given)]
+            plan = self._plan(chosen, order)
+            if len(plan) <= self._num_batches:
+                break
+            use &= rng.random(len(use)) < 0.9  # Rare: draws need more batches than announced.
+        while len(plan) < self._num_batches:
+            largest = max(range(len(plan)), key=lambda index: len(plan[index][1]))
+            bucket, rows = plan[largest]
+            plan[largest] = bucket, rows[::2]
+            plan.append((bucket, rows[1::2]))
+        if self.shuffle:
+            plan = [plan[index] for index in rng.permutation(len(plan))]
+        # Keras derives from the first two batches which axes vary in length.
+        plan.insert(0, plan.pop(min(range(len(plan)), key=lambda index: plan[index][0])))
+        plan.insert(1, plan.pop(max(range(len(plan)), key=lambda index: plan[index][0])))
+        return chosen, plan
+
+    def _plan(self, pairs, order=None):
+        """List of `(bucket, rows)`, each pair in the narrowest bucket with room in a batch."""
+        bucket = np.max(
+            [np.searchsorted(w, ids.lengths + 1) for w, ids in zip(self._widths.T, pairs)], axis=0
+        )
+        order = np.arange(len(bucket)) if order is None else order
+        plan, spilled = [], order[:0]
+        for index, (size, _, _) in enumerate(self.shapes):
+            rows = np.concatenate([spilled, order[bucket[order] == index]])
+            full = len(rows) // size * size
+            plan += [(index, rows[at : at + size]) for at in range(0, full, size)]
+            spilled = rows[full:]
+        return plan + [(index, spilled)] if len(spilled) else plan
+
+
+def _fits(ids, width):
+    """For each sequence whether it and the end id fit `width`; `None` is no limit."""
+    return np.full(len(ids), True) if width is None else ids.lengths < width
+
+
+def _batch_size(tokens_per_batch, width, num_pairs):
+    size = max(tokens_per_batch // width, 1)
+    # Matrix units work in eights.
+    return min(size - size % 8 if size > 8 else size, num_pairs)

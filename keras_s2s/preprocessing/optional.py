@@ -1,0 +1,35 @@
+"""Imports of the packages which only text needs, with errors that say what to install."""
+
+import importlib
+
+
+def import_tensorflow():
+    """Returns the `tensorflow` module, or raises an `ImportError` naming the pip command."""
+    return _import("tensorflow", "pip install tensorflow", "String tensors")
+
+
+def import_tensorflow_text():
+    """Returns the `tensorflow_text` module, or raises an `ImportError` naming the pip command."""
+    return _import(
+        "tensorflow_text",
+        "pip install tensorflow-text",
+        "SentencePiece inside a TensorFlow graph",
+        " Its version must equal that of tensorflow; wheels exist for Linux x86-64 and macOS.",
+    )
+
+
+def import_sentencepiece():
+    """Returns the `sentencepiece` module, or raises an `ImportError` naming the pip command."""
+    return _import(
+        "sentencepiece", "pip install sentencepiece", "Training a tokenizer or encoding on the host"
+    )
+
+
+def _import(module, command, purpose, note=""):
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise ImportError(
+            f"{purpose} needs `{module}`, which cannot be imported ({error}). "
+            f"Install it with: {command}.{note}"
+        ) from error

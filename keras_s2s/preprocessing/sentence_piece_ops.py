@@ -1,0 +1,55 @@
+"""The SentencePiece ops of TensorFlow Text. Imported only where they are used."""
+
+import hashlib
+
+from keras_s2s.preprocessing.optional import import_tensorflow, import_tensorflow_text
+
+tf = import_tensorflow()
+import_tensorflow_text()
+
+from tensorflow_text.python.ops.sentencepiece_tokenizer import (  # noqa: E402
+    gen_sentencepiece_tokenizer as ops,
+)
+
+
+class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
+    """A SentencePiece model inside TensorFlow, which SavedModels can hold.
+
+    Unlike that of `tensorflow_text.SentencepieceTokenizer`, the resource has a name: one without
+    belongs to an op kernel of TensorFlow's cache, and is lost when `keras.utils.set_random_seed`
+    clears that cache.
+
+    Args:
+        proto: `bytes` of the model.
+    """
+
+    def __init__(self, proto):
+        super().__init__()
+        self._proto = proto
+        self._shared_name = "keras_s2s_" + hashlib.sha256(proto).hexdigest()
+        try:
+            # Outside of any graph being traced, so that all graphs can use it.
+            with tf.init_scope():
+                self.resource_handle  # noqa: B018 (reading it creates the resource)
+        except tf.errors.OpError as error:
+            raise ValueError(f"The SentencePiece model is damaged: {error.message}") from error
+
+    def _create_resource(self):
+        return ops.sentencepiece_op(model=self._proto, shared_name=self._shared_name)
+
+    def tokenize(self, strings, nbest_size=0, alpha=1.0):
+        """`tf.string` tensor `(batch,)` to a ragged int32 tensor `(batch, None)`."""
+        values, splits = ops.sentencepiece_tokenize_op(
+            self.resource_handle, strings, nbest_size, alpha, False, False, False, tf.int32
+        )
+        return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
+
+    def detokenize(self, ids):
+        """Ragged int32 tensor `(batch, None)` to a `tf.string` tensor `(batch,)`."""
+        return ops.sentencepiece_detokenize_op(
+            self.resource_handle, ids.values, ids.row_splits, False, False, False
+        )
+
+    def id_to_token(self, ids):
+        """int32 tensor `(batch,)` to a `tf.string` tensor `(batch,)`."""
+        return ops.sentencepiece_id_to_string_op(self.resource_handle, ids)

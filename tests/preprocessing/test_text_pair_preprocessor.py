@@ -1,0 +1,171 @@
+import json
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_s2s.preprocessing import SentencePieceTokenizer, TextPairPreprocessor
+from tests.preprocessing.sentences import make_sentences
+
+PAD, UNK, START, END = 0, 1, 2, 3
+
+
+@pytest.fixture(scope="module")
+def preprocessor(tokenizer):
+    return TextPairPreprocessor(tokenizer)
+
+
+@pytest.fixture(scope="module")
+def other_tokenizer():
+    texts = [text.upper() for text in make_sentences(100, seed=8)]
+    return SentencePieceTokenizer.train(texts, vocabulary_size=60)
+
+
+def to_lists(nested):
+    return tf.nest.map_structure(lambda tensor: tensor.numpy().tolist(), nested)
+
+
+def test_layout_of_a_batch(preprocessor, reference):
+    sources, targets = ["ein Hund", "", "zwei Männer"], ["der Baum", "Kinder am Fluß", ""]
+    x, labels, weights = preprocessor(sources, targets)
+    for tensor in (x["encoder_token_ids"], x["decoder_token_ids"], labels):
+        assert tensor.dtype == tf.int32
+    assert weights.dtype == tf.float32
+    for row, source in zip(x["encoder_token_ids"].numpy().tolist(), sources):
+        ids = [*reference.encode(source), END]
+        assert row == ids + [PAD] * (len(row) - len(ids))
+    rows = zip(labels.numpy().tolist(), x["decoder_token_ids"].numpy().tolist(), weights.numpy())
+    for (label, decoder, weight), target in zip(rows, targets):
+        ids = reference.encode(target)
+        padding = [PAD] * (len(label) - len(ids) - 1)
+        assert label == [*ids, END, *padding]
+        assert decoder == [START, *ids, *padding]
+        assert weight.tolist() == [1.0] * (len(ids) + 1) + [0.0] * len(padding)
+
+
+def test_shapes_are_as_wide_as_the_longest(preprocessor, reference):
+    sources, targets = make_sentences(20, seed=1), make_sentences(20, seed=2)
+    x, labels, _ = preprocessor(sources, targets)
+    assert x["encoder_token_ids"].shape == (20, 1 + max(map(len, reference.encode(sources))))
+    assert labels.shape == (20, 1 + max(map(len, reference.encode(targets))))
+
+
+def test_same_in_dataset_function_and_eager(preprocessor):
+    sources, targets = make_sentences(20, seed=1), make_sentences(20, seed=2)
+    eager = to_lists(preprocessor(sources, targets))
+    pairs = tf.data.Dataset.from_tensor_slices((sources, targets))
+    (mapped,) = pairs.batch(20).map(preprocessor)
+    assert to_lists(mapped) == eager
+    assert to_lists(tf.function(preprocessor)(tf.constant(sources), tf.constant(targets))) == eager
+    one = to_lists(next(iter(pairs.map(preprocessor))))
+    assert one == to_lists(preprocessor(sources[0], targets[0]))
+    n = len(one[1])
+    assert eager[1][0][:n] == one[1] and set(eager[1][0][n:]) <= {PAD}
+
+
+def test_dataset_spec_has_batch_and_length_open(preprocessor):
+    strings = tf.TensorSpec([None], tf.string)
+    spec = tf.function(preprocessor).get_concrete_function(strings, strings).structured_outputs
+    shapes = [tuple(tensor.shape) for tensor in tf.nest.flatten(spec)]
+    assert shapes == [(None, None)] * 4
+
+
+def test_generate_preprocess(preprocessor):
+    batch = preprocessor.generate_preprocess(["ein Hund", ""])
+    assert list(batch) == ["encoder_token_ids"]
+    ids = preprocessor.source_tokenizer.tokenize("ein Hund").numpy().tolist() + [END]
+    assert batch["encoder_token_ids"].numpy().tolist() == [ids, [END] + [PAD] * (len(ids) - 1)]
+    one = preprocessor.generate_preprocess("ein Hund")["encoder_token_ids"]
+    assert one.numpy().tolist() == ids
+
+
+def test_generate_postprocess_inverts_labels(preprocessor):
+    targets = make_sentences(20, seed=2)
+    _, labels, _ = preprocessor(targets, targets)
+    nbest = np.stack([labels.numpy()] * 3, axis=1)
+    texts = preprocessor.generate_postprocess(nbest).numpy()
+    assert [[text.decode() for text in row] for row in texts] == [[t] * 3 for t in targets]
+
+
+def test_truncation_keeps_the_end_id(tokenizer):
+    preprocessor = TextPairPreprocessor(tokenizer, source_length=5, target_length=3)
+    source = "ein Hund läuft über die Wiese"
+    x, labels, weights = preprocessor([source], [source])
+    ids = tokenizer.tokenize(source).numpy().tolist()
+    assert x["encoder_token_ids"].numpy().tolist() == [ids[:4] + [END]]
+    assert x["decoder_token_ids"].numpy().tolist() == [[START, *ids[:2]]]
+    assert labels.numpy().tolist() == [ids[:2] + [END]]
+    assert weights.numpy().tolist() == [[1.0] * 3]
+    shortest = TextPairPreprocessor(tokenizer, 1, 1).generate_preprocess([source])
+    assert shortest["encoder_token_ids"].numpy().tolist() == [[END]]
+
+
+@pytest.mark.parametrize("text", ["n" * 10_000, "ein Hund " * 1_112])
+def test_very_long_string_has_a_defined_result(preprocessor, text):
+    x, labels, _ = preprocessor([text, ""], ["ein Hund", text])
+    assert x["encoder_token_ids"].shape == labels.shape == (2, 256)
+    assert x["encoder_token_ids"][0, -1] == labels[1, -1] == END
+
+
+def test_zero_batch(preprocessor):
+    x, labels, weights = preprocessor([], [])
+    for tensor in (*x.values(), labels, weights):
+        assert tensor.shape == (0, 1)
+    assert preprocessor.generate_preprocess([])["encoder_token_ids"].shape == (0, 1)
+    assert preprocessor.generate_postprocess(labels).shape == (0,)
+
+
+def test_wrong_input_names_the_argument(preprocessor):
+    with pytest.raises(TypeError, match="`source`.*Element 1 is None"):
+        preprocessor(["a", None], ["a", "b"])
+    with pytest.raises(TypeError, match="`target`.*Element 0 is 3"):
+        preprocessor(["a"], [3])
+    with pytest.raises(ValueError, match="2 sources and 1 targets"):
+        preprocessor(["a", "b"], ["c"])
+
+
+@pytest.mark.parametrize("length", [0, -1, 2.5, "3"])
+def test_wrong_length(tokenizer, length):
+    with pytest.raises(ValueError, match="`target_length` must be a positive integer"):
+        TextPairPreprocessor(tokenizer, target_length=length)
+
+
+def test_sampling_only_where_asked_and_possible(tokenizer, sampling_tokenizer):
+    texts = make_sentences(30, seed=3)
+    preprocessor = TextPairPreprocessor(sampling_tokenizer, tokenizer)
+    plain, drawn = preprocessor(texts, texts), preprocessor(texts, texts, sample=True)
+    assert to_lists(plain) == to_lists(TextPairPreprocessor(tokenizer)(texts, texts))
+    assert to_lists(plain[1:]) == to_lists(drawn[1:])
+    assert to_lists(plain[0]) != to_lists(drawn[0])
+
+
+def test_separate_tokenizers(tokenizer, other_tokenizer):
+    preprocessor = TextPairPreprocessor(tokenizer, other_tokenizer)
+    x, labels, _ = preprocessor(["ein Hund"], ["EIN HUND"])
+    assert (
+        x["encoder_token_ids"][0, :-1].numpy().tolist()
+        == tokenizer.tokenize("ein Hund").numpy().tolist()
+    )
+    assert labels[0, :-1].numpy().tolist() == other_tokenizer.tokenize("EIN HUND").numpy().tolist()
+    assert preprocessor.generate_postprocess(labels).numpy().tolist() == [b"EIN HUND"]
+    assert len(preprocessor.resources) == 2
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_config_and_assets(tokenizer, other_tokenizer, tmp_path, shared):
+    target = None if shared else other_tokenizer
+    preprocessor = TextPairPreprocessor(tokenizer, target, source_length=9, target_length=7)
+    config = json.loads(json.dumps(keras.saving.serialize_keras_object(preprocessor)))
+    assets = json.loads(json.dumps(preprocessor.save_assets(tmp_path)))
+    assert "proto" not in json.dumps(assets)
+    files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.model"))
+    names = ["source_tokenizer/spm.model", "target_tokenizer/spm.model"]
+    assert files == (names[:1] if shared else names)
+    texts = make_sentences(5, seed=4)
+    for other in (
+        keras.saving.deserialize_keras_object(config),
+        TextPairPreprocessor.from_assets(tmp_path, assets),
+    ):
+        assert (other.target_tokenizer is other.source_tokenizer) == shared
+        assert to_lists(other(texts, texts)) == to_lists(preprocessor(texts, texts))
