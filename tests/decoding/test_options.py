@@ -1,0 +1,129 @@
+"""What every sampler can be told: prefix, minimal length, bans, repeated n-grams."""
+
+import numpy as np
+import pytest
+
+from keras_s2s.decoding import Beam, Greedy, Random
+from tests.decoding.fake import END, FakeDecoder, TableDecoder, as_list, decode, make_memory, replay
+
+LENGTHS = [3, 1, 5, 2]
+MAKERS = {
+    "greedy": Greedy,
+    "beam": lambda **kwargs: Beam(4, num_return_sequences=2, **kwargs),
+    "random": lambda **kwargs: Random(seed=1, num_return_sequences=3, **kwargs),
+}
+
+
+@pytest.fixture(params=MAKERS)
+def make(request):
+    return MAKERS[request.param]
+
+
+def hypotheses(result):
+    return [as_list(ids) for ids in result["token_ids"].reshape(-1, result["token_ids"].shape[-1])]
+
+
+def test_forced_prefix(make):
+    decoder, memory = FakeDecoder(9, seed=1, end_bias=1.0), make_memory(LENGTHS)
+    prefix = np.array([[4, 5, 6], [7, 0, 8], [0, 0, 0], [8, 3, 0]])
+    result = decode(make(banned_tokens=[5], min_length=2), decoder, memory, 7, prefix=prefix)
+    free = decode(make(banned_tokens=[5], min_length=2), decoder, memory, 7)
+    for row in range(4):
+        for k, ids in enumerate(result["token_ids"][row]):
+            if result["lengths"][row, k] == 0:  # the whole hypothesis is forced: there is but one
+                assert row == 3 and k > 0
+                continue
+            forced = prefix[row, :2] if row == 3 else prefix[row]
+            assert (ids[: len(forced)] == forced)[forced > 0].all()
+            log_prob, _ = replay(decoder, memory, row, as_list(ids))
+            np.testing.assert_allclose(result["log_probs"][row, k], log_prob, rtol=1e-4)
+    assert as_list(result["token_ids"][3, 0]) == [8, END]
+    assert all(5 not in as_list(ids) for ids in result["token_ids"][1:].reshape(-1, 7))
+    np.testing.assert_array_equal(result["token_ids"][2], free["token_ids"][2])
+
+
+def test_prefix_longer_than_the_hypothesis(make):
+    prefix = np.full((4, 9), 4)
+    result = decode(make(), FakeDecoder(), make_memory(LENGTHS), 3, prefix=prefix)
+    assert (result["token_ids"][:, 0] == 4).all()
+
+
+def test_min_length(make):
+    decoder, memory = FakeDecoder(9, seed=1, end_bias=4.0), make_memory(LENGTHS)
+    assert decode(make(), decoder, memory, 8)["lengths"].min() < 5
+    result = decode(make(min_length=4), decoder, memory, 8)
+    assert result["lengths"].min() == 5  # four tokens, then the end id
+    endless = decode(make(min_length=8), decoder, memory, 8)
+    assert (endless["lengths"] == 8).all() and END not in endless["token_ids"]
+
+
+def test_banned_tokens(make):
+    decoder, memory = FakeDecoder(9, seed=2), make_memory(LENGTHS)
+    seen = set(sum(hypotheses(decode(make(), decoder, memory, 8)), []))
+    assert {0, 2}.isdisjoint(seen)
+    banned = sorted(seen - {END})[:3]
+    result = decode(make(banned_tokens=banned), decoder, memory, 8)
+    assert set(banned).isdisjoint(sum(hypotheses(result), []))
+    for row in range(len(LENGTHS)):
+        log_prob, _ = replay(decoder, memory, row, as_list(result["token_ids"][row, 0]))
+        np.testing.assert_allclose(result["log_probs"][row, 0], log_prob, rtol=1e-4)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_no_repeat_ngram(make, size):
+    def repeats(tokens):
+        grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]
+        return len(grams) != len(set(grams))
+
+    decoder, memory = FakeDecoder(16, seed=3, sharpness=4.0, end_bias=-9.0), make_memory(LENGTHS)
+    assert any(map(repeats, hypotheses(decode(make(), decoder, memory, 12))))
+    result = decode(make(no_repeat_ngram_size=size), decoder, memory, 12)
+    assert not any(map(repeats, hypotheses(result)))
+    assert (result["lengths"] == 12).any()
+
+
+def test_no_repeat_ngram_bans_nothing_else():
+    # Likeliest first: 4 4 4 4. Without repeated bigrams: 4 4, then 5, then 4, and 4 4 is taken.
+    decoder = TableDecoder([0, 0, 0, 0.01, 0.5, 0.3, 0.19])
+    result = decode(Greedy(no_repeat_ngram_size=2), decoder, make_memory([2]), 8)
+    assert hypotheses(result) == [[4, 4, 5, 4, 6, 4, 3]]
+
+
+def test_no_repeat_ngram_gives_way_where_nothing_is_left():
+    decoder = TableDecoder([0, 0, 0, 0.1, 0.9])
+    sampler = Greedy(no_repeat_ngram_size=1, min_length=4, banned_tokens=[1])
+    assert hypotheses(decode(sampler, decoder, make_memory([2]), 6)) == [[4, 4, 4, 4, 3]]
+
+
+def test_ngram_longer_than_the_hypothesis(make):
+    decoder, memory = FakeDecoder(9, seed=1), make_memory(LENGTHS)
+    free = decode(make(), decoder, memory, 3)
+    limited = decode(make(no_repeat_ngram_size=5), decoder, memory, 3)
+    np.testing.assert_array_equal(free["token_ids"], limited["token_ids"])
+
+
+@pytest.mark.parametrize(
+    ["options", "name"],
+    [
+        ({"min_length": -1}, "min_length"),
+        ({"no_repeat_ngram_size": 1.5}, "no_repeat_ngram_size"),
+        ({"banned_tokens": [-1]}, "banned_tokens"),
+        ({"banned_tokens": ["the"]}, "banned_tokens"),
+    ],
+)
+def test_bad_options(make, options, name):
+    with pytest.raises(ValueError, match=name):
+        make(**options)
+
+
+def test_options_the_vocabulary_does_not_allow():
+    with pytest.raises(ValueError, match="`banned_tokens` holds the id 6"):
+        decode(Greedy(banned_tokens=[6]), FakeDecoder(6), make_memory([2]), 3)
+    with pytest.raises(ValueError, match="Nothing could be produced"):
+        decode(Greedy(banned_tokens=[1, 4, 5], min_length=1), FakeDecoder(6), make_memory([2]), 3)
+
+
+@pytest.mark.parametrize("max_length", [0, -1, 2.5, None, "9"])
+def test_bad_max_length(make, max_length):
+    with pytest.raises(ValueError, match="max_length"):
+        decode(make(), FakeDecoder(), make_memory([2]), max_length)

@@ -1,0 +1,31 @@
+import keras
+import numpy as np
+import pytest
+
+from keras_s2s._backend.top_k import top_k
+
+
+@pytest.mark.parametrize(["rows", "size"], [(3, 1), (4, 31), (5, 320), (7, 333), (2, 8000)])
+@pytest.mark.parametrize("k", [1, 2, 10, 40])
+@pytest.mark.parametrize("kind", ["distinct", "ties", "same", "infinite"])
+def test_is_a_stable_sort(rows, size, k, kind):
+    rng = np.random.default_rng(size + k)
+    x = {
+        "distinct": rng.normal(size=(rows, size)),
+        "ties": rng.integers(0, 5, size=(rows, size)),
+        "same": np.zeros((rows, size)),
+        "infinite": np.where(rng.random((rows, size)) < 0.01, 1.0, -np.inf),
+    }[kind].astype("float32")
+    k = min(k, size)
+    values, indices = (keras.ops.convert_to_numpy(y) for y in top_k(x, k))
+    expected = np.argsort(-x, axis=-1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(indices, expected)
+    np.testing.assert_array_equal(values, np.take_along_axis(x, expected, -1))
+    assert values.dtype == "float32" and indices.dtype == "int32"
+
+
+def test_low_precision_is_compared_in_float32():
+    x = keras.ops.cast(np.arange(200)[None] % 100, "bfloat16")
+    values, indices = top_k(x, 3)
+    assert keras.ops.convert_to_numpy(indices).tolist() == [[99, 199, 98]]
+    assert keras.backend.standardize_dtype(values.dtype) == "float32"
