@@ -1,12 +1,15 @@
-"""Sequence-to-sequence layers and trained models for Keras."""
+"""Sequence-to-sequence layers and trained models for Keras.
 
-from importlib import import_module as _import_module
+Importing it registers every class with Keras, so that `keras.models.load_model` finds them. It
+costs little beside Keras itself, and takes no TensorFlow on the other backends.
+"""
 
+from keras_s2s import data as data
+from keras_s2s import decoding as decoding
+from keras_s2s import layers as layers
+from keras_s2s import models as models
+from keras_s2s import preprocessing as preprocessing
+from keras_s2s import zoo as zoo
 from keras_s2s._version import __version__ as __version__
-
-# Stands in for plain imports until every room is there.
-for _room in ("layers", "decoding", "preprocessing", "models", "data", "training", "zoo"):
-    try:
-        _import_module(f"keras_s2s.{_room}")
-    except Exception as _error:
-        print("keras_s2s:", _room, "not importable yet:", repr(_error)[:200])
+from keras_s2s.training import losses as losses
+from keras_s2s.training import metrics as metrics

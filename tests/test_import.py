@@ -9,6 +9,7 @@ import pytest
 import keras_s2s
 
 ROOT = Path(__file__).parents[1]
+ABSTRACT = [keras_s2s.layers.Attention, keras_s2s.decoding.Sampler]
 
 
 def run(code, **environment):
@@ -26,15 +27,17 @@ import time, keras
 start = time.perf_counter()
 import keras_s2s
 print(time.perf_counter() - start)
+import sys
+print(*sys.modules)
 """
     # The best of some: the machine may be busy with something else.
-    assert any(float(run(code)) < 0.3 for _ in range(4))
-
-
-def test_import_takes_nothing_heavy():
-    code = "import keras_s2s, sys; print(*sys.modules)"
-    modules = set(run(code).split())
-    assert not modules & {"tensorflow_text", "sentencepiece", "sacrebleu", "typer", "keras_s2s_cli"}
+    for _ in range(4):
+        seconds, modules = run(code).split("\n")
+        heavy = {"tensorflow_text", "sentencepiece", "sacrebleu", "typer", "keras_s2s_cli"}
+        assert not set(modules.split()) & heavy
+        if float(seconds) < 0.3:
+            return
+    raise AssertionError(f"`import keras_s2s` took {seconds} s more than `import keras`")
 
 
 def test_import_on_jax_without_tensorflow():
@@ -51,7 +54,7 @@ print(encoder(keras.random.normal((2, 3, 4)))["values"].shape[:2])
 
 
 def test_public_rooms():
-    rooms = "layers decoding preprocessing models data zoo losses metrics callbacks".split()
+    rooms = "layers decoding preprocessing models data zoo losses metrics".split()
     assert [room for room in rooms if not hasattr(keras_s2s, room)] == []
 
 
@@ -60,5 +63,7 @@ def test_every_class_is_registered(room):
     found = vars(getattr(keras_s2s, room)).values()
     classes = [x for x in found if isinstance(x, type) and hasattr(x, "get_config")]
     assert classes
+    # Nobody saves an object of a class that is only there to be derived from.
+    classes = [x for x in classes if x not in ABSTRACT]
     names = [keras.saving.get_registered_name(x) for x in classes]
     assert [name for name in names if not name.startswith("keras_s2s>")] == []
