@@ -1,6 +1,7 @@
 """Training batches of a few fixed shapes."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from keras_s2s.preprocessing.text import as_list
 
 _START, _END = 2, 3
 _planning = threading.Lock()
+_drawing = ThreadPoolExecutor(max_workers=1)
 
 
 class BucketedBatches(keras.utils.PyDataset):
@@ -40,8 +42,9 @@ class BucketedBatches(keras.utils.PyDataset):
         shuffle: If false, the order is the same in all epochs, short batches first.
         seed: Integer.
         resample: Callable, `resample(epoch) -> (source_ids, target_ids)`: other segmentations of
-            the same pairs, for subword regularisation. Called once at the start of each epoch;
-            where they do not fit the widest bucket, the given ids are used. `epoch` seeds draws.
+            the same pairs, for subword regularisation. Called once for each epoch, in another
+            thread while the epoch before trains; `epoch` should seed the draws. Where they do
+            not fit the widest bucket, the given ids are used.
         **kwargs: Those of `keras.utils.PyDataset`.
 
     Attributes:
@@ -51,7 +54,8 @@ class BucketedBatches(keras.utils.PyDataset):
         epoch: Number of the current epoch, from 0.
 
     Raises:
-        ValueError: If there are no pairs, or not as many sources as targets.
+        ValueError: If there are no pairs, not as many sources as targets, special ids among the
+            ids, or a size below 1.
         TypeError: If the ids are not integers.
 
     Example:
@@ -85,12 +89,21 @@ class BucketedBatches(keras.utils.PyDataset):
         self.seed = seed
         self.epoch = 0
         self._resample = resample
+        self._ahead = {}
         pairs = as_ragged(source_ids, "source_ids"), as_ragged(target_ids, "target_ids")
         if len(pairs[0]) != len(pairs[1]):
             raise ValueError(
                 "`source_ids` and `target_ids` must be of the same length. "
                 f"Received {len(pairs[0])} sources and {len(pairs[1])} targets."
             )
+        for name, value in (
+            ("tokens_per_batch", tokens_per_batch),
+            ("max_buckets", max_buckets),
+            ("source_length", source_length),
+            ("target_length", target_length),
+        ):
+            if value is not None and value < 1:
+                raise ValueError(f"`{name}` must be at least 1. Received {value}.")
         self._limits = source_length, target_length
         fits = [_fits(ids, limit) for ids, limit in zip(pairs, self._limits)]
         self._kept = np.flatnonzero(np.all(fits, axis=0)) if drop_long else np.arange(len(pairs[0]))
@@ -102,7 +115,7 @@ class BucketedBatches(keras.utils.PyDataset):
                 f"`target_length`={target_length}."
             )
         self._given = self._prepare(pairs)
-        pairs = self._drawn(0) if resample else self._given
+        pairs = self._segmented(0)
 
         lengths = [ids.lengths + 1 for ids in pairs]
         # At least four batches a bucket, else most batches would come from spilling over.
@@ -115,11 +128,12 @@ class BucketedBatches(keras.utils.PyDataset):
             (_batch_size(tokens_per_batch, source + target, len(self._kept)), source, target)
             for source, target in self._widths.tolist()
         ]
-        # Keras asks for the number of batches once, so it must hold for every draw.
         self._num_batches = len(self._plan(self._given))
         if resample:
+            # Keras asks for the number once, so it must do for every draw.
             drawn = len(self._plan(pairs))
-            self._num_batches = max(self._num_batches, drawn) + 2 + drawn // 100
+            enough = max(self._num_batches, drawn) + 2 + drawn // 500
+            self._num_batches = min(enough, len(self._kept))
         self._state = (0, *self._start_epoch(0, pairs))
 
     @classmethod
@@ -225,7 +239,7 @@ class BucketedBatches(keras.utils.PyDataset):
         # Locked, since Keras may read ahead in another thread.
         with _planning:
             if self._state[0] != self.epoch:
-                pairs = self._drawn(self.epoch) if self._resample else self._given
+                pairs = self._segmented(self.epoch)
                 self._state = (self.epoch, *self._start_epoch(self.epoch, pairs))
             return self._state[1:]
 
@@ -236,6 +250,15 @@ class BucketedBatches(keras.utils.PyDataset):
         return [
             ids if limit is None else ids.cut(limit - 1) for ids, limit in zip(pairs, self._limits)
         ]
+
+    def _segmented(self, epoch):
+        if self._resample is None:
+            return self._given
+        ahead = self._ahead.get(epoch)
+        pairs = ahead.result() if ahead else self._drawn(epoch)
+        # Draws of the next epoch are made while this one trains.
+        self._ahead = {epoch + 1: _drawing.submit(self._drawn, epoch + 1)}
+        return pairs
 
     def _drawn(self, epoch):
         names = "source_ids", "target_ids"
@@ -257,7 +280,7 @@ class BucketedBatches(keras.utils.PyDataset):
             if len(plan) <= self._num_batches:
                 break
             use &= rng.random(len(use)) < 0.9  # Rare: draws need more batches than announced.
-        while len(plan) < self._num_batches:
+        while len(plan) < self._num_batches:  # The other way round: split some.
             largest = max(range(len(plan)), key=lambda index: len(plan[index][1]))
             bucket, rows = plan[largest]
             plan[largest] = bucket, rows[::2]

@@ -45,6 +45,12 @@ class TextPairPreprocessor:
     ):
         self.source_tokenizer = source_tokenizer
         self.target_tokenizer = target_tokenizer or source_tokenizer
+        for name in ("source_tokenizer", "target_tokenizer"):
+            if not hasattr(getattr(self, name), "tokenize"):
+                raise TypeError(
+                    f"`{name}` must be a tokenizer, e.g. SentencePieceTokenizer(path). "
+                    f"Received {getattr(self, name)!r}."
+                )
         self.source_length = _length(source_length, "source_length")
         self.target_length = _length(target_length, "target_length")
 

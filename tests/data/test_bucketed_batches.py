@@ -131,16 +131,14 @@ def halves(row):
 
 def test_resample_each_epoch():
     pairs = make_pairs()
-    asked = []
 
     def resample(epoch):
-        asked.append(epoch)
         rng = np.random.default_rng(epoch)
         return [[halves(row) if rng.random() < 0.3 else row for row in side] for side in pairs]
 
     batches = BucketedBatches(*pairs, tokens_per_batch=256, resample=resample)
-    assert asked == [0]
-    for epoch in range(4):
+    for epoch in (0, 1, 2, 3, 7, 1):
+        batches.set_epoch(epoch)
         assert len(list(batches)) == len(batches)
         given, drawn, found = as_lists(*pairs), as_lists(*resample(epoch)), sorted(rows(batches))
         assert len(found) == len(given)
@@ -148,8 +146,32 @@ def test_resample_each_epoch():
         fresh = sum(pair == drawn[i] != given[i] for i, pair in enumerate(found))
         assert fresh > 0.7 * sum(map(ne, drawn, given)) > 0
         assert shapes_of(batches) <= set(batches.shapes)
+
+
+def test_resample_asks_once_for_each_epoch():
+    pairs = make_pairs(50)
+    asked = []
+
+    def resample(epoch):
+        asked.append(epoch)
+        return pairs
+
+    batches = BucketedBatches(*pairs, resample=resample)
+    for _ in range(3):
+        list(batches)
+        list(batches)
         batches.on_epoch_end()
-    assert asked == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert asked in ([0, 1, 2], [0, 1, 2, 3])  # The next one is asked for ahead.
+
+
+def test_errors_of_resample_arrive():
+    pairs = make_pairs(50)
+    batches = BucketedBatches(*pairs, resample=lambda epoch: pairs if epoch < 2 else [[[5]]] * 2)
+    batches.set_epoch(1)
+    list(batches)
+    batches.set_epoch(2)
+    with pytest.raises(ValueError, match="`resample` must return as many"):
+        list(batches)
 
 
 def test_resample_that_fits_no_shape_falls_back():
@@ -176,6 +198,9 @@ def test_small_sets():
         batches = BucketedBatches(*pairs)
         assert len(batches) == 1 and batches.shapes[0][0] == count
         assert sorted(rows(batches)) == sorted(as_lists(*pairs))
+        batches = BucketedBatches(*pairs, resample=lambda epoch, pairs=pairs: pairs)
+        assert sorted(rows(batches)) == sorted(as_lists(*pairs))
+        assert all(weights.any() for _, _, weights in batches)
     empty = BucketedBatches([[]], [[]])
     assert rows(empty) == [([], [])]
 
@@ -195,6 +220,14 @@ def test_small_sets():
 def test_wrong_input(sources, targets, error, message):
     with pytest.raises(error, match=message):
         BucketedBatches(sources, targets)
+
+
+@pytest.mark.parametrize(
+    "name", ["tokens_per_batch", "max_buckets", "source_length", "target_length"]
+)
+def test_sizes_below_one(name):
+    with pytest.raises(ValueError, match=f"`{name}` must be at least 1. Received 0"):
+        BucketedBatches([[5]], [[6]], **{name: 0})
 
 
 def test_index_outside():

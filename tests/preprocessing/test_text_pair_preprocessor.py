@@ -97,7 +97,7 @@ def test_truncation_keeps_the_end_id(tokenizer):
     assert x["decoder_token_ids"].numpy().tolist() == [[START, *ids[:2]]]
     assert labels.numpy().tolist() == [ids[:2] + [END]]
     assert weights.numpy().tolist() == [[1.0] * 3]
-    shortest = TextPairPreprocessor(tokenizer, 1, 1).generate_preprocess([source])
+    shortest = TextPairPreprocessor(tokenizer, source_length=1).generate_preprocess([source])
     assert shortest["encoder_token_ids"].numpy().tolist() == [[END]]
 
 
@@ -129,6 +129,13 @@ def test_wrong_input_names_the_argument(preprocessor):
 def test_wrong_length(tokenizer, length):
     with pytest.raises(ValueError, match="`target_length` must be a positive integer"):
         TextPairPreprocessor(tokenizer, target_length=length)
+
+
+def test_wrong_tokenizer(tokenizer):
+    with pytest.raises(TypeError, match="`source_tokenizer` must be a tokenizer.*'spm.model'"):
+        TextPairPreprocessor("spm.model")
+    with pytest.raises(TypeError, match="`target_tokenizer` must be a tokenizer"):
+        TextPairPreprocessor(tokenizer, "spm.model")
 
 
 def test_sampling_only_where_asked_and_possible(tokenizer, sampling_tokenizer):
