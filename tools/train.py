@@ -1,0 +1,186 @@
+"""Trains a preset from its recipe.
+
+    python tools/train.py zoo/translation_multi30k_de_en/recipe.toml --data DATA --output RUN
+
+Run again after an interruption, it goes on where the last full epoch ended. RUN then holds
+`preset/`, the model of averaged weights, and `log.csv`.
+"""
+
+import argparse
+import math
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_s2s
+from recipe import RecipeError, check_files, read, read_pairs
+
+
+def build(recipe, sources, targets):
+    """The tokenizer and the untrained model of a recipe."""
+    t, m = recipe.tokenizer, recipe.model
+    train = keras_s2s.preprocessing.SentencePieceTokenizer.train
+    groups = [sources + targets] if t.shared else [sources, targets]
+    tokenizers = [train(g, t.vocabulary_size, sample_alpha=t.sample_alpha) for g in groups]
+    preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(
+        *tokenizers, source_length=t.length, target_length=t.length
+    )
+    common = {
+        "cell": m.cell,
+        "embedding_dim": m.embedding_dim,
+        "dropout": m.dropout,
+        "recurrent_dropout": m.recurrent_dropout,
+        "variational_dropout": m.variational_dropout,
+    }
+    encoder = keras_s2s.layers.RNNEncoder(
+        m.encoder_units,
+        num_layers=m.encoder_layers,
+        vocabulary_size=preprocessor.source_tokenizer.vocabulary_size,
+        **common,
+    )
+    decoder = keras_s2s.layers.RNNDecoder(
+        preprocessor.target_tokenizer.vocabulary_size,
+        m.decoder_units,
+        num_layers=m.decoder_layers,
+        attention=m.attention,
+        input_feeding=m.input_feeding,
+        **common,
+    )
+    sampler = keras_s2s.decoding.Beam(
+        recipe.decoding.num_beams, length_penalty=recipe.decoding.length_penalty
+    )
+    return keras_s2s.models.Translator(
+        encoder, decoder, preprocessor, share_embedding=t.shared, sampler=sampler
+    )
+
+
+@keras.saving.register_keras_serializable("keras_s2s_tools")
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
+    """Linear warm-up, then a cosine down to zero."""
+
+    def __init__(self, peak, warmup_steps, total_steps):
+        self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
+
+    def __call__(self, step):
+        step = keras.ops.cast(step, "float32")
+        up = (step + 1) / max(self.warmup_steps, 1)
+        share = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
+        down = 0.5 * (1 + keras.ops.cos(math.pi * keras.ops.clip(share, 0, 1)))
+        return self.peak * keras.ops.where(step < self.warmup_steps, up, down)
+
+    def get_config(self):
+        return {
+            "peak": self.peak,
+            "warmup_steps": self.warmup_steps,
+            "total_steps": self.total_steps,
+        }
+
+
+class KeepLast(keras.callbacks.Callback):
+    """Keeps the weights of the last epochs on disk, and can average them."""
+
+    def __init__(self, folder, count):
+        super().__init__()
+        self.folder, self.count = Path(folder), count
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def files(self):
+        return sorted(self.folder.glob("epoch_*.npz"))
+
+    def on_epoch_end(self, epoch, logs=None):
+        weights = self.model.get_weights()
+        np.savez(self.folder / f"epoch_{epoch + 1:04}.npz", *weights)
+        for old in self.files()[: -self.count]:
+            old.unlink()
+
+    def average(self):
+        sums = None
+        for file in self.files():
+            with np.load(file, allow_pickle=False) as weights:
+                arrays = [weights[name] for name in weights.files]
+            sums = arrays if sums is None else [a + b for a, b in zip(sums, arrays)]
+        return [a / len(self.files()) for a in sums]
+
+
+class GreedyBleu(keras.callbacks.Callback):
+    """Adds the BLEU of greedy decoding on a part of the validation set to the logs."""
+
+    def __init__(self, sources, targets):
+        super().__init__()
+        self.sources, self.targets = sources, targets
+
+    def on_epoch_end(self, epoch, logs):
+        import sacrebleu
+
+        hypotheses = self.model.generate(self.sources, sampler="greedy")
+        logs["val_bleu"] = sacrebleu.corpus_bleu(hypotheses, [self.targets]).score
+        print(f" val_bleu: {logs['val_bleu']:.2f} - {hypotheses[0]!r}", flush=True)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--output", type=Path, required=True, help="folder of this run")
+    parser.add_argument("--verbose", type=int, default=2, help="as Keras's: 1 bar, 2 lines")
+    arguments = parser.parse_args()
+    try:
+        recipe = read(arguments.recipe)
+        check_files(recipe, arguments.data)
+    except RecipeError as error:
+        sys.exit(f"train: {error}")
+    keras.utils.set_random_seed(recipe.seed)
+    split = {
+        name: read_pairs(getattr(recipe.data, name), recipe.data.columns, arguments.data)
+        for name in ("train", "valid")
+    }
+    model = build(recipe, *split["train"])
+    training = recipe.training
+    batches = {
+        name: keras_s2s.data.BucketedBatches.from_text(
+            model.preprocessor,
+            *pairs,
+            sample=name == "train",
+            tokens_per_batch=training.tokens_per_batch,
+            seed=recipe.seed,
+        )
+        for name, pairs in split.items()
+    }
+    steps = len(batches["train"])
+    print(
+        f"{model.count_params():,} parameters, {len(split['train'][0]):,} pairs, {steps} steps per "
+        f"epoch, padding {batches['train'].padding_share:.1%}",
+        flush=True,
+    )
+    model.compile(
+        keras.optimizers.Adam(
+            WarmupCosine(training.learning_rate, training.warmup_steps, steps * training.epochs),
+            global_clipnorm=training.clip_norm,
+        ),
+        keras_s2s.training.TokenCrossentropy(training.label_smoothing),
+    )
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    last = KeepLast(arguments.output / "last", training.average_last)
+    log = arguments.output / "log.csv"
+    model.fit(
+        batches["train"],
+        epochs=training.epochs,
+        validation_data=batches["valid"],
+        shuffle=False,
+        verbose=arguments.verbose,
+        callbacks=[
+            GreedyBleu(*(lines[:500] for lines in split["valid"])),
+            keras.callbacks.CSVLogger(log, append=log.exists()),
+            last,
+            keras.callbacks.BackupAndRestore(arguments.output / "backup", double_checkpoint=True),
+        ],
+    )
+    model.set_weights(last.average())
+    model.save_to_preset(arguments.output / "preset")
+    print("wrote", arguments.output / "preset")
+
+
+if __name__ == "__main__":
+    main()
