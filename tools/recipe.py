@@ -67,9 +67,25 @@ class Decoding:
 
 
 @dataclass(kw_only=True)
+class Card:
+    """What `keras_s2s.zoo.write_card` asks for and no program can measure."""
+
+    title: str
+    description: str
+    task: str
+    licence: str
+    languages: list
+    data: list
+    examples: list
+    """Inputs; the outputs are filled in."""
+    limitations: str = ""
+
+
+@dataclass(kw_only=True)
 class Recipe:
     name: str
     seed: int
+    card: Card
     data: Data
     tokenizer: Tokenizer
     model: Model

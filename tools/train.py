@@ -8,6 +8,7 @@ Run again after an interruption, it goes on where the last full epoch ended. RUN
 
 import argparse
 import math
+import shutil
 import sys
 from pathlib import Path
 
@@ -178,8 +179,10 @@ def main():
         ],
     )
     model.set_weights(last.average())
-    model.save_to_preset(arguments.output / "preset")
-    print("wrote", arguments.output / "preset")
+    preset = arguments.output / "preset"
+    model.save_to_preset(preset)
+    shutil.copy(arguments.recipe, preset / "recipe.toml")
+    print("wrote", preset)
 
 
 if __name__ == "__main__":

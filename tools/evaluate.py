@@ -1,0 +1,104 @@
+"""Reproduces the figures of a preset from its weights, on the data its recipe names.
+
+    python tools/evaluate.py translation_multi30k_de_en --data DATA
+    python tools/evaluate.py RUN/preset --data DATA --write-card
+
+BLEU and chrF are sacreBLEU's, with its signature, and half of the 95 % interval of 1,000
+bootstrap samples as their spread.
+"""
+
+import argparse
+import dataclasses
+import sys
+import time
+from pathlib import Path
+
+import sacrebleu
+
+import keras_s2s
+from keras_s2s.zoo import folders
+from recipe import RecipeError, check_files, read, read_pairs
+
+METRICS = (sacrebleu.BLEU, sacrebleu.CHRF)
+
+
+def evaluate(model, recipe, data, sampler):
+    """A list of metrics as cards hold them, over all test sets of the recipe."""
+    found = []
+    for name, files in recipe.data.tests.items():
+        sources, references = read_pairs(files, recipe.data.columns, data)
+        start = time.perf_counter()
+        hypotheses = model.generate(sources, sampler=sampler)
+        seconds = time.perf_counter() - start
+        for kind in METRICS:
+            metric = kind(references=[references])
+            score = metric.corpus_score(hypotheses, None, n_bootstrap=1000)
+            found.append(
+                {
+                    "name": kind.__name__.replace("CHRF", "chrF"),
+                    "value": round(score.score, 2),
+                    "spread": round(score._ci, 2),
+                    "dataset": name,
+                    "signature": str(metric.get_signature()),
+                }
+            )
+        print(f"{name}: {len(sources):,} sentences in {seconds:.1f} s, {describe(sampler)}")
+        for metric in found[-len(METRICS) :]:
+            print("  {name} {value} ± {spread}  {signature}".format(**metric))
+        for triple in list(zip(sources, references, hypotheses))[:3]:
+            print("  source    {}\n  reference {}\n  output    {}".format(*triple))
+    return found
+
+
+def describe(sampler):
+    config = sampler.get_config()
+    shown = {k: config[k] for k in ("num_beams", "length_penalty") if k in config}
+    return f"{type(sampler).__name__}({', '.join(f'{k}={v}' for k, v in shown.items())})"
+
+
+def write_card(model, recipe, folder, metrics):
+    card = dataclasses.asdict(recipe.card)
+    inputs = card.pop("examples")
+    card["examples"] = [
+        {"input": i, "output": o} for i, o in zip(inputs, model.generate(inputs))
+    ]
+    preset = f"zoo/{recipe.name}"
+    keras_s2s.zoo.write_card(
+        folder,
+        {
+            **card,
+            "metrics": metrics,
+            "recipe": {
+                "train": f"python tools/train.py {preset}/recipe.toml --data DATA --output RUN",
+                "evaluate": f"python tools/evaluate.py {recipe.name} --data DATA",
+            },
+        },
+    )
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("preset", help="name of a preset, or its folder")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--greedy", action="store_true", help="greedy in place of the beam")
+    parser.add_argument("--split", choices=("tests", "valid"), default="tests")
+    parser.add_argument("--write-card", action="store_true", help="put the figures on the card")
+    arguments = parser.parse_args()
+    model = keras_s2s.zoo.load(arguments.preset)
+    folder = folders.find(arguments.preset)
+    try:
+        recipe = read(folder / "recipe.toml")
+        check_files(recipe, arguments.data)
+    except RecipeError as error:
+        sys.exit(f"evaluate: {error}")
+    if arguments.split == "valid":
+        recipe.data.tests = {"valid": recipe.data.valid}
+    sampler = keras_s2s.decoding.get("greedy") if arguments.greedy else model.sampler
+    metrics = evaluate(model, recipe, arguments.data, sampler)
+    if arguments.write_card:
+        write_card(model, recipe, folder, metrics)
+        print("wrote", folder / "card.json")
+
+
+if __name__ == "__main__":
+    main()
