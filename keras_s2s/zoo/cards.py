@@ -53,8 +53,8 @@ def read(folder):
 def write_card(folder, card=None):
     """Writes `card.json` with the sha256 of every file, and `README.md`, the card for people.
 
-    For whoever makes a preset: call it last, when all other files are there, and again whenever
-    one of them changed.
+    For whoever makes a preset: call it last, when all other files are there and the folder has
+    its final name, and again whenever something changed.
 
     Args:
         folder: path of a preset, as written by `model.save_to_preset`.
@@ -63,7 +63,8 @@ def write_card(folder, card=None):
             `task` (such as `"translation"`),
             `licence` (of the weights, as an SPDX id where there is one),
             `data` (list of `{"name", "licence"}`, optionally `"description"`),
-            `metrics` (list of `{"name", "value", "dataset"}`, optionally `"signature"`),
+            `metrics` (list of `{"name", "value", "dataset"}`, optionally `"spread"` and
+            `"signature"`),
             `recipe` (`{"train": command, "evaluate": command}`, optionally `"hardware"`, `"time"`),
             `examples` (list of `{"input", "output"}` which `keras_s2s.zoo.verify` repeats)
             and optionally `languages` (list of codes), `limitations` and `changes` (text).
@@ -155,7 +156,9 @@ def _figures(metrics):
         # Signatures are full of bars, which end a table's cell.
         signature = metric.get("signature", "").replace("|", "\\|")
         signature = f"`{signature}`" if signature else ""
-        rows.append(f"| {metric['dataset']} | {metric['name']} | {metric['value']} | {signature} |")
+        spread = f" ± {metric['spread']}" if metric.get("spread") else ""
+        value = f"{metric['value']}{spread}"
+        rows.append(f"| {metric['dataset']} | {metric['name']} | {value} | {signature} |")
     return "\n".join(rows)
 
 

@@ -13,7 +13,13 @@ CARD = {
     "licence": "CC0-1.0",
     "data": [{"name": "Four sentences", "licence": "CC0-1.0"}],
     "metrics": [
-        {"name": "BLEU", "value": 1.5, "dataset": "Four sentences", "signature": "nrefs:1|tok:13a"}
+        {
+            "name": "BLEU",
+            "value": 1.5,
+            "spread": 0.5,
+            "dataset": "Four sentences",
+            "signature": "nrefs:1|tok:13a",
+        }
     ],
     "recipe": {"train": "python tools/train.py recipe.toml", "evaluate": ""},
     "examples": [{"input": 'Sie sagt: "Ä".', "output": "?"}],

@@ -68,7 +68,7 @@ def test_readme_header_is_what_model_hubs_read(paper):
 def test_readme_body(paper):
     text = (paper / "README.md").read_text(encoding="utf-8")
     assert "# Tiny: German to English\n" in text
-    assert "| Four sentences | BLEU | 1.5 | `nrefs:1\\|tok:13a` |" in text
+    assert "| Four sentences | BLEU | 1.5 ± 0.5 | `nrefs:1\\|tok:13a` |" in text
     assert 'model.generate("Sie sagt: \\"Ä\\".")' in text
     assert "- train: `python tools/train.py recipe.toml`" in text
     assert "Limitations" not in text and "evaluate" not in text
