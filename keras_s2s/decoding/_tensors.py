@@ -18,7 +18,13 @@ def select(x, indices):
     """`x (batch, size, ...)` at `indices (batch, n)`: `(batch, n, ...)`."""
     batch, size = ops.shape(x)[:2]
     row = ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
-    return ops.take(merge_rows(x), row * size + indices, axis=0)
+    return take_rows(merge_rows(x), row * size + indices)
+
+
+def take_rows(x, rows):
+    """`x (size, ...)` at `rows`, of any shape: `rows.shape + (...)`, on JAX too if x is empty."""
+    taken = ops.take(x, rows, axis=0)
+    return ops.reshape(taken, tuple(ops.shape(rows)) + tuple(ops.shape(x)[1:]))
 
 
 def merge_rows(x):

@@ -4,7 +4,14 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.top_k import top_k
-from keras_s2s.decoding._tensors import concatenate, merge_rows, select, split_rows, write
+from keras_s2s.decoding._tensors import (
+    concatenate,
+    merge_rows,
+    select,
+    split_rows,
+    take_rows,
+    write,
+)
 from keras_s2s.decoding.ids import END
 from keras_s2s.decoding.sampler import IMPOSSIBLE, Sampler, check_int, check_number, make_result
 from keras_s2s.decoding.scoring import coverage_penalty, length_penalty
@@ -187,7 +194,7 @@ class Beam(Sampler):
         if attention is not None:
             rows, length, source = ops.shape(attention)
             index = pool["origin"] * length + ops.arange(length, dtype="int32")
-            attention = ops.take(ops.reshape(attention, (rows * length, source)), index, axis=0)
+            attention = take_rows(ops.reshape(attention, (rows * length, source)), index)
         return make_result(pool["tokens"], scores, log_probs, attention)
 
     def get_config(self):
@@ -204,9 +211,9 @@ def _extend(search, rows, step, log_probs, token_ids):
     """The hypotheses `(batch, m, ...)` that continue `rows (batch, m)` with `token_ids`."""
     hypotheses = {
         "log_probs": log_probs,
-        "tokens": write(ops.take(search["tokens"], rows, axis=0), step, token_ids, axis=2),
-        "origin": write(ops.take(search["origin"], rows, axis=0), step, rows, axis=2),
+        "tokens": write(take_rows(search["tokens"], rows), step, token_ids, axis=2),
+        "origin": write(take_rows(search["origin"], rows), step, rows, axis=2),
     }
     if "coverage" in search:
-        hypotheses["coverage"] = ops.take(search["coverage"], rows, axis=0)
+        hypotheses["coverage"] = take_rows(search["coverage"], rows)
     return hypotheses

@@ -34,6 +34,7 @@ class Random(Greedy):
         seed: Optional int. With a seed every call draws the same numbers; without, every call
             draws others (inside `tf.function` too), from `seed_generator`, whose state is then in
             `variables`: under `jax.jit`, call in a `keras.StatelessScope` that maps it.
+            Backends, and XLA on TensorFlow, draw different numbers from the same seed.
         num_return_sequences: Int, hypotheses per example.
         min_length: Int, how many tokens must come before the end id.
         banned_tokens: Ints, ids that are never produced.
@@ -81,8 +82,7 @@ class Random(Greedy):
 
     @property
     def variables(self):
-        """What a call changes: the state of the seed generator, if there is one."""
-        return [] if self.seed_generator is None else [self.seed_generator.state]
+        return () if self.seed_generator is None else (self.seed_generator.state,)
 
     def _start(self, batch, max_length, memory):
         search = super()._start(batch, max_length, memory)

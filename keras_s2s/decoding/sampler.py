@@ -34,7 +34,12 @@ class Sampler:
             no limit.
     """
 
+    # Decoder rows per example.
     rows_per_example = 1
+    # Keras variables that a call changes.
+    variables = ()
+    # Whether `_advance` needs attention weights.
+    _uses_attention = False
 
     def __init__(self, min_length=0, banned_tokens=(), no_repeat_ngram_size=0):
         self.min_length = check_int("min_length", min_length, 0)
@@ -67,10 +72,13 @@ class Sampler:
               (natural logarithm),
             - `"attention"`: with `return_attention`, `(batch, n, max_length, source)`, float32,
               zeros after the end.
+
+        Raises:
+            ValueError: If `max_length` or `prefix` is of the wrong kind, or the options do not
+                fit the decoder's vocabulary.
         """
         max_length = _check_max_length(max_length)
-        vocabulary = decoder.vocabulary_size
-        processors = self._processors(vocabulary, prefix)
+        processors = self._processors(decoder.vocabulary_size, prefix)
         batch, source = ops.shape(memory["values"])[:2]
         rows = batch * self.rows_per_example
         search = self._start(batch, max_length, memory)
@@ -79,49 +87,44 @@ class Sampler:
             state = keras.tree.map_structure(
                 lambda x: ops.repeat(x, self.rows_per_example, axis=0), state
             )
-        need_weights = return_attention or self._uses_attention
-        attention = (
-            ops.zeros((rows, max_length, source), dtype="float32") if return_attention else ()
-        )
+        with_weights = return_attention or self._uses_attention
+        attention = ()
+        if return_attention:
+            attention = ops.zeros((rows, max_length, source), dtype="float32")
 
-        def unfinished(step, tokens, state, attention, search):
+        def is_unfinished(step, tokens, state, attention, search):
             return ops.logical_and(step < max_length, ops.logical_not(ops.all(search["done"])))
 
-        def advance(step, tokens, state, attention, search):
-            weights = None
-            if need_weights:
-                logits, new_state, weights = decoder.step(
-                    tokens, state, memory, return_attention=True
-                )
+        def take_step(step, *old):
+            tokens, state, attention, search = old
+            if with_weights:
+                logits, state, weights = decoder.step(tokens, state, memory, return_attention=True)
                 weights = ops.cast(weights, "float32")
             else:
-                logits, new_state = decoder.step(tokens, state, memory)
+                logits, state = decoder.step(tokens, state, memory)
+                weights = None
             logits = ops.cast(logits, "float32")
+            # Of all tokens: a ban does not make the others more probable.
             normalizer = ops.logsumexp(logits, axis=-1, keepdims=True)
-            banned = ops.zeros((1, vocabulary), dtype="bool")
+            banned = ops.zeros((1, decoder.vocabulary_size), dtype="bool")
             for processor in processors:
                 banned = processor(banned, search["tokens"], step)
             logits = ops.where(banned, IMPOSSIBLE, logits)
-            new_tokens, parents, new_search = self._advance(
-                step, logits, normalizer, weights, search
-            )
+            tokens, parents, search = self._advance(step, logits, normalizer, weights, search)
             if parents is not None:
-                new_state = keras.tree.map_structure(
-                    lambda x: ops.take(x, parents, axis=0), new_state
-                )
-            new_attention = write(attention, step, weights) if return_attention else ()
-            old = (tokens, state, attention, search)
-            new = (new_tokens, new_state, new_attention, new_search)
+                state = keras.tree.map_structure(lambda x: ops.take(x, parents, axis=0), state)
+            if return_attention:
+                attention = write(attention, step, weights)
+            new = (tokens, state, attention, search)
             return step + 1, *same_static_shape(new, old)
 
-        step = ops.zeros((), dtype="int32")
-        tokens = ops.full((rows,), START, dtype="int32")
-        *_, attention, search = ops.while_loop(
-            unfinished, advance, (step, tokens, state, attention, search)
-        )
+        if not (isinstance(batch, int) and batch == 0):  # which few decoders can be traced with
+            step = ops.zeros((), dtype="int32")
+            tokens = ops.full((rows,), START, dtype="int32")
+            *_, attention, search = ops.while_loop(
+                is_unfinished, take_step, (step, tokens, state, attention, search)
+            )
         return self._finish(search, max_length, attention if return_attention else None)
-
-    _uses_attention = False
 
     def _processors(self, vocabulary_size, prefix):
         banned = {PAD, START, *self.banned_tokens}
@@ -141,6 +144,13 @@ class Sampler:
         if self.no_repeat_ngram_size:
             processors.append(NoRepeatNgram(self.no_repeat_ngram_size))
         if prefix is not None:
+            prefix = ops.convert_to_tensor(prefix)
+            dtype = keras.backend.standardize_dtype(prefix.dtype)
+            if len(prefix.shape) != 2 or "int" not in dtype:
+                raise ValueError(
+                    "`prefix` must be an int tensor of shape (batch, prefix_length). Received: "
+                    f"shape {tuple(prefix.shape)}, dtype {dtype}"
+                )
             processors.append(ForcedPrefix(prefix, self.rows_per_example, vocabulary_size))
         return processors
 

@@ -1,6 +1,5 @@
 """A small decoder with attention, and the same in NumPy with plain loops to check a search."""
 
-import contextlib
 import itertools
 
 import keras
@@ -9,6 +8,9 @@ from keras import ops
 
 PAD, START, END = 0, 2, 3
 DIM = 4
+
+# On JAX `decode` compiles, which takes less time than its eager loop.
+COMPILED = keras.backend.backend() == "jax"
 
 
 class FakeDecoder:
@@ -99,17 +101,18 @@ def softmax(x):
     return x / x.sum(-1, keepdims=True)
 
 
-def decode(sampler, decoder, memory, *args, **kwargs):
-    """Runs eagerly, on JAX too (its loop would be compiled anew for every call)."""
-    eager = contextlib.nullcontext()
-    if keras.backend.backend() == "jax":
+def decode(sampler, decoder, memory, max_length, **kwargs):
+    """The result as NumPy arrays."""
+
+    def run(memory):
+        return sampler(decoder, memory, max_length, **kwargs)
+
+    memory = keras.tree.map_structure(ops.convert_to_tensor, memory)
+    if COMPILED and not sampler.variables:
         import jax
 
-        eager = jax.disable_jit()
-    memory = keras.tree.map_structure(ops.convert_to_tensor, memory)
-    with eager:
-        result = sampler(decoder, memory, *args, **kwargs)
-    return {key: ops.convert_to_numpy(value) for key, value in result.items()}
+        run = jax.jit(run, compiler_options={"xla_backend_optimization_level": 0})
+    return {key: ops.convert_to_numpy(value) for key, value in run(memory).items()}
 
 
 def as_list(token_ids):

@@ -87,7 +87,12 @@ def test_tf_function_with_dynamic_shapes(sampler, layers, tmp_path):
 
     for rows, length in [(3, 6), (1, 9)]:
         expected = decode(
-            sampler, decoder, encoder(SOURCE[:rows]), length, PREFIX[:rows], return_attention=True
+            sampler,
+            decoder,
+            encoder(SOURCE[:rows]),
+            length,
+            prefix=PREFIX[:rows],
+            return_attention=True,
         )
         assert_equal(to_numpy(generate(SOURCE[:rows], length, PREFIX[:rows])), expected)
     no_prefix = decode(sampler, decoder, encoder(SOURCE), 6, return_attention=True)
@@ -118,7 +123,8 @@ def test_unseeded_calls_of_one_tf_function_differ(layers):
 
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA through tf.function")
-def test_xla(sampler, layers):
+@pytest.mark.parametrize("sampler", [SAMPLERS["greedy"], SAMPLERS["beam"]], ids=["greedy", "beam"])
+def test_xla(sampler, layers):  # whose random numbers are others
     import tensorflow as tf
 
     encoder, decoder = layers
@@ -141,7 +147,7 @@ def test_jit(sampler, layers):
     def generate(source, prefix):
         return sampler(decoder, encoder(source), 6, prefix, return_attention=True)
 
-    expected = decode(sampler, decoder, encoder(SOURCE), 6, PREFIX, return_attention=True)
+    expected = decode(sampler, decoder, encoder(SOURCE), 6, prefix=PREFIX, return_attention=True)
     assert_equal(to_numpy(generate(SOURCE, PREFIX)), expected)
 
 

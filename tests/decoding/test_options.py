@@ -102,6 +102,15 @@ def test_ngram_longer_than_the_hypothesis(make):
     np.testing.assert_array_equal(free["token_ids"], limited["token_ids"])
 
 
+def test_empty_batch(make):
+    memory = {key: value[:0] for key, value in make_memory([2]).items()}
+    sampler = make(no_repeat_ngram_size=2)
+    result = decode(sampler, FakeDecoder(), memory, 3, return_attention=True)
+    n = result["scores"].shape[1]
+    assert result["token_ids"].shape == (0, n, 3)
+    assert result["attention"].shape == (0, n, 3, 2)
+
+
 @pytest.mark.parametrize(
     ["options", "name"],
     [
@@ -121,6 +130,12 @@ def test_options_the_vocabulary_does_not_allow():
         decode(Greedy(banned_tokens=[6]), FakeDecoder(6), make_memory([2]), 3)
     with pytest.raises(ValueError, match="Nothing could be produced"):
         decode(Greedy(banned_tokens=[1, 4, 5], min_length=1), FakeDecoder(6), make_memory([2]), 3)
+
+
+@pytest.mark.parametrize("prefix", [[4, 5], [[0.5]]])
+def test_bad_prefix(make, prefix):
+    with pytest.raises(ValueError, match="`prefix` must be"):
+        decode(make(), FakeDecoder(), make_memory([2]), 3, prefix=prefix)
 
 
 @pytest.mark.parametrize("max_length", [0, -1, 2.5, None, "9"])
