@@ -1,4 +1,4 @@
-"""Recurrent cells split in two: what depends on the inputs, and what depends on the state.
+"""Recurrent layers: cuDNN's where there is a GPU, else cells split in two.
 
 Keras multiplies each step's input inside its loop. Multiplied here for all steps at
 once, before the loop, the same weights give the same numbers in less time.
@@ -18,9 +18,16 @@ CELLS = {
 STATE_SIZE = {"rnn": 1, "gru": 1, "lstm": 2}
 
 
-def make(cell, units, dtype, name):
+def make(cell, units, dtype, name, go_backwards=False):
     """A Keras recurrent layer, which owns the weights and knows cuDNN."""
-    return CELLS[cell](units, return_sequences=True, return_state=True, dtype=dtype, name=name)
+    return CELLS[cell](
+        units,
+        return_sequences=True,
+        return_state=True,
+        go_backwards=go_backwards,
+        dtype=dtype,
+        name=name,
+    )
 
 
 def check_cell(cell):
@@ -75,20 +82,23 @@ def zero_state(cell, units, rows, dtype):
     return [ops.zeros((rows, units), dtype=dtype) for _ in range(STATE_SIZE[cell])]
 
 
-def run(layer, inputs, state, mask=None, dropout_mask=None, reverse=False):
+def run(layer, inputs, state, mask=None, dropout_mask=None):
     """All steps of a recurrent layer.
 
     Args:
-        layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built.
+        layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built. With its `go_backwards` time
+            runs backwards.
         inputs: `(batch, time, dim)`.
         state: List of `(batch, units)`, the state before the first step.
         mask: `(batch, time)` bool or None. Where it is False the state stays.
         dropout_mask: `(batch, units)` factor of the recurrent h, or None.
-        reverse: Whether time runs backwards.
 
     Returns:
-        Tuple of outputs `(batch, time, units)` and the last state.
+        Tuple of outputs `(batch, time, units)`, in the order of the inputs, and the last
+        state. What the outputs hold where the mask is False is not defined.
     """
+    if dropout_mask is None and _has_cudnn(layer):
+        return _run_fused(layer, inputs, state, mask)
     gates = ops.transpose(project(layer, inputs), (1, 0, 2))
     xs = {"gates": gates}
     if mask is not None:
@@ -100,5 +110,27 @@ def run(layer, inputs, state, mask=None, dropout_mask=None, reverse=False):
             after = [ops.where(x["mask"], new, old) for new, old in zip(after, state)]
         return after, after[0]
 
-    state, outputs = scan(step, state, xs, like=state[0], reverse=reverse)
+    state, outputs = scan(step, state, xs, like=state[0], reverse=layer.go_backwards)
     return ops.transpose(outputs, (1, 0, 2)), state
+
+
+def _has_cudnn(layer):
+    """Whether Keras would choose cuDNN. An export, which must run anywhere, forbids it."""
+    if keras.backend.backend() != "tensorflow" or isinstance(layer, keras.layers.SimpleRNN):
+        return False
+    import tensorflow as tf
+
+    return layer.use_cudnn in (True, "auto") and bool(tf.config.list_logical_devices("GPU"))
+
+
+def _run_fused(layer, inputs, state, mask):
+    if mask is None:
+        outputs, *last = layer(inputs, initial_state=state)
+    else:
+        # cuDNN crashes on a sequence of no steps: let it take one, then forget it.
+        empty = ops.logical_not(ops.any(mask, axis=1, keepdims=True))
+        first = ops.expand_dims(ops.arange(ops.shape(mask)[1]) == 0, 0)
+        at_least_one = ops.logical_or(mask, ops.logical_and(empty, first))
+        outputs, *last = layer(inputs, initial_state=state, mask=at_least_one)
+        last = [ops.where(empty, old, new) for old, new in zip(state, last)]
+    return ops.flip(outputs, axis=1) if layer.go_backwards else outputs, last

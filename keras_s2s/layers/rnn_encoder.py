@@ -103,7 +103,13 @@ class RNNEncoder(keras.layers.Layer):
             )
         directions = ("forward", "backward") if bidirectional else ("forward",)
         self.rnn_layers = [
-            _recurrence.make(cell, units, self.dtype_policy, f"{direction}_{i}")
+            _recurrence.make(
+                cell,
+                units,
+                self.dtype_policy,
+                f"{direction}_{i}",
+                go_backwards=direction == "backward",
+            )
             for i in range(num_layers)
             for direction in directions
         ]
@@ -165,7 +171,6 @@ class RNNEncoder(keras.layers.Layer):
                 _recurrence.zero_state(self.cell, self.units, rows, inputs.dtype),
                 mask,
                 recurrent_mask,
-                reverse=bool(direction),
             )
             outputs.append(output)
             states.append(state)

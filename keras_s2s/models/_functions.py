@@ -110,7 +110,7 @@ def _compile(model, function, static):
         import tensorflow as tf
 
         # Plain graphs take every shape; XLA would compile each anew.
-        compiled = tf.function(function, reduce_retracing=True)
+        compiled = tf.function(function, reduce_retracing=True, autograph=False)
 
         def call(inputs, *arguments):
             inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
