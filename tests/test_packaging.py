@@ -75,7 +75,7 @@ def test_presets_are_found_outside_the_checkout(installed, tmp_path):
 
 @pytest.mark.slow
 def test_the_command_works_outside_the_checkout(installed, tmp_path):
-    if not (ROOT / "zoo" / "translation_de_en").exists():
+    if not (ROOT / "zoo" / "translation_de_en" / "card.json").exists():
         pytest.skip("the zoo has no translation_de_en yet")
     command = [sys.executable, "-m", "keras_s2s", "verify", "translation"]
     assert "intact" in run(*command, cwd=tmp_path, PYTHONPATH=str(installed))
