@@ -153,9 +153,11 @@ class Beam(Sampler):
         _, going_on = top_k(-(rank + 2 * beams * ops.cast(ended, "int32")), beams)
         log_probs, token_ids, rows = (select(x, going_on) for x in (log_probs, token_ids, rows))
         beam = _extend(search, rows, step, log_probs, token_ids)
-        max_length = ops.shape(search["tokens"])[-1]
-        done = ops.logical_or(search["done"], self._is_decided(log_probs[:, 0], pool, max_length))
-        search = {"done": done, "pool": pool, **keras.tree.map_structure(merge_rows, beam)}
+        # The length at which the penalty is largest.
+        limits = search.get("limits", ops.shape(search["tokens"])[-1])
+        done = ops.logical_or(search["done"], self._is_decided(log_probs[:, 0], pool, limits))
+        beam = keras.tree.map_structure(merge_rows, beam)
+        search = {**search, **beam, "done": done, "pool": pool}
         return merge_rows(token_ids), merge_rows(rows), search
 
     def _add_to_pool(self, search, length, hypotheses, ended):
@@ -183,7 +185,7 @@ class Beam(Sampler):
         beam = {
             key: split_rows(value, beams)
             for key, value in search.items()
-            if key not in ("done", "pool")
+            if key not in ("done", "pool", "limits")
         }
         # Only examples that are not decided have got here with hypotheses of full length.
         pool = self._add_to_pool(search, max_length, beam, ops.ones_like(beam["log_probs"], "bool"))

@@ -47,6 +47,22 @@ class MinLength:
         return ops.logical_or(banned, ops.logical_and(self.mask, step < self.min_length))
 
 
+class EndAtLimit:
+    """Bans all but the end id for the last token that a row may have.
+
+    Args:
+        limits: int32 tensor `(rows,)`, tokens, the end id counted.
+        vocabulary_size: Int.
+    """
+
+    def __init__(self, limits, vocabulary_size):
+        self.limits = ops.expand_dims(limits, -1)
+        self.others = np.arange(vocabulary_size)[None] != END
+
+    def __call__(self, banned, tokens, step):
+        return ops.where(step >= self.limits - 1, self.others, banned)
+
+
 class NoRepeatNgram:
     """Bans tokens that would complete an n-gram the row already has.
 

@@ -7,7 +7,13 @@ from keras import ops
 
 from keras_s2s.decoding._tensors import same_static_shape, write
 from keras_s2s.decoding.ids import END, PAD, START
-from keras_s2s.decoding.processors import BannedTokens, ForcedPrefix, MinLength, NoRepeatNgram
+from keras_s2s.decoding.processors import (
+    BannedTokens,
+    EndAtLimit,
+    ForcedPrefix,
+    MinLength,
+    NoRepeatNgram,
+)
 
 # The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
 IMPOSSIBLE = -1e9
@@ -46,7 +52,9 @@ class Sampler:
         self.no_repeat_ngram_size = check_int("no_repeat_ngram_size", no_repeat_ngram_size, 0)
         self.banned_tokens = tuple(check_int("banned_tokens", i, 0) for i in banned_tokens)
 
-    def __call__(self, decoder, memory, max_length, prefix=None, return_attention=False):
+    def __call__(
+        self, decoder, memory, max_length, prefix=None, limits=None, return_attention=False
+    ):
         """Decodes a batch.
 
         Args:
@@ -59,6 +67,9 @@ class Sampler:
             prefix: Optional int32 tensor `(batch, prefix_length)`: the tokens every hypothesis
                 begins with, without the start id; 0 leaves the choice free. It overrules every
                 ban, and its tokens count in the scores.
+            limits: Optional int32 tensor `(batch,)`, at most `max_length`: the tokens per
+                hypothesis of each example. Where it is reached the end id is forced, so that an
+                example's result does not depend on the others in its batch.
             return_attention: Whether to return attention weights.
 
         Returns:
@@ -82,6 +93,10 @@ class Sampler:
         batch, source = ops.shape(memory["values"])[:2]
         rows = batch * self.rows_per_example
         search = self._start(batch, max_length, memory)
+        if limits is not None:
+            search["limits"] = ops.cast(limits, "int32")
+            row_limits = ops.repeat(search["limits"], self.rows_per_example)
+            processors.append(EndAtLimit(row_limits, decoder.vocabulary_size))
         memory, state = decoder.start(memory)
         if self.rows_per_example > 1:
             state = keras.tree.map_structure(

@@ -47,7 +47,8 @@ class Attention(keras.layers.Layer):
         if values_mask is not None:
             valid = ops.expand_dims(ops.cast(values_mask, "bool"), 1)
             scores = ops.where(valid, scores, -1e9)
-        weights = ops.softmax(scores, axis=-1)
+        # Not `ops.softmax`, which warns where the source has one position.
+        weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
         if values_mask is not None:
             weights = ops.where(valid, weights, 0.0)
         weights = ops.cast(weights, values.dtype)

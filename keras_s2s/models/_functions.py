@@ -33,13 +33,19 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False):
         return_attention: Whether the sampler is to return it.
     """
     memory = model.encoder(inputs[model.encoder_input])
-    steps = ops.shape(memory["mask"])[1]
-    if max_length is None:
-        most = getattr(model.preprocessor, "target_length", None) or 256
-        max_length = 2 * steps + 10
-        static = isinstance(max_length, int)
-        max_length = min(max_length, most) if static else ops.minimum(max_length, most)
-    return sampler(model.decoder, memory, max_length, return_attention=return_attention)
+    if max_length is not None:
+        return sampler(model.decoder, memory, max_length, return_attention=return_attention)
+    most = getattr(model.preprocessor, "target_length", None) or 256
+    steps = 2 * ops.shape(memory["mask"])[1] + 10
+    # An example's own length decides, or its output would depend on the others.
+    limits = 2 * ops.sum(ops.cast(memory["mask"], "int32"), axis=1) + 10
+    return sampler(
+        model.decoder,
+        memory,
+        min(steps, most) if isinstance(steps, int) else ops.minimum(steps, most),
+        limits=ops.minimum(limits, most),
+        return_attention=return_attention,
+    )
 
 
 def score(model, inputs, labels, sample_weight):
