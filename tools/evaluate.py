@@ -37,7 +37,7 @@ def evaluate(model, recipe, data, sampler):
                 {
                     "name": kind.__name__.replace("CHRF", "chrF"),
                     "value": round(score.score, 2),
-                    "spread": round(score._ci, 2),
+                    "spread": round(float(score._ci), 2),
                     "dataset": name,
                     "signature": str(metric.get_signature()),
                 }
@@ -59,9 +59,7 @@ def describe(sampler):
 def write_card(model, recipe, folder, metrics):
     card = dataclasses.asdict(recipe.card)
     inputs = card.pop("examples")
-    card["examples"] = [
-        {"input": i, "output": o} for i, o in zip(inputs, model.generate(inputs))
-    ]
+    card["examples"] = [{"input": i, "output": o} for i, o in zip(inputs, model.generate(inputs))]
     preset = f"zoo/{recipe.name}"
     keras_s2s.zoo.write_card(
         folder,

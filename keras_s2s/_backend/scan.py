@@ -69,8 +69,8 @@ def _scan_tensorflow(step, state, inputs, like, reverse):
         maximum_iterations=length,
     )
     stacked = [target.stack() for target in targets]
-    for y, static in zip(stacked, flat_inputs[:1] * len(stacked)):
-        y.set_shape([static.shape[0], *y.shape[1:]])
+    for y in stacked:
+        y.set_shape([flat_inputs[0].shape[0], *y.shape[1:]])
     return state, tf.nest.pack_sequence_as(like, stacked)
 
 
@@ -78,7 +78,8 @@ def _scan_unrolled(step, state, inputs, reverse):
     times = range(len(keras.tree.flatten(inputs)[0]))
     outputs = []
     for time in reversed(times) if reverse else times:
-        state, output = step(state, keras.tree.map_structure(lambda x: x[time], inputs))
+        now = keras.tree.map_structure(lambda x, time=time: x[time], inputs)
+        state, output = step(state, now)
         outputs.append(output)
     if reverse:
         outputs.reverse()

@@ -117,4 +117,4 @@ class ForcedPrefix:
     def __call__(self, banned, tokens, step):
         column = ops.minimum(step, ops.shape(self.prefix)[1] - 1)
         forced = ops.expand_dims(ops.take(self.prefix, column, axis=1), -1)
-        return ops.where(forced != PAD, forced != self.token_ids, banned)
+        return ops.where(forced != PAD, ops.not_equal(forced, self.token_ids), banned)

@@ -25,7 +25,6 @@ class BahdanauAttention(Attention):
         Tuple of contexts `(batch, queries, dim)` and weights `(batch, queries, source)`.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s
@@ -48,9 +47,7 @@ class BahdanauAttention(Attention):
         dense = {"use_bias": False, "dtype": self.dtype_policy}
         self.query_projection = keras.layers.Dense(units, name="query_projection", **dense)
         self.key_projection = keras.layers.Dense(units, name="key_projection", **dense)
-        self.additive = AdditiveScore(
-            units, normalize, dtype=self.dtype_policy, name="additive"
-        )
+        self.additive = AdditiveScore(units, normalize, dtype=self.dtype_policy, name="additive")
 
     def build(self, query_shape, values_shape, keys_shape=None, values_mask_shape=None):
         for layer, shape in (

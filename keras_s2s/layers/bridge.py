@@ -30,7 +30,6 @@ class Bridge(keras.layers.Layer):
         ValueError: If `kind` is unknown, or `"copy"` meets a state that does not fit.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s
@@ -80,7 +79,7 @@ class Bridge(keras.layers.Layer):
             raise ValueError(
                 'The bridge "copy" needs an encoder whose last state has the layers, cells and '
                 f"sizes of the decoder: {self.sizes}. Received: {given}. Change `units`, `cell` or "
-                '`num_layers` of either (a bidirectional encoder has twice its units), or use '
+                "`num_layers` of either (a bidirectional encoder has twice its units), or use "
                 'bridge="dense".'
             )
 

@@ -38,7 +38,6 @@ class LuongAttention(Attention):
             `"dot"` the sizes of query and values differ.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s

@@ -70,7 +70,6 @@ class RNNDecoder(keras.layers.Layer):
         ValueError: If an argument is out of its range, or two of them do not go together.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s
@@ -141,9 +140,7 @@ class RNNDecoder(keras.layers.Layer):
             vocabulary_size,
             self.embedding_dim,
             tie_weights=tie_embeddings,
-            embeddings_initializer=keras.initializers.RandomNormal(
-                stddev=self.embedding_dim**-0.5
-            ),
+            embeddings_initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
             dtype=self.dtype_policy,
             name="embedding",
         )
@@ -193,7 +190,9 @@ class RNNDecoder(keras.layers.Layer):
             (self.readout, ((None, readout_dim),)),
         ]
         for i, layer in enumerate(self.rnn_layers):
-            layers.append((layer, ((None, None, self.units if i else self.embedding_dim + fed_dim),)))
+            layers.append(
+                (layer, ((None, None, self.units if i else self.embedding_dim + fed_dim),))
+            )
         if self.attention is not None:
             layers.append((self.attention, ((None, None, self.units), (None, None, dim))))
         for layer, shapes in layers:
@@ -379,7 +378,7 @@ class RNNDecoder(keras.layers.Layer):
         return values * dropout_mask(shape, self.dropout, values.dtype, self.seed_generator)
 
     def _step_masks(self, embedded, training):
-        """Masks for the loop: `between` layers `(target, batch, units)`, `recurrent` `(batch, units)`."""
+        """Masks `(target, batch, units)` between layers, `(batch, units)` of recurrent states."""
         batch, steps, _ = ops.shape(embedded)
         dtype = embedded.dtype
         masks = {"between": [], "recurrent": [None] * self.num_layers}

@@ -46,7 +46,6 @@ class RNNEncoder(keras.layers.Layer):
         ValueError: If an argument is out of its range.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s

@@ -76,8 +76,10 @@ class Functions:
         return self._get(model, ("score",), function)
 
     def generate(self, model, sampler, return_attention):
-        """Function of `(raw items, max_length)`: for each item a list of hypotheses, each a
-        tuple of text, score and `Alignment`."""
+        """Function of `(raw items, max_length)`.
+
+        It returns for each item a list of hypotheses: tuples of text, score, `Alignment`.
+        """
         run = self.decode(model, sampler, return_attention)
         preprocessor = model.preprocessor
 

@@ -69,10 +69,12 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
         batched = False
     if not batched:
         pairs = pairs.batch(batch_size)
-    return pairs.map(
-        lambda source, target: preprocessor(source, target, sample=training),
-        num_parallel_calls=tf.data.AUTOTUNE,
-    ).prefetch(tf.data.AUTOTUNE)
+
+    @tf.autograph.experimental.do_not_convert
+    def prepare(source, target):
+        return preprocessor(source, target, sample=training)
+
+    return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
 def items(inputs):

@@ -86,6 +86,9 @@ def _cast_weights(path, dtype):
     with h5py.File(path) as source, h5py.File(temporary, "w") as target:
 
         def copy(name, item):
+            if name.split("/")[0] == "optimizer":
+                # Its state belongs to the training that was, and is twice the model's size.
+                return
             if isinstance(item, h5py.Group):
                 group = target.require_group(name)
             else:

@@ -186,9 +186,10 @@ class Seq2Seq(keras.Model):
             held_out = validation_data
             if not isinstance(held_out, (tuple, list)):
                 held_out = (held_out, None)
-            x_val, y_val, size = self._prepare(*held_out[:2], batch_size)
+            x_val, _, _ = self._prepare(*held_out[:2], batch_size)
             if x_val is not held_out[0]:
                 validation_data = x_val
+        raw = x
         x, y, batch_size = self._prepare(x, y, batch_size, training=True, shuffle=shuffle)
         return super().fit(
             x,
@@ -197,7 +198,8 @@ class Seq2Seq(keras.Model):
             epochs=epochs,
             validation_data=validation_data,
             validation_split=validation_split,
-            shuffle=shuffle,
+            # Keras warns of an order that it cannot give: raw data have theirs by now.
+            shuffle=shuffle and x is raw,
             **kwargs,
         )
 
@@ -350,7 +352,7 @@ class Seq2Seq(keras.Model):
 
 
 def _unbuilt(layer):
-    """The config of a layer, without the shapes that would build it before embeddings are shared."""
+    """The config of a layer without shapes, which would build it before embeddings are shared."""
     config = keras.saving.serialize_keras_object(layer)
     config.pop("build_config", None)
     return config

@@ -11,17 +11,16 @@ class Translator(Seq2Seq):
     `keras_s2s.preprocessing.TextPairPreprocessor`.
 
     Example:
-
     ```python
     import keras_s2s
 
     sources, targets = ["ein Hund", "eine Katze"], ["a dog", "a cat"]
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
-        sources + targets, vocabulary_size=24
+        sources + targets, vocabulary_size=20
     )
     model = keras_s2s.models.Translator(
-        keras_s2s.layers.RNNEncoder(16, vocabulary_size=24),
-        keras_s2s.layers.RNNDecoder(24, 16, attention="luong"),
+        keras_s2s.layers.RNNEncoder(16, vocabulary_size=20),
+        keras_s2s.layers.RNNDecoder(20, 16, attention="luong"),
         keras_s2s.preprocessing.TextPairPreprocessor(tokenizer),
     )
     model.fit(sources, targets, verbose=0)

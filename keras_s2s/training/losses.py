@@ -25,7 +25,6 @@ class TokenCrossentropy(keras.losses.Loss):
         ValueError: If `label_smoothing` is out of range.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s

@@ -9,7 +9,6 @@ class Perplexity(keras.metrics.Mean):
     Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s
@@ -39,7 +38,6 @@ class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
     Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
 
     Example:
-
     ```python
     import numpy as np
     import keras_s2s
