@@ -33,18 +33,19 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False):
         return_attention: Whether the sampler is to return it.
     """
     memory = model.encoder(inputs[model.encoder_input])
-    if max_length is not None:
-        return sampler(model.decoder, memory, max_length, return_attention=return_attention)
-    most = getattr(model.preprocessor, "target_length", None) or 256
-    steps = 2 * ops.shape(memory["mask"])[1] + 10
-    # An example's own length decides, or its output would depend on the others.
-    limits = 2 * ops.sum(ops.cast(memory["mask"], "int32"), axis=1) + 10
+    lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
+    if max_length is None:
+        most = getattr(model.preprocessor, "target_length", None) or 256
+        steps = 2 * ops.shape(memory["mask"])[1] + 10
+        max_length = min(steps, most) if isinstance(steps, int) else ops.minimum(steps, most)
+        # An example's own length decides, or its output would depend on the others.
+        limits = ops.minimum(2 * lengths + 10, most)
+    else:
+        limits = max_length * ops.ones_like(lengths)
+    # A source of at most the end id is empty, and so is its output: just an end.
+    limits = ops.where(lengths <= 1, 1, limits)
     return sampler(
-        model.decoder,
-        memory,
-        min(steps, most) if isinstance(steps, int) else ops.minimum(steps, most),
-        limits=ops.minimum(limits, most),
-        return_attention=return_attention,
+        model.decoder, memory, max_length, limits=limits, return_attention=return_attention
     )
 
 

@@ -215,6 +215,8 @@ class Seq2Seq(keras.Model):
 
     def _prepare(self, x, y, batch_size, training=False, shuffle=False):
         """Raw data as a dataset of tensors; anything else as it is."""
+        if x is None:
+            raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(x):
             return x, y, batch_size
         if self.preprocessor is None:
@@ -240,8 +242,9 @@ class Seq2Seq(keras.Model):
             inputs: One input, a list or array of inputs, a `tf.data.Dataset` of inputs,
                 batched or not, or a dict of the tensors that the preprocessor would make.
             max_length: Integer, the largest number of tokens of an output, including the
-                end. By default twice the source's number of steps plus 10, and never more
-                than the preprocessor's `target_length`.
+                end, which is forced there. By default twice the input's number of steps
+                plus 10, and never more than the preprocessor's `target_length`. An empty
+                text gives an empty text.
             sampler: As in `compile`, for this call only.
             batch_size: Integer. Inputs of similar length share a batch.
             return_scores: Whether to return the scores too: what the sampler ranks by.
@@ -255,6 +258,10 @@ class Seq2Seq(keras.Model):
             tensors, the dict that the sampler returns, as NumPy arrays.
         """
         sampler = self.sampler if sampler is None else decoding.get(sampler)
+        if max_length is not None and (not isinstance(max_length, int) or max_length < 1):
+            raise ValueError(
+                f"`max_length` must be a positive integer or None. Received: {max_length!r}"
+            )
         if isinstance(inputs, dict):
             result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
@@ -331,6 +338,67 @@ class Seq2Seq(keras.Model):
             ValueError: If a file is damaged, or holds a model of another class.
         """
         return presets.load(cls, path, load_weights, dtype, **kwargs)
+
+    def export(self, path, sampler=None, max_length=None):
+        """Writes a SavedModel: strings in, strings out, with the search inside.
+
+        TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
+        import both before they load it. Its signatures, for `b` texts:
+
+        | signature | inputs | outputs |
+        |---|---|---|
+        | `serving_default` | `text` string `(b,)` | `text` string `(b,)`, `score` float32 `(b,)` |
+        | `nbest` | `text` | `text` string `(b, n)`, `score` float32 `(b, n)`, best first |
+        | `align` | `text` | `text`, `score`, `source_tokens` string `(b, s)`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, s)` |
+        | `tokens` | `token_ids` int32 `(b, s)` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score` |
+
+        Scores are what the sampler ranks by. `n` is the sampler's `num_beams`, or else its
+        `num_return_sequences` (1 for greedy); where a beam search finds fewer, the rest have empty
+        texts and scores of -inf. Padding is the empty piece, with attention 0, and the id 0.
+        Sources given as `token_ids` end with the end id, 3. A batch of none gives outputs of none.
+
+        A decoder without attention gives no `align`. A model whose `preprocessor` is None gives
+        only `tokens`, and that without any operation of TensorFlow Text, for servers that lack it.
+        A random sampler without a seed goes on from the state it has when exported, in each server
+        alike.
+
+        The graph is checked: what stock TensorFlow Serving lacks is refused (see
+        `keras_s2s.serving.ALLOWED_OPS`). The folder appears only when all is written.
+
+        Args:
+            path: The folder to make. TensorFlow Serving expects a number below the model's name,
+                such as `"translator/1"`, and serves the largest. It may exist if it is empty.
+            sampler: How to choose tokens, as in `compile`; by default the model's sampler.
+            max_length: As in `generate`.
+
+        Raises:
+            FileExistsError: If the folder holds something already.
+            RuntimeError: If the backend is not TensorFlow.
+            ValueError: If the model has no weights yet, reads no token ids, or uses operations
+                that a server lacks.
+
+        Example:
+        ```python
+        import tensorflow as tf
+        import tensorflow_text
+        import keras_s2s
+
+        tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
+            ["ein Hund", "eine Katze", "a dog", "a cat"], vocabulary_size=24
+        )
+        model = keras_s2s.models.Translator(
+            keras_s2s.layers.RNNEncoder(16, vocabulary_size=24),
+            keras_s2s.layers.RNNDecoder(24, 16),
+            keras_s2s.preprocessing.TextPairPreprocessor(tokenizer),
+        )
+        model.export("translator/1", sampler=keras_s2s.decoding.Beam(num_beams=2))
+        served = tf.saved_model.load("translator/1").signatures["serving_default"]
+        assert served(text=tf.constant(["ein Hund"]))["score"].shape == (1,)
+        ```
+        """  # noqa: E501
+        from keras_s2s import serving
+
+        serving.export(self, path, sampler, max_length)
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
