@@ -68,6 +68,6 @@ def test_ties_go_to_the_lowest_id():
 
 def test_stops_when_every_example_is_done():
     decoder = FakeDecoder(9, seed=1, end_bias=5.0)
-    result = decode(Greedy(), decoder, make_memory(LENGTHS), 20_000)
+    result = decode(Greedy(), decoder, make_memory(LENGTHS), 2_000)
     assert result["lengths"].max() < 20
     assert COMPILED or decoder.python_steps == result["lengths"].max()
