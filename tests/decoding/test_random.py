@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_s2s.decoding import Random
+from keras_s2s.decoding.random import _draw
 from tests.decoding.fake import FakeDecoder, TableDecoder, as_list, decode, make_memory, replay
 
 DRAWS = 4000
@@ -89,14 +91,11 @@ def test_seed():
 
 
 def test_smallest_and_largest_uniform_numbers():
-    import keras
-
-    from keras_s2s.decoding.random import _draw
-
     weights = np.zeros((3, 1000), "float32")
     weights[:, [3, 500, 700]] = [0.3, 1e-6, 0.1]
     uniform = np.array([[0.0], [1 - 2**-24], [0.5]], "float32")
-    drawn = keras.ops.convert_to_numpy(_draw(keras.ops.convert_to_tensor(weights), uniform))
+    drawn = _draw(ops.convert_to_tensor(weights), ops.convert_to_tensor(uniform))
+    drawn = ops.convert_to_numpy(drawn)
     assert drawn[0, 0] == 3 and drawn[1, 0] in (3, 500, 700) and drawn[2, 0] == 3
 
 
