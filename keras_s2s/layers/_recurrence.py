@@ -35,6 +35,13 @@ def check_cell(cell):
         raise ValueError(f"`cell` must be one of {sorted(CELLS)}. Received: cell={cell!r}")
 
 
+def check_num_layers(num_layers):
+    if not isinstance(num_layers, int) or num_layers < 1:
+        raise ValueError(
+            f"`num_layers` must be a positive integer. Received: num_layers={num_layers!r}"
+        )
+
+
 def project(layer, inputs, rows=slice(None)):
     """Inputs' share of the gates, `(..., dim)` to `(..., gates)`.
 

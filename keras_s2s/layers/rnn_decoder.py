@@ -111,11 +111,12 @@ class RNNDecoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         _recurrence.check_cell(cell)
+        _recurrence.check_num_layers(num_layers)
         check_rate("dropout", dropout)
         check_rate("recurrent_dropout", recurrent_dropout)
         self.vocabulary_size = vocabulary_size
         self.units = units
-        self.embedding_dim = embedding_dim or units
+        self.embedding_dim = units if embedding_dim is None else embedding_dim
         self.cell = cell
         self.num_layers = num_layers
         self.attention = self._make_attention(attention)

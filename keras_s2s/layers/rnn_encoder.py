@@ -77,6 +77,7 @@ class RNNEncoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         _recurrence.check_cell(cell)
+        _recurrence.check_num_layers(num_layers)
         check_rate("dropout", dropout)
         check_rate("recurrent_dropout", recurrent_dropout)
         self.units = units
@@ -92,7 +93,7 @@ class RNNEncoder(keras.layers.Layer):
         self.seed_generator = keras.random.SeedGenerator()
         self.embedding = None
         if vocabulary_size is not None:
-            dim = embedding_dim or units
+            dim = units if embedding_dim is None else embedding_dim
             self.embedding = keras.layers.ReversibleEmbedding(
                 vocabulary_size,
                 dim,
