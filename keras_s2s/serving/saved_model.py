@@ -1,0 +1,83 @@
+"""Writes a model as a SavedModel."""
+
+import contextlib
+import secrets
+import shutil
+from pathlib import Path
+
+import keras
+
+from keras_s2s import decoding
+from keras_s2s.decoding.sampler import check_int
+from keras_s2s.serving import operations
+
+
+def export(model, path, sampler=None, max_length=None):
+    """Writes a model as a SavedModel; the same as `model.export`, which documents it."""
+    _check_model(model)
+    sampler = model.sampler if sampler is None else decoding.get(sampler)
+    if max_length is not None:
+        check_int("max_length", max_length, 1)
+    path = Path(path)
+    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+        raise FileExistsError(
+            f"{str(path)!r} exists, and a server may be reading it. Export to a new folder; for "
+            "TensorFlow Serving the next number, e.g. translator/2 after translator/1."
+        )
+    import tensorflow as tf
+
+    from keras_s2s.serving import signatures
+
+    with _without_cudnn(model):
+        functions = signatures.make(model, sampler, max_length)
+    # A plain module, since what Keras tracks for an export lies on the disk twice.
+    module = tf.Module()
+    module.variables_read = tuple(v.value for v in (*model.variables, *sampler.variables))
+    module.resources = () if model.preprocessor is None else tuple(model.preprocessor.resources)
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Beside the target, where renaming is one step, under a name that no server reads.
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        tf.saved_model.save(module, str(unfinished), signatures=functions)
+        operations.check(unfinished)
+        unfinished.replace(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_model(model):
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        name = type(model).__name__
+        raise RuntimeError(
+            f"SavedModels are written by the TensorFlow backend; this is {backend}. Call "
+            "`model.save_to_preset(folder, weights_dtype='float32')`, then in a new process with "
+            f"the environment variable KERAS_BACKEND=tensorflow "
+            f"`keras_s2s.models.{name}.from_preset(folder).export(path)`."
+        )
+    if not (model.encoder.built and model.decoder.built):
+        raise ValueError("The model has no weights yet. Train it or load weights, then export it.")
+    if getattr(model.encoder, "vocabulary_size", None) is None:
+        raise ValueError(
+            "Only models that read token ids can be exported; this encoder reads features. Make "
+            "the encoder with a `vocabulary_size`."
+        )
+
+
+@contextlib.contextmanager
+def _without_cudnn(model):
+    """Lets Keras's recurrent layers be traced for CPUs on a machine with a GPU.
+
+    The layers of this library never use cuDNN, but a user's encoder may hold others. The kernel
+    is chosen when a function is traced.
+    """
+    layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
+    before = [layer.use_cudnn for layer in layers]
+    for layer in layers:
+        layer.use_cudnn = False
+    try:
+        yield
+    finally:
+        for layer, value in zip(layers, before):
+            layer.use_cudnn = value

@@ -1,0 +1,137 @@
+"""An export gives in a process without this library what the model gives in this one."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_s2s.decoding import Beam
+from tests.serving.conftest import SAMPLERS, TEXTS
+
+ROOT = Path(__file__).parents[2]
+RELOAD = """
+import json, sys
+import keras, keras_s2s
+
+from tests.serving.conftest import SAMPLERS, TEXTS
+
+model = keras.models.load_model(sys.argv[1])
+print(json.dumps({n: model.generate(TEXTS, sampler=s) for n, s in SAMPLERS.items()}))
+"""
+
+
+def decoded(array):
+    return [text.decode() for text in array]
+
+
+@pytest.fixture(scope="module")
+def generated(model):
+    """Texts, scores and alignments of each sampler."""
+    options = {"return_scores": True, "return_attention": True}
+    return {n: model.generate(TEXTS, sampler=s, **options) for n, s in SAMPLERS.items()}
+
+
+@pytest.fixture(scope="module")
+def reloaded(model, tmp_path_factory):
+    """Texts of each sampler, from the saved model in a new process."""
+    path = tmp_path_factory.mktemp("saved") / "model.keras"
+    model.save(path)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", RELOAD, str(path)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def test_the_model_has_learned_something(generated):
+    assert generated["greedy"][0][:3] == ["one two three", "four", ""]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_texts_before_saving_after_and_served_are_the_same(sampler, generated, reloaded, served):
+    texts, scores, _ = generated[sampler]
+    assert reloaded[sampler] == texts
+    for signature in ("serving_default", "align"):
+        found = served[sampler, signature, "all"]
+        assert decoded(found["text"]) == texts
+        np.testing.assert_allclose(found["score"], scores, rtol=1e-4, atol=1e-4)
+
+
+def test_nbest_of_a_beam_is_the_whole_beam(model, generated, served):
+    sampler = Beam(**{**SAMPLERS["beam"].get_config(), "num_return_sequences": 3})
+    texts, scores = model.generate(TEXTS, sampler=sampler, return_scores=True)
+    found = served["beam", "nbest", "all"]
+    assert [decoded(row) for row in found["text"]] == texts
+    np.testing.assert_allclose(found["score"], scores, rtol=1e-4, atol=1e-4)
+    assert decoded(found["text"][:, 0]) == generated["beam"][0]
+
+
+def test_nbest_of_greedy_is_one(generated, served):
+    found = served["greedy", "nbest", "all"]
+    assert found["text"].shape == found["score"].shape == (len(TEXTS), 1)
+    assert decoded(found["text"][:, 0]) == generated["greedy"][0]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_align(sampler, generated, served):
+    found = served[sampler, "align", "all"]
+    attention = found["attention"]
+    assert attention.shape == (
+        len(TEXTS),
+        found["target_tokens"].shape[1],
+        found["source_tokens"].shape[1],
+    )
+    for i, expected in enumerate(generated[sampler][2]):
+        source, target = len(expected.source_tokens), len(expected.target_tokens)
+        empty = [""] * (attention.shape[2] - source)
+        assert decoded(found["source_tokens"][i]) == expected.source_tokens + empty
+        empty = [""] * (attention.shape[1] - target)
+        assert decoded(found["target_tokens"][i]) == expected.target_tokens + empty
+        np.testing.assert_allclose(attention[i, :target, :source], expected.weights, atol=1e-5)
+        np.testing.assert_allclose(attention[i, :target, :source].sum(-1), 1, atol=1e-5)
+        assert not attention[i, target:].any()
+        assert not attention[i, :, source:].any()
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_tokens(sampler, model, source_ids, served):
+    expected = model.generate({"encoder_token_ids": source_ids}, sampler=SAMPLERS[sampler])
+    found = served[sampler, "tokens", "all"]
+    width = expected["lengths"].max()
+    np.testing.assert_array_equal(found["token_ids"], expected["token_ids"][:, 0, :width])
+    np.testing.assert_array_equal(found["length"], expected["lengths"][:, 0])
+    np.testing.assert_allclose(found["score"], expected["scores"][:, 0], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_text_alone_is_served_as_among_others(sampler, served):
+    together = served[sampler, "serving_default", "all"]
+    for i in range(len(TEXTS)):
+        alone = served[sampler, "serving_default", i]
+        assert alone["text"][0] == together["text"][i]
+        np.testing.assert_allclose(alone["score"][0], together["score"][i], rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_a_batch_of_none(sampler, served):
+    beams = 3 if sampler == "beam" else 1
+    shapes = {
+        "serving_default": {"text": (0,), "score": (0,)},
+        "nbest": {"text": (0, beams), "score": (0, beams)},
+        "align": {
+            "text": (0,),
+            "score": (0,),
+            "source_tokens": (0, 1),
+            "target_tokens": (0, 1),
+            "attention": (0, 1, 1),
+        },
+    }
+    for signature, expected in shapes.items():
+        found = served[sampler, signature, "none"]
+        assert {name: value.shape for name, value in found.items()} == expected
+    found = served[sampler, "tokens", "none"]
+    assert {name: len(value) for name, value in found.items()} == dict.fromkeys(found, 0)

@@ -1,0 +1,213 @@
+"""What is on the disk, and what is refused."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_s2s
+from keras_s2s.decoding import Beam, Random
+from keras_s2s.serving import signatures
+from tests.serving.conftest import build, corpus
+
+FLOAT, INT, STRING = tf.float32, tf.int32, tf.string
+
+
+@pytest.fixture(scope="module")
+def untrained():
+    return build()
+
+
+def ask(folder, signature="serving_default", text="eins zwei"):
+    outputs = tf.saved_model.load(str(folder)).signatures[signature](text=tf.constant([text]))
+    return {name: value.numpy() for name, value in outputs.items()}
+
+
+@pytest.mark.parametrize("sampler", ["greedy", "beam"])
+def test_signatures(sampler, exported):
+    expected = {
+        "serving_default": {"text": (STRING, 1), "score": (FLOAT, 1)},
+        "nbest": {"text": (STRING, 2), "score": (FLOAT, 2)},
+        "align": {
+            "text": (STRING, 1),
+            "score": (FLOAT, 1),
+            "source_tokens": (STRING, 2),
+            "target_tokens": (STRING, 2),
+            "attention": (FLOAT, 3),
+        },
+        "tokens": {"token_ids": (INT, 2), "length": (INT, 1), "score": (FLOAT, 1)},
+    }
+    found = tf.saved_model.load(str(exported[sampler])).signatures
+    assert set(found) == set(expected)
+    for name, outputs in expected.items():
+        specs = found[name].structured_outputs
+        assert {key: (spec.dtype, spec.shape.rank) for key, spec in specs.items()} == outputs
+        assert all(spec.shape[0] is None for spec in specs.values())
+        assert not [key for key in specs if key.endswith("_bytes")]
+        _, inputs = found[name].structured_input_signature
+        if name == "tokens":
+            assert inputs == {"token_ids": tf.TensorSpec([None, None], INT, name="token_ids")}
+        else:
+            assert inputs == {"text": tf.TensorSpec([None], STRING, name="text")}
+
+
+@pytest.mark.parametrize("sampler", ["greedy", "beam"])
+def test_weights_and_tokenizer_are_on_the_disk_once(sampler, model, exported):
+    files = list((exported[sampler] / "variables").iterdir())
+    assert sum(file.stat().st_size for file in files) <= 1.05 * 4 * model.count_params()
+    graph = (exported[sampler] / "saved_model.pb").read_bytes()
+    assert graph.count(model.preprocessor.source_tokenizer.proto) == 1
+
+
+def test_others_may_read_the_folder(exported, tmp_path):
+    (tmp_path / "plain").mkdir()
+    assert exported["greedy"].stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_an_export_after_training_has_the_new_weights(untrained, tmp_path):
+    untrained.export(tmp_path / "1")
+    before = ask(tmp_path / "1")
+    untrained.fit(*corpus(32), verbose=0)
+    untrained.export(tmp_path / "2")
+    after = ask(tmp_path / "2")
+    text, score = untrained.generate(["eins zwei"], return_scores=True)
+    assert [after["text"][0].decode()] == text
+    np.testing.assert_allclose(after["score"], score, rtol=1e-4)
+    assert abs(before["score"] - after["score"]) > 1e-2
+
+
+def test_two_exports_in_one_process(exported):
+    first = tf.saved_model.load(str(exported["greedy"]))
+    second = tf.saved_model.load(str(exported["beam"]))
+    text = tf.constant(["eins zwei drei"])
+    texts = [m.signatures["serving_default"](text=text)["text"].numpy() for m in (first, second)]
+    assert texts == [b"one two three", b"one two three"]
+    del first
+    gc.collect()
+    assert second.signatures["serving_default"](text=text)["text"].numpy() == texts[1]
+
+
+def test_a_session_runs_it_too(exported):  # as TensorFlow Serving does
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(exported["beam"]))
+        signature = loaded.signature_def["align"]
+        outputs = {name: info.name for name, info in signature.outputs.items()}
+        found = session.run(outputs, {signature.inputs["text"].name: [b"eins", b"zwei drei"]})
+    assert found["text"].tolist() == [b"one", b"two three"]
+    np.testing.assert_allclose(found["attention"][1].sum(-1).max(), 1, atol=1e-5)
+
+
+def test_max_length(untrained, tmp_path):
+    untrained.export(tmp_path / "1", max_length=2)
+    tokens = tf.saved_model.load(str(tmp_path / "1")).signatures["tokens"]
+    found = tokens(token_ids=tf.constant([[5, 6, 7, 8, 3]]))
+    assert found["length"].numpy() == found["token_ids"].shape[1] == 2
+
+
+def test_mixed_precision(tmp_path):
+    model = build("mixed_bfloat16")
+    model.export(tmp_path / "1", sampler="beam")
+    text, score = model.generate(["eins zwei"], sampler="beam", return_scores=True)
+    found = ask(tmp_path / "1")
+    assert [found["text"][0].decode()] == text
+    np.testing.assert_allclose(found["score"], score, rtol=1e-2)
+
+
+def test_random(untrained, tmp_path):
+    untrained.export(tmp_path / "1", sampler=Random(seed=7, num_return_sequences=2))
+    sampler = Random(seed=7, num_return_sequences=2)
+    expected = untrained.generate("eins zwei", sampler=sampler)
+    for _ in range(2):
+        found = ask(tmp_path / "1", "nbest")["text"]
+        assert [text.decode() for text in found[0]] == expected
+
+
+def test_random_without_seed(untrained, tmp_path):
+    untrained.export(tmp_path / "1", sampler="random")
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["serving_default"]
+    first, second = (served(text=tf.constant(["eins"]))["text"].numpy() for _ in range(2))
+    assert first != second
+
+
+def test_without_attention(tmp_path):
+    with pytest.warns(UserWarning, match="RNNDecoder has no attention") as record:
+        build(attention=None).export(tmp_path / "1")
+    assert record[0].filename == __file__
+    found = set(tf.saved_model.load(str(tmp_path / "1")).signatures)
+    assert found == {"serving_default", "nbest", "tokens"}
+
+
+def test_without_preprocessor(tmp_path):
+    model = build()
+    model.preprocessor = None
+    with pytest.warns(UserWarning, match="its only signature is `tokens`") as record:
+        model.export(tmp_path / "1")
+    assert record[0].filename == __file__
+    assert set(tf.saved_model.load(str(tmp_path / "1")).signatures) == {"tokens"}
+    assert not [op for op in keras_s2s.serving.ops(tmp_path / "1") if "Sentencepiece" in op]
+
+
+def test_existing_folders(exported, untrained, tmp_path):
+    with pytest.raises(FileExistsError, match="the next number"):
+        untrained.export(exported["greedy"])
+    assert ask(exported["greedy"])["text"] == b"one two"
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileExistsError):
+        untrained.export(tmp_path / "file")
+    (tmp_path / "empty").mkdir()
+    untrained.export(tmp_path / "empty")
+    assert (tmp_path / "empty" / "saved_model.pb").is_file()
+
+
+def test_recurrent_layers_are_traced_for_any_machine(untrained, tmp_path, monkeypatch):
+    layers = [layer for layer in untrained._flatten_layers() if hasattr(layer, "use_cudnn")]
+    assert layers
+    layers[0].use_cudnn = True
+    before = [layer.use_cudnn for layer in layers]
+
+    def fail(*_):
+        assert not any(layer.use_cudnn for layer in layers)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(signatures, "make", fail)
+    with pytest.raises(KeyboardInterrupt):
+        untrained.export(tmp_path / "1")
+    assert [layer.use_cudnn for layer in layers] == before
+    assert not list(tmp_path.iterdir())
+    layers[0].use_cudnn = "auto"
+
+
+@pytest.mark.parametrize(
+    ["options", "message"],
+    [
+        ({"max_length": 0}, "`max_length` must be an int"),
+        ({"max_length": "5"}, "`max_length` must be an int"),
+        ({"sampler": "best"}, "No sampler is known as 'best'"),
+        ({"sampler": Beam(banned_tokens=[99])}, "`banned_tokens`"),
+    ],
+)
+def test_wrong_arguments(options, message, untrained, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        untrained.export(tmp_path / "1", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_backends(untrained, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(RuntimeError, match=r"KERAS_BACKEND=tensorflow `.*Translator.from_preset"):
+        untrained.export(tmp_path / "1")
+
+
+def test_models_without_weights_or_of_features(tmp_path):
+    layers = keras_s2s.layers
+    model = keras_s2s.models.Seq2Seq(
+        layers.RNNEncoder(4, vocabulary_size=9), layers.RNNDecoder(9, 4)
+    )
+    with pytest.raises(ValueError, match="no weights yet"):
+        model.export(tmp_path / "1")
+    model = keras_s2s.models.Seq2Seq(layers.RNNEncoder(4), layers.RNNDecoder(9, 4))
+    model.build({"encoder_token_ids": (None, None, 3), "decoder_token_ids": (None, None)})
+    with pytest.raises(ValueError, match="`vocabulary_size`"):
+        model.export(tmp_path / "1")
