@@ -25,17 +25,18 @@ class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
 
     def __init__(self, proto):
         super().__init__()
-        self._proto = proto
-        self._shared_name = "keras_s2s_" + hashlib.sha256(proto).hexdigest()
+        name = "keras_s2s_" + hashlib.sha256(proto).hexdigest()
         try:
             # Outside of any graph being traced, so that all graphs can use it.
             with tf.init_scope():
+                # A SavedModel holds this function, and with it the model, once. The operation
+                # alone it would hold twice: where it is used, and where it is created on loading.
+                self._create_resource = tf.function(
+                    lambda: ops.sentencepiece_op(model=proto, shared_name=name), autograph=False
+                ).get_concrete_function()
                 self.resource_handle  # noqa: B018 (reading it creates the resource)
         except tf.errors.OpError as error:
             raise ValueError(f"The SentencePiece model is damaged: {error.message}") from error
-
-    def _create_resource(self):
-        return ops.sentencepiece_op(model=self._proto, shared_name=self._shared_name)
 
     def tokenize(self, strings, nbest_size=0, alpha=1.0):
         """`tf.string` tensor `(batch,)` to a ragged int32 tensor `(batch, None)`."""
