@@ -2,8 +2,26 @@ import keras
 from keras import ops
 
 
+class TokenMean(keras.metrics.Mean):
+    """Mean of a value per token. A subclass implements `values(y_true, y_pred)`."""
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        values = self.values(y_true, y_pred)
+        if sample_weight is not None:
+            sample_weight = ops.convert_to_tensor(sample_weight)
+            while len(sample_weight.shape) < len(values.shape):
+                sample_weight = ops.expand_dims(sample_weight, -1)
+            sample_weight = ops.ravel(ops.broadcast_to(sample_weight, ops.shape(values)))
+        # Flat, since Keras would take the mean of each row first, its padding included: a token
+        # would weigh less the wider its batch is.
+        return super().update_state(ops.ravel(values), sample_weight=sample_weight)
+
+    def values(self, y_true, y_pred):
+        raise NotImplementedError
+
+
 @keras.saving.register_keras_serializable("keras_s2s")
-class Perplexity(keras.metrics.Mean):
+class Perplexity(TokenMean):
     """`exp` of the mean cross-entropy per token, over all tokens seen since the last reset.
 
     Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
@@ -22,17 +40,16 @@ class Perplexity(keras.metrics.Mean):
     def __init__(self, name="perplexity", dtype=None):
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def values(self, y_true, y_pred):
         logits = ops.cast(y_pred, "float32")
-        values = ops.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
-        return super().update_state(values, sample_weight=sample_weight)
+        return ops.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
 
     def result(self):
         return ops.exp(super().result())
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
+class TokenAccuracy(TokenMean):
     """Share of tokens that are the most probable ones, over all tokens seen since the last reset.
 
     Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
@@ -50,3 +67,7 @@ class TokenAccuracy(keras.metrics.SparseCategoricalAccuracy):
 
     def __init__(self, name="token_accuracy", dtype=None):
         super().__init__(name=name, dtype=dtype)
+
+    def values(self, y_true, y_pred):
+        best = ops.argmax(y_pred, axis=-1)
+        return ops.cast(ops.equal(best, ops.cast(y_true, best.dtype)), self.dtype)
