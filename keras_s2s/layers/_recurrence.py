@@ -4,6 +4,8 @@ Keras multiplies each step's input inside its loop. Multiplied here for all step
 once, before the loop, the same weights give the same numbers in less time.
 """
 
+import numbers
+
 import keras
 from keras import ops
 
@@ -35,11 +37,10 @@ def check_cell(cell):
         raise ValueError(f"`cell` must be one of {sorted(CELLS)}. Received: cell={cell!r}")
 
 
-def check_num_layers(num_layers):
-    if not isinstance(num_layers, int) or num_layers < 1:
-        raise ValueError(
-            f"`num_layers` must be a positive integer. Received: num_layers={num_layers!r}"
-        )
+def check_sizes(**sizes):
+    for name, value in sizes.items():
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
 def project(layer, inputs, rows=slice(None)):

@@ -111,12 +111,17 @@ class RNNDecoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         _recurrence.check_cell(cell)
-        _recurrence.check_num_layers(num_layers)
         check_rate("dropout", dropout)
         check_rate("recurrent_dropout", recurrent_dropout)
         self.vocabulary_size = vocabulary_size
         self.units = units
         self.embedding_dim = units if embedding_dim is None else embedding_dim
+        _recurrence.check_sizes(
+            vocabulary_size=vocabulary_size,
+            units=units,
+            embedding_dim=self.embedding_dim,
+            num_layers=num_layers,
+        )
         self.cell = cell
         self.num_layers = num_layers
         self.attention = self._make_attention(attention)
@@ -301,9 +306,7 @@ class RNNDecoder(keras.layers.Layer):
                 hidden = hidden + inputs
         outputs = {"hidden": hidden}
         if self.attention is not None:
-            outputs["context"], outputs["weights"] = self.attention(
-                hidden, memory["values"], keys=memory["keys"], values_mask=memory["mask"]
-            )
+            outputs["context"], outputs["weights"] = self._call_attention(hidden, memory)
         return outputs
 
     def _advance(self, x, state, memory):
@@ -346,13 +349,15 @@ class RNNDecoder(keras.layers.Layer):
             beams = rows // max(batch, 1)
         else:
             beams = rows // ops.maximum(batch, 1)
-        context, weights = self.attention(
-            ops.reshape(query, (batch, beams, dim)),
-            memory["values"],
-            keys=memory["keys"],
-            values_mask=memory["mask"],
-        )
+        context, weights = self._call_attention(ops.reshape(query, (batch, beams, dim)), memory)
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, source))
+
+    def _call_attention(self, query, memory):
+        context, weights = self.attention(
+            query, memory["values"], keys=memory["keys"], values_mask=memory["mask"]
+        )
+        # An attention that was given as a layer may have a dtype policy of its own.
+        return ops.cast(context, query.dtype), ops.cast(weights, query.dtype)
 
     def _embedding_gates(self, embedded):
         return _recurrence.project(self.rnn_layers[0], embedded, slice(0, self.embedding_dim))

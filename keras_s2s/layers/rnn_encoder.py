@@ -77,7 +77,7 @@ class RNNEncoder(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         _recurrence.check_cell(cell)
-        _recurrence.check_num_layers(num_layers)
+        _recurrence.check_sizes(units=units, num_layers=num_layers)
         check_rate("dropout", dropout)
         check_rate("recurrent_dropout", recurrent_dropout)
         self.units = units
@@ -94,6 +94,7 @@ class RNNEncoder(keras.layers.Layer):
         self.embedding = None
         if vocabulary_size is not None:
             dim = units if embedding_dim is None else embedding_dim
+            _recurrence.check_sizes(vocabulary_size=vocabulary_size, embedding_dim=dim)
             self.embedding = keras.layers.ReversibleEmbedding(
                 vocabulary_size,
                 dim,
