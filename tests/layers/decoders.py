@@ -1,0 +1,67 @@
+"""Every way to build a decoder, for tests to go through."""
+
+import itertools
+
+import numpy as np
+
+from keras_s2s.layers import BahdanauAttention, LuongAttention, RNNDecoder
+from tests.layers.helpers import STATE_SIZE, make_memory, randomize, tensors
+
+VOCABULARY, UNITS, EMBEDDING, DIM = 11, 5, 4, 6
+LENGTHS = [4, 1, 0, 3]
+
+#: Arguments by name. A function makes what must not be shared by two decoders.
+WIRINGS = {
+    "bahdanau": lambda: {"attention": "bahdanau"},
+    "bahdanau_general": lambda: {"attention": LuongAttention("general"), "order": "bahdanau"},
+    "luong": lambda: {"attention": "luong"},
+    "luong_concat": lambda: {"attention": LuongAttention("concat", units=3, scale=False)},
+    "luong_feeding": lambda: {"attention": "luong", "input_feeding": True},
+    "luong_additive_feeding": lambda: {
+        "attention": BahdanauAttention(3, normalize=True),
+        "order": "luong",
+        "input_feeding": True,
+    },
+    "none": lambda: {"attention": None},
+}
+CELLS = ("rnn", "gru", "lstm")
+#: The wirings that run as a loop, as one fused layer, and without attention.
+REPRESENTATIVES = ("bahdanau", "luong", "luong_feeding", "none")
+
+
+def combinations(wirings=tuple(WIRINGS)):
+    """Wiring x cell x layers, with the bridges and options that are no matter of wiring in turn."""
+    bridges, flags = itertools.cycle(["dense", "copy", "zero"]), itertools.cycle([True, False])
+    for wiring, cell, num_layers in itertools.product(wirings, CELLS, (1, 2)):
+        yield (
+            wiring,
+            {
+                "cell": cell,
+                "num_layers": num_layers,
+                "bridge": next(bridges),
+                "residual": num_layers == 2 and next(flags),
+                "tie_embeddings": next(flags),
+            },
+        )
+
+
+def state_sizes(cell="gru", num_layers=1, units=UNITS):
+    return [[units] * STATE_SIZE[cell]] * num_layers
+
+
+def make(wiring="bahdanau", lengths=LENGTHS, source=None, dtype=None, scale=0.5, **kwargs):
+    """A decoder with random weights, and a memory that fits every bridge, as tensors."""
+    memory = make_memory(
+        lengths, DIM, source, state_sizes(kwargs.get("cell", "gru"), kwargs.get("num_layers", 1))
+    )
+    decoder = RNNDecoder(
+        VOCABULARY, UNITS, embedding_dim=EMBEDDING, dtype=dtype, **{**WIRINGS[wiring](), **kwargs}
+    )
+    decoder.start(tensors(memory))  # builds it
+    return randomize(decoder, scale), memory
+
+
+def make_targets(batch=4, length=5, seed=0):
+    targets = np.random.default_rng(seed).integers(3, VOCABULARY, (batch, length))
+    targets[:, 0] = 2
+    return targets.astype("int32")
