@@ -1,6 +1,7 @@
 """A model as a folder of plain files."""
 
 import json
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -61,7 +62,10 @@ def load(cls, path, load_weights=True, dtype=None, **kwargs):
         if not (folder / WEIGHTS).is_file():
             raise FileNotFoundError(f"The preset lacks its weights, {str(folder / WEIGHTS)!r}.")
         try:
-            model.load_weights(folder / WEIGHTS)
+            with warnings.catch_warnings():
+                # Presets have no state of an optimizer, which Keras would miss.
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+                model.load_weights(folder / WEIGHTS)
         except OSError as error:
             raise ValueError(
                 f"{str(folder / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
