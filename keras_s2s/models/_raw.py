@@ -56,6 +56,9 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
     else:
         x, y = columns(x, y)
         inputs, outputs = as_strings(x, "x"), as_strings(y, "y")
+        for name, strings in (("x", inputs), ("y", outputs)):
+            if strings.shape.rank == 0:
+                raise ValueError(f"`{name}` must be a list of strings, not one string.")
         if inputs.shape != outputs.shape:
             raise ValueError(
                 "Inputs and outputs must be as many. Received: "

@@ -1,7 +1,7 @@
 """A model as a folder of plain files."""
 
+import contextlib
 import json
-import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -23,7 +23,8 @@ def save(model, path, weights_dtype="float16"):
     if model.preprocessor is not None:
         config["config"]["preprocessor"]["config"] = model.preprocessor.save_assets(folder / ASSETS)
     _write_json(folder / CONFIG, config)
-    model.save_weights(folder / WEIGHTS)
+    with _without_optimizer(model):
+        model.save_weights(folder / WEIGHTS)
     _cast_weights(folder / WEIGHTS, weights_dtype)
     _write_json(
         folder / METADATA,
@@ -41,7 +42,7 @@ def load(cls, path, load_weights=True, dtype=None, **kwargs):
     folder = Path(path)
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no preset folder at {str(folder)!r}.")
-    config = _read_json(folder / CONFIG)
+    config = _read_config(folder / CONFIG)
     config["config"].update(kwargs)
     preprocessor = config["config"]["preprocessor"]
     if isinstance(preprocessor, dict):
@@ -62,15 +63,23 @@ def load(cls, path, load_weights=True, dtype=None, **kwargs):
         if not (folder / WEIGHTS).is_file():
             raise FileNotFoundError(f"The preset lacks its weights, {str(folder / WEIGHTS)!r}.")
         try:
-            with warnings.catch_warnings():
-                # Presets have no state of an optimizer, which Keras would miss.
-                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            with _without_optimizer(model):
                 model.load_weights(folder / WEIGHTS)
-        except OSError as error:
+        except (OSError, RuntimeError, KeyError) as error:  # HDF5 has no class of its own
             raise ValueError(
                 f"{str(folder / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
             ) from error
     return model
+
+
+@contextlib.contextmanager
+def _without_optimizer(model):
+    """Hides what belongs to a training that was, and is twice the model's size."""
+    optimizer, model.optimizer = model.optimizer, None
+    try:
+        yield
+    finally:
+        model.optimizer = optimizer
 
 
 def _replace_dtype(node, policy):
@@ -90,9 +99,6 @@ def _cast_weights(path, dtype):
     with h5py.File(path) as source, h5py.File(temporary, "w") as target:
 
         def copy(name, item):
-            if name.split("/")[0] == "optimizer":
-                # Its state belongs to the training that was, and is twice the model's size.
-                return
             if isinstance(item, h5py.Group):
                 group = target.require_group(name)
             else:
@@ -119,3 +125,13 @@ def _read_json(path):
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise ValueError(f"{str(path)!r} is damaged: {error}. Get it anew.") from error
+
+
+def _read_config(path):
+    config = _read_json(path)
+    missing = {"config"}
+    if isinstance(config, dict) and isinstance(config.get("config"), dict):
+        missing = {"encoder", "decoder", "preprocessor"} - set(config["config"])
+    if missing:
+        raise ValueError(f"{str(path)!r} is damaged: it lacks {sorted(missing)}. Get it anew.")
+    return config

@@ -149,6 +149,21 @@ class Seq2Seq(keras.Model):
             **kwargs,
         )
 
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config:
+            config["optimizer_built"] = bool(self.optimizer.built)
+        return config
+
+    def compile_from_config(self, config):
+        # Keras leaves this to every class with a `compile` of its own.
+        config = keras.saving.deserialize_keras_object(config)
+        # An optimizer has slots to load only if it trained before it was saved.
+        optimizer_built = config.pop("optimizer_built", False)
+        self.compile(**config)
+        if optimizer_built and self.built:
+            self.optimizer.build(self.trainable_variables)
+
     def fit(
         self,
         x=None,
@@ -168,7 +183,8 @@ class Seq2Seq(keras.Model):
             y: Raw outputs, as many as inputs.
             batch_size: Integer, 32 by default.
             epochs: Integer.
-            validation_data: A tuple `(inputs, outputs)` or a dataset, raw or not.
+            validation_data: A tuple `(inputs, outputs)`, a list of pairs or a dataset, raw
+                or not.
             validation_split: Float in [0, 1), the share of raw lists, taken from their
                 end, that is held out for validation.
             shuffle: Whether to draw a new order of raw lists in each epoch.
@@ -184,7 +200,7 @@ class Seq2Seq(keras.Model):
             validation_split = 0.0
         if validation_data is not None:
             held_out = validation_data
-            if not isinstance(held_out, (tuple, list)):
+            if not isinstance(held_out, tuple):
                 held_out = (held_out, None)
             x_val, _, _ = self._prepare(*held_out[:2], batch_size)
             if x_val is not held_out[0]:
@@ -219,13 +235,16 @@ class Seq2Seq(keras.Model):
             raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(x):
             return x, y, batch_size
+        self._check_preprocessor()
+        dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, training, shuffle)
+        return dataset, None, None
+
+    def _check_preprocessor(self):
         if self.preprocessor is None:
             raise ValueError(
                 "This model has no preprocessor, so it takes tensors and no raw data. Set "
                 "`model.preprocessor`, or pass dicts of token ids."
             )
-        dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, training, shuffle)
-        return dataset, None, None
 
     def generate(
         self,
@@ -265,11 +284,7 @@ class Seq2Seq(keras.Model):
         if isinstance(inputs, dict):
             result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
-        if self.preprocessor is None:
-            raise ValueError(
-                "This model has no preprocessor, so `generate` takes a dict of tensors. Received: "
-                f"{type(inputs).__name__}. Set `model.preprocessor` to generate from raw data."
-            )
+        self._check_preprocessor()
         items, single = _raw.items(inputs)
         run = self._functions.generate(self, sampler, return_attention)
         results = [None] * len(items)
@@ -297,6 +312,7 @@ class Seq2Seq(keras.Model):
             The natural logarithm of the probability of each output, end token included:
             a float for one pair, a NumPy array `(pairs,)` for lists.
         """
+        self._check_preprocessor()
         inputs, single = _raw.items(inputs)
         outputs, _ = _raw.items(outputs)
         if len(inputs) != len(outputs):
@@ -384,11 +400,11 @@ class Seq2Seq(keras.Model):
         import keras_s2s
 
         tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
-            ["ein Hund", "eine Katze", "a dog", "a cat"], vocabulary_size=24
+            ["ein Hund", "eine Katze", "a dog", "a cat"], vocabulary_size=20
         )
         model = keras_s2s.models.Translator(
-            keras_s2s.layers.RNNEncoder(16, vocabulary_size=24),
-            keras_s2s.layers.RNNDecoder(24, 16),
+            keras_s2s.layers.RNNEncoder(16, vocabulary_size=20),
+            keras_s2s.layers.RNNDecoder(20, 16),
             keras_s2s.preprocessing.TextPairPreprocessor(tokenizer),
         )
         model.export("translator/1", sampler=keras_s2s.decoding.Beam(num_beams=2))
@@ -415,7 +431,9 @@ class Seq2Seq(keras.Model):
     def from_config(cls, config):
         config = dict(config)
         for name in ("encoder", "decoder", "preprocessor", "sampler"):
-            config[name] = keras.saving.deserialize_keras_object(config[name])
+            # `from_preset` can put objects in place of saved ones.
+            if isinstance(config[name], dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
 
 
