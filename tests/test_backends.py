@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-FOLDERS = [f"tests/{room}" for room in ("backend", "layers", "decoding", "training", "models")]
+FOLDERS = [f"tests/{room}" for room in ("backend", "layers", "decoding", "training")]
 
 
 @pytest.mark.slow

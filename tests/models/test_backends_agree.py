@@ -1,0 +1,76 @@
+"""The same weights give the same numbers on every backend."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from keras_s2s.layers import RNNDecoder, RNNEncoder
+from keras_s2s.models import Translator
+from tests.layers.decoders import WIRINGS
+from tests.layers.helpers import BACKEND, numpy, randomize
+from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
+
+ROOT = Path(__file__).parents[2]
+CELLS = dict(zip(WIRINGS, ["gru", "lstm", "rnn", "gru", "lstm", "gru", "lstm"], strict=True))
+
+
+def make(wiring):
+    cell = CELLS[wiring]
+    return Translator(
+        RNNEncoder(3, cell, num_layers=2, residual=True, vocabulary_size=SOURCE_SIZE),
+        RNNDecoder(TARGET_SIZE, 6, cell=cell, num_layers=2, bridge="copy", **WIRINGS[wiring]()),
+    )
+
+
+def compute(model):
+    """Logits, and what a beam search finds."""
+    x, _, _ = make_batch()
+    result = model.generate(
+        {"encoder_token_ids": x["encoder_token_ids"]}, max_length=5, sampler="beam"
+    )
+    return numpy(model(x)), result["token_ids"], result["log_probs"]
+
+
+CHILD = """
+import sys
+import numpy as np
+from tests.models import test_backends_agree as test
+folder = sys.argv[1]
+for wiring in test.WIRINGS:
+    model = test.make(wiring)
+    model.load_weights(f"{folder}/{wiring}.weights.h5")
+    np.savez(f"{folder}/{wiring}.npz", *test.compute(model))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
+)
+def test_same_numbers(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    expected = {}
+    for seed, wiring in enumerate(WIRINGS):
+        model = randomize(make(wiring), seed=seed)
+        model.save_weights(tmp_path / f"{wiring}.weights.h5")
+        expected[wiring] = compute(model)
+    result = subprocess.run(
+        [sys.executable, "-c", CHILD, str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert result.returncode == 0, result.stderr
+    for wiring, (logits, token_ids, log_probs) in expected.items():
+        with np.load(tmp_path / f"{wiring}.npz") as found:
+            np.testing.assert_allclose(found["arr_0"], logits, atol=1e-5, err_msg=wiring)
+            np.testing.assert_array_equal(found["arr_1"], token_ids, err_msg=wiring)
+            np.testing.assert_allclose(found["arr_2"], log_probs, atol=1e-4, err_msg=wiring)

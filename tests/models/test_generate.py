@@ -1,0 +1,244 @@
+"""From strings to strings."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+
+from keras_s2s import decoding
+from keras_s2s.models import Alignment
+from tests.layers.helpers import randomize
+from tests.models.conftest import SOURCES
+
+pytest.importorskip("tensorflow_text", reason="strings need TensorFlow Text")
+import tensorflow as tf  # noqa: E402
+
+BEAM = decoding.Beam(num_beams=3, num_return_sequences=2)
+
+
+@pytest.fixture(scope="module")
+def expected(translator):
+    """One at a time, from the sampler on the memory: tokens to text by the tokenizer alone."""
+    texts = []
+    for source in SOURCES:
+        ids = translator.preprocessor.generate_preprocess([source])["encoder_token_ids"].numpy()
+        result = translator.generate({"encoder_token_ids": ids})
+        target = translator.preprocessor.target_tokenizer
+        texts.append(target.detokenize(result["token_ids"][:, 0]).numpy()[0].decode())
+    assert len(set(texts)) > 2 and all(texts)
+    return texts
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        tuple,
+        np.array,
+        lambda x: np.array(x, object),
+        lambda x: [s.encode() for s in x],
+        tf.constant,
+        tf.data.Dataset.from_tensor_slices,
+        lambda x: tf.data.Dataset.from_tensor_slices(x).batch(2),
+        lambda x: tf.data.Dataset.from_tensor_slices((x, x)).batch(2),
+        lambda x: (s for s in x),
+    ],
+    ids=[
+        "list",
+        "tuple",
+        "numpy",
+        "objects",
+        "bytes",
+        "tensor",
+        "dataset",
+        "batched",
+        "pairs",
+        "generator",
+    ],
+)
+def test_many(make, translator, expected):
+    assert translator.generate(make(SOURCES)) == expected
+
+
+def test_one(translator, expected):
+    for one in ("eine Katze", b"eine Katze", np.str_("eine Katze"), tf.constant("eine Katze")):
+        assert translator.generate(one) == expected[1]
+    assert translator.translate("eine Katze") == expected[1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_order_and_results_do_not_depend_on_batches(batch_size, translator, expected):
+    """Inputs of similar length share a batch, so they are computed in another order."""
+    twice = [*SOURCES, *reversed(SOURCES)]
+    assert translator.generate(twice, batch_size=batch_size) == [*expected, *reversed(expected)]
+
+
+def test_nothing(translator):
+    assert translator.generate([]) == []
+    assert translator.generate(np.array([], object)) == []
+    assert translator.generate([], return_scores=True, return_attention=True) == ([], [], [])
+    assert translator.generate(tf.data.Dataset.from_tensor_slices(["a"]).take(0)) == []
+
+
+def test_empty_string(translator):
+    text, score, alignment = translator.generate("", return_scores=True, return_attention=True)
+    assert text == "" and np.isfinite(score)
+    assert alignment.weights.shape == (1, 1)
+    assert translator.generate(["", "Hund", "   "])[::2] == ["", ""]
+
+
+def test_very_long_string(translator):
+    text = translator.generate("Hund " * 2000)
+    assert isinstance(text, str)
+    # As if cut where the preprocessor cuts.
+    assert text == translator.generate("Hund " * 3000)
+
+
+def test_bytes_that_are_not_utf8(translator):
+    broken = b"ein \xff\xfe Hund \xc3"
+    assert translator.generate(broken) == translator.generate(broken.decode(errors="replace"))
+    assert translator.generate("ein \udcff Hund")
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        (None, "None"),
+        (3, "3 "),
+        ([1.5], "Element 0 is 1.5"),
+        (["a", None], "Element 1 is None"),
+        ([["a"]], "flat list"),
+        (np.array([1, 2]), "int64"),
+    ],
+)
+def test_bad_inputs(inputs, message, translator):
+    with pytest.raises(TypeError, match=message):
+        translator.generate(inputs)
+
+
+def test_dict_needs_the_key_of_the_encoder(translator):
+    with pytest.raises((KeyError, ValueError), match="encoder_token_ids"):
+        translator.generate({"text": ["a"]})
+
+
+def test_preprocessor_can_be_taken_away(make_translator):
+    model = make_translator()
+    model.preprocessor = None
+    with pytest.raises(ValueError, match="preprocessor"):
+        model.generate("a")
+
+
+def test_max_length(translator):
+    """Tokens, the end counted."""
+    sampler = decoding.Greedy(min_length=5)
+    count = translator.preprocessor.target_tokenizer.tokenize
+    for text in translator.generate(SOURCES, sampler=sampler, max_length=3):
+        assert count([text]).row_lengths().numpy()[0] <= 2 + 1
+    ids = translator.preprocessor.generate_preprocess(SOURCES)
+    result = translator.generate(
+        {name: value.numpy() for name, value in ids.items()}, sampler=sampler, max_length=3
+    )
+    assert result["token_ids"].shape[-1] == 3
+
+
+def test_several_sequences(translator):
+    texts, scores = translator.generate(SOURCES, sampler=BEAM, return_scores=True)
+    assert [len(t) for t in texts] == [len(s) for s in scores] == [2] * len(SOURCES)
+    assert all(isinstance(t, str) for row in texts for t in row)
+    assert all(isinstance(s, float) and row[0] >= row[1] for row in scores for s in row)
+    best = decoding.Beam(num_beams=3)
+    assert translator.generate(SOURCES, sampler=best) == [row[0] for row in texts]
+    # One input: one list.
+    assert translator.generate(SOURCES[0], sampler=BEAM) == texts[0]
+
+
+@pytest.mark.parametrize("scores", [False, True])
+@pytest.mark.parametrize("attention", [False, True])
+@pytest.mark.parametrize("sampler", [decoding.Greedy(), BEAM], ids=["one", "several"])
+@pytest.mark.parametrize("single", [False, True])
+def test_nesting_of_what_is_returned(scores, attention, sampler, single, translator):
+    inputs = SOURCES[1] if single else SOURCES[1:3]
+    found = translator.generate(
+        inputs, sampler=sampler, return_scores=scores, return_attention=attention
+    )
+    kinds = [str, *([float] if scores else []), *([Alignment] if attention else [])]
+    columns = found if len(kinds) > 1 else (found,)
+    assert len(columns) == len(kinds) and isinstance(columns, tuple)
+    for column, kind in zip(columns, kinds):
+        column = [column] if single else column
+        assert len(column) == (1 if single else 2)
+        for value in column:
+            values = value if sampler is BEAM else [value]
+            assert len(values) == (2 if sampler is BEAM else 1)
+            assert all(type(v) is kind for v in values)
+
+
+def test_alignment(translator):
+    texts, alignments = translator.generate(SOURCES, return_attention=True)
+    preprocessor = translator.preprocessor
+    for source, text, alignment in zip(SOURCES, texts, alignments):
+        pieces = [
+            preprocessor.source_tokenizer.id_to_token(i)
+            for i in preprocessor.source_tokenizer.tokenize(source).numpy()
+        ]
+        assert alignment.source_tokens[:-1] == pieces
+        joined = "".join(t for t in alignment.target_tokens if not re.fullmatch("<.*>", t))
+        assert joined.replace("▁", " ").split() == text.split() or "⁇" in text
+        shape = (len(alignment.target_tokens), len(alignment.source_tokens))
+        assert alignment.weights.shape == shape
+        np.testing.assert_allclose(alignment.weights.sum(-1), 1, atol=1e-5)
+
+
+def test_attention_of_a_model_without(make_translator):
+    import keras_s2s
+
+    base = make_translator()
+    model = keras_s2s.models.Translator(
+        keras_s2s.layers.RNNEncoder(4, vocabulary_size=base.encoder.vocabulary_size),
+        keras_s2s.layers.RNNDecoder(base.decoder.vocabulary_size, 4, attention=None),
+        base.preprocessor,
+    )
+    assert isinstance(model.generate("Hund"), str)
+    with pytest.raises(ValueError, match="attention"):
+        model.generate("Hund", return_attention=True)
+
+
+def test_generate_after_training_uses_the_new_weights(make_translator):
+    model = make_translator()
+    before = model.generate(SOURCES, return_scores=True)[1]
+    randomize(model, scale=0.8, seed=3)
+    assert np.abs(np.array(before) - model.generate(SOURCES, return_scores=True)[1]).max() > 1e-3
+
+
+def test_separate_tokenizers_of_unequal_size(make_translator):
+    """Ids of the two sides mean different pieces."""
+    model = make_translator()
+    preprocessor = model.preprocessor
+    assert preprocessor.source_tokenizer is not preprocessor.target_tokenizer
+    assert model.encoder.vocabulary_size == 26 and model.decoder.vocabulary_size == 21
+    source = set("".join(SOURCES)) - set("a dog barks a cat good morning the sees")
+    assert not source & set("".join(model.generate(SOURCES)))
+
+
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_vocabulary_of_another_size_than_the_tokenizer(side, tokenizers):
+    import keras_s2s
+
+    sizes = {"source": 26, "target": 21}
+    sizes[side] += 1
+    with pytest.raises(ValueError, match=f"{side} tokenizer.*vocabulary_size={sizes[side]}"):
+        keras_s2s.models.Translator(
+            keras_s2s.layers.RNNEncoder(4, vocabulary_size=sizes["source"]),
+            keras_s2s.layers.RNNDecoder(sizes["target"], 4),
+            keras_s2s.preprocessing.TextPairPreprocessor(*tokenizers),
+        )
+
+
+def test_mixed_precision(make_translator, translator):
+    model = make_translator(dtype="mixed_bfloat16")
+    texts, scores = model.generate(SOURCES, return_scores=True)
+    assert all(isinstance(t, str) for t in texts) and np.isfinite(scores).all()
+    assert keras.backend.standardize_dtype(model.encoder(np.ones((1, 1)))["values"].dtype) == (
+        "bfloat16"
+    )
