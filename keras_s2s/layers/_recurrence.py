@@ -27,9 +27,17 @@ def make(cell, units, dtype, name, go_backwards=False):
         return_sequences=True,
         return_state=True,
         go_backwards=go_backwards,
+        recurrent_initializer=_Orthogonal(),
         dtype=dtype,
         name=name,
     )
+
+
+class _Orthogonal(keras.initializers.Orthogonal):
+    """Keras's default, in 16-bit dtypes too, for which there is no QR decomposition."""
+
+    def __call__(self, shape, dtype=None):
+        return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
 
 
 def check_cell(cell):

@@ -147,6 +147,8 @@ class RNNDecoder(keras.layers.Layer):
             self.embedding_dim,
             tie_weights=tie_embeddings,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
+            # Not left to autocasting, which Keras's embeddings turn off.
+            reverse_dtype=self.compute_dtype,
             dtype=self.dtype_policy,
             name="embedding",
         )
@@ -345,10 +347,8 @@ class RNNDecoder(keras.layers.Layer):
         """`(rows, units)` to `(rows, dim)` and `(rows, source)`: beams are queries."""
         rows, dim = ops.shape(query)
         batch, source = ops.shape(memory["mask"])
-        if isinstance(batch, int):
-            beams = rows // max(batch, 1)
-        else:
-            beams = rows // ops.maximum(batch, 1)
+        # Not -1, which no reshape can infer where the batch is empty.
+        beams = rows // (ops.maximum(batch, 1) if ops.is_tensor(batch) else max(batch, 1))
         context, weights = self._call_attention(ops.reshape(query, (batch, beams, dim)), memory)
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, source))
 

@@ -15,10 +15,11 @@ CONFIG, WEIGHTS, METADATA, ASSETS = "config.json", "model.weights.h5", "metadata
 
 def save(model, path, weights_dtype="float16"):
     """Writes `config.json`, `model.weights.h5`, `metadata.json` and `assets/`."""
+    if not model.built:
+        raise ValueError("The model has no weights yet. Build it or call it, then save it.")
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
     config = keras.saving.serialize_keras_object(model)
-    config.pop("build_config", None)
     config.pop("compile_config", None)
     if model.preprocessor is not None:
         config["config"]["preprocessor"]["config"] = model.preprocessor.save_assets(folder / ASSETS)
@@ -51,8 +52,7 @@ def load(cls, path, load_weights=True, dtype=None, **kwargs):
             found.from_assets(folder / ASSETS, preprocessor["config"])
         )
     if dtype is not None:
-        for part in ("encoder", "decoder"):
-            _replace_dtype(config["config"][part], keras.dtype_policies.get(dtype))
+        _replace_dtype(config["config"], keras.dtype_policies.get(dtype))
     model = keras.saving.deserialize_keras_object(config)
     if not isinstance(model, cls):
         raise ValueError(

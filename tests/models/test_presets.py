@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from keras_s2s import decoding
-from keras_s2s.models import Translator
+from keras_s2s.layers import RNNDecoder, RNNEncoder
+from keras_s2s.models import Seq2Seq, Translator
 from tests.layers.helpers import numpy
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager, make_model, same_weights
@@ -173,6 +174,59 @@ def test_arguments_in_place_of_the_saved_ones(saved, translator):
     assert Translator.from_preset(saved, preprocessor=None).preprocessor is None
     model = Translator.from_preset(saved, preprocessor=translator.preprocessor)
     assert model.preprocessor is translator.preprocessor
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float64"])
+def test_preset_under_another_dtype_policy(policy, saved, translator):
+    model = Translator.from_preset(saved, dtype=policy)
+    compute = policy.removeprefix("mixed_")
+    variables = "float32" if policy.startswith("mixed") else compute
+    assert {v.dtype for v in model.trainable_variables} == {variables}
+    x, _, _ = translator.preprocessor(SOURCES, TARGETS)
+    logits = model({name: value.numpy() for name, value in x.items()})
+    assert keras.backend.standardize_dtype(logits.dtype) == compute
+    # Every layer computes in it, the model itself included.
+    assert model.compute_dtype == compute
+    policies = {layer.compute_dtype for layer in model._flatten_layers()}
+    assert policies == {compute}
+    # And what is saved has it still.
+    assert keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    ).compute_dtype == compute
+
+
+def test_preset_of_a_plain_seq2seq(tmp_path):
+    """Its shapes are known from its parts, and it generates as before."""
+    model = make_model()
+    model.save_to_preset(tmp_path, weights_dtype="float32")
+    again = Seq2Seq.from_preset(tmp_path)
+    assert type(again) is Seq2Seq and again.built
+    same_weights(again, model)
+    ids = {"encoder_token_ids": np.array([[4, 5, 3], [6, 3, 0]])}
+    np.testing.assert_array_equal(
+        again.generate(ids)["token_ids"], model.generate(ids)["token_ids"]
+    )
+
+
+def test_preset_of_a_model_that_was_not_built(tmp_path):
+    model = Seq2Seq(RNNEncoder(4), RNNDecoder(9, 4))
+    with pytest.raises(ValueError, match="no weights yet"):
+        model.save_to_preset(tmp_path / "preset")
+    assert not (tmp_path / "preset").exists()
+
+
+def test_preset_of_features(tmp_path):
+    """An encoder of features, whose size the token ids do not tell."""
+    model = Seq2Seq(RNNEncoder(4), RNNDecoder(9, 4))
+    inputs = {
+        "encoder_token_ids": np.random.default_rng(0).normal(size=(2, 3, 5)).astype("float32"),
+        "decoder_token_ids": np.array([[2, 4], [2, 5]]),
+    }
+    expected = model(inputs)
+    model.save_to_preset(tmp_path, weights_dtype="float32")
+    np.testing.assert_allclose(
+        numpy(Seq2Seq.from_preset(tmp_path)(inputs)), numpy(expected), atol=1e-6
+    )
 
 
 def test_preset_of_another_class(tmp_path):

@@ -12,6 +12,7 @@ from keras_s2s.models import Seq2Seq, Translator
 from keras_s2s.training import TokenCrossentropy
 from tests.layers.helpers import BACKEND, numpy, randomize
 from tests.models.helpers import (
+    END,
     PAD,
     SOURCE_SIZE,
     TARGET_SIZE,
@@ -122,6 +123,20 @@ def test_fit_on_bucketed_batches():
     assert np.isfinite(history["loss"]).all() and history["val_token_accuracy"][0] <= 1
 
 
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_mixed_precision_fit(policy):
+    keras.config.set_dtype_policy(policy)
+    model = eager(make_model(random_weights=False), optimizer=keras.optimizers.Adam(0.02))
+    x, labels, weight = make_batch()
+    compute = policy.removeprefix("mixed_")
+    assert keras.backend.standardize_dtype(model(x).dtype) == compute
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    history = model.fit(x, labels, sample_weight=weight, epochs=4, verbose=0).history
+    assert history["loss"][-1] < history["loss"][0]
+    result = model.generate({"encoder_token_ids": x["encoder_token_ids"]}, max_length=4)
+    assert result["log_probs"].dtype == "float32" and np.isfinite(result["log_probs"]).all()
+
+
 def test_freezing_a_part():
     model = make_model()
     model.encoder.trainable = False
@@ -144,6 +159,24 @@ def test_predict_gives_logits():
 
 def source_ids(rows=6):
     return {"encoder_token_ids": make_batch(rows)[0]["encoder_token_ids"]}
+
+
+def test_generate_is_the_sampler_on_the_memory():
+    model = make_model()
+    inputs = source_ids(rows=20)
+    beam = decoding.Beam(num_beams=3, num_return_sequences=2)
+    result = model.generate(inputs, max_length=5, sampler=beam, return_attention=True)
+    memory = model.encoder(inputs["encoder_token_ids"])
+    rows = len(inputs["encoder_token_ids"])
+    limits = np.full(rows, 5, "int32")  # the end is forced where the length runs out
+    expected = beam(model.decoder, memory, 5, limits=limits, return_attention=True)
+    assert all(type(value) is np.ndarray for value in result.values())
+    # An empty source (just the end id) has an empty output, whatever the model says.
+    filled = (inputs["encoder_token_ids"] != PAD).sum(1) > 1
+    assert 4 < filled.sum() < 20
+    for name, value in result.items():
+        np.testing.assert_allclose(value[filled], numpy(expected[name])[filled], atol=1e-5)
+    assert (result["token_ids"][~filled, 0] == [END, 0, 0, 0, 0]).all()
 
 
 def test_generate_sees_new_weights():
