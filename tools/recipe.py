@@ -56,6 +56,8 @@ class Training:
     warmup_steps: int = 0
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    dtype: str = "float32"
+    """Dtype policy while it trains; the preset computes in float32."""
     average_last: int = 1
     """Number of last epochs whose weights are averaged."""
 

@@ -133,6 +133,7 @@ def main():
     except RecipeError as error:
         sys.exit(f"train: {error}")
     keras.utils.set_random_seed(recipe.seed)
+    keras.config.set_dtype_policy(recipe.training.dtype)
     split = {
         name: read_pairs(getattr(recipe.data, name), recipe.data.columns, arguments.data)
         for name in ("train", "valid")
@@ -181,6 +182,7 @@ def main():
     model.set_weights(last.average())
     preset = arguments.output / "preset"
     model.save_to_preset(preset)
+    keras_s2s.zoo.load(preset, dtype="float32").save_to_preset(preset)
     shutil.copy(arguments.recipe, preset / "recipe.toml")
     print("wrote", preset)
 
