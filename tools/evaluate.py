@@ -2,6 +2,7 @@
 
     python tools/evaluate.py translation_multi30k_de_en --data DATA
     python tools/evaluate.py RUN/preset --data DATA --write-card
+    python tools/evaluate.py RUN/preset --data DATA --split valid --length-penalty 0.6
 
 BLEU and chrF are sacreBLEU's, with its signature, and half of the 95 % interval of 1,000
 bootstrap samples as their spread.
@@ -78,10 +79,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("preset", help="name of a preset, or its folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--greedy", action="store_true", help="greedy in place of the beam")
+    parser.add_argument("--num-beams", type=int, help="in place of the preset's; 1 is greedy")
+    parser.add_argument("--length-penalty", type=float, help="in place of the preset's")
     parser.add_argument("--split", choices=("tests", "valid"), default="tests")
     parser.add_argument("--write-card", action="store_true", help="put the figures on the card")
     arguments = parser.parse_args()
+    changes = {key: getattr(arguments, key) for key in ("num_beams", "length_penalty")}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if arguments.write_card and (changes or arguments.split != "tests"):
+        parser.error("--write-card is for the tests, decoded in the preset's own way")
     model = keras_s2s.zoo.load(arguments.preset)
     folder = folders.find(arguments.preset)
     try:
@@ -91,7 +97,7 @@ def main():
         sys.exit(f"evaluate: {error}")
     if arguments.split == "valid":
         recipe.data.tests = {"valid": recipe.data.valid}
-    sampler = keras_s2s.decoding.get("greedy") if arguments.greedy else model.sampler
+    sampler = model.sampler.from_config({**model.sampler.get_config(), **changes})
     metrics = evaluate(model, recipe, arguments.data, sampler)
     if arguments.write_card:
         write_card(model, recipe, folder, metrics)

@@ -1,6 +1,6 @@
-"""Trains JoeyNMT's RNN on a recipe's data, at the recipe's sizes, as a figure to compare with.
+r"""Trains JoeyNMT's RNN on a recipe's data, at the recipe's sizes, as a figure to compare with.
 
-    python tools/joeynmt_baseline.py zoo/translation_de_en/recipe.toml --data DATA --output RUN \\
+    python tools/joeynmt_baseline.py zoo/translation_de_en/recipe.toml --data DATA --output RUN \
         --python JOEY/bin/python --updates 5000
 
 `--python` is that of a virtual environment with `torch joeynmt==2.3.0 importlib_metadata

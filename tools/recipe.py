@@ -95,17 +95,35 @@ class Recipe:
     decoding: Decoding = field(default_factory=Decoding)
 
 
-def read(path):
+def read(path, changes=()):
     """Reads a recipe.
+
+    Args:
+        path: The TOML file.
+        changes: Strings such as `"model.dropout=0.0"`, in place of what the file says.
 
     Raises:
         RecipeError: If it is no TOML, lacks a key, or has an unknown one or one of a wrong type.
     """
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        for change in changes:
+            _change(values, change)
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
     return _typed(Recipe, values, str(path))
+
+
+def _change(values, change):
+    key, equals, value = change.partition("=")
+    if not equals:
+        raise ValueError(f"a change is written TABLE.KEY=VALUE, not {change!r}")
+    table, _, key = key.rpartition(".")
+    try:
+        value = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        pass  # Text may do without quotation marks.
+    (values.setdefault(table, {}) if table else values)[key] = value
 
 
 def _typed(cls, values, where):

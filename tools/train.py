@@ -1,6 +1,7 @@
 """Trains a preset from its recipe.
 
     python tools/train.py zoo/translation_multi30k_de_en/recipe.toml --data DATA --output RUN
+    python tools/train.py RECIPE --data DATA --output RUN --set model.dropout=0.0
 
 Run again after an interruption, it goes on where the last full epoch ended. RUN then holds
 `preset/`, the model of averaged weights, and `log.csv`.
@@ -8,7 +9,6 @@ Run again after an interruption, it goes on where the last full epoch ended. RUN
 
 import argparse
 import math
-import shutil
 import sys
 from pathlib import Path
 
@@ -126,9 +126,17 @@ def main():
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--output", type=Path, required=True, help="folder of this run")
     parser.add_argument("--verbose", type=int, default=2, help="as Keras's: 1 bar, 2 lines")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        dest="changes",
+        help="for experiments: a value in place of the recipe's",
+    )
     arguments = parser.parse_args()
     try:
-        recipe = read(arguments.recipe)
+        recipe = read(arguments.recipe, arguments.changes)
         check_files(recipe, arguments.data)
     except RecipeError as error:
         sys.exit(f"train: {error}")
@@ -183,7 +191,9 @@ def main():
     preset = arguments.output / "preset"
     model.save_to_preset(preset)
     keras_s2s.zoo.load(preset, dtype="float32").save_to_preset(preset)
-    shutil.copy(arguments.recipe, preset / "recipe.toml")
+    header = "".join(f"# --set {change}\n" for change in arguments.changes)
+    text = arguments.recipe.read_text(encoding="utf-8")
+    (preset / "recipe.toml").write_text(header + text, encoding="utf-8")
     print("wrote", preset)
 
 

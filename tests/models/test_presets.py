@@ -190,9 +190,12 @@ def test_preset_under_another_dtype_policy(policy, saved, translator):
     policies = {layer.compute_dtype for layer in model._flatten_layers()}
     assert policies == {compute}
     # And what is saved has it still.
-    assert keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(model)
-    ).compute_dtype == compute
+    assert (
+        keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(model)
+        ).compute_dtype
+        == compute
+    )
 
 
 def test_preset_of_a_plain_seq2seq(tmp_path):
