@@ -45,6 +45,7 @@ setup(
             # An exact version: an open range would take a build of several gigabytes for CUDA.
             "torch==2.13.0",
             "pytest>=9",
+            "pytest-xdist>=3.8",
             "ruff==0.17.6",
             "setuptools>=77",
             "wheel",

@@ -15,7 +15,7 @@ FOLDERS = [f"tests/{room}" for room in ("backend", "layers", "decoding", "traini
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backend(backend):
     pytest.importorskip(backend)
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "not slow", *FOLDERS]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "not slow", *FOLDERS]
     environment = {**os.environ, "KERAS_BACKEND": backend}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr
