@@ -68,13 +68,21 @@ class Functions:
         def function(inputs, max_length):
             return decode(model, sampler, inputs, max_length, return_attention)
 
-        return self._get(model, ("decode", _key(sampler), return_attention), function, static=1)
+        most = getattr(model.preprocessor, "target_length", None)
+        key = "decode", _key(sampler), return_attention, most
+        return self._get(model, key, function, sampler.variables, static=1)
 
     def score(self, model):
         def function(inputs, labels, sample_weight):
             return score(model, inputs, labels, sample_weight)
 
-        return self._get(model, ("score",), function)
+        run = self._get(model, ("score",), function)
+
+        def on_backend(*pairs):
+            """The preprocessor makes TensorFlow's tensors, and the model wants its backend's."""
+            return run(*(_to_backend(value) for value in pairs))
+
+        return on_backend
 
     def generate(self, model, sampler, return_attention):
         """Function of `(raw items, max_length)`.
@@ -85,9 +93,7 @@ class Functions:
         preprocessor = model.preprocessor
 
         def function(items, max_length):
-            inputs = preprocessor.generate_preprocess(items)
-            if keras.backend.backend() != "tensorflow":
-                inputs = {name: _to_backend(value) for name, value in inputs.items()}
+            inputs = _to_backend(preprocessor.generate_preprocess(items))
             result = run(inputs, max_length)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
             texts = preprocessor.generate_postprocess(result["token_ids"]).numpy()
@@ -103,17 +109,17 @@ class Functions:
 
         return function
 
-    def _get(self, model, key, function, static=None):
+    def _get(self, model, key, function, changed=(), static=None):
         if key not in self._cache:
-            self._cache[key] = _compile(model, function, static)
+            self._cache[key] = _compile(model, function, changed, static)
         return self._cache[key]
 
 
 def _key(sampler):
-    return type(sampler).__name__, json.dumps(sampler.get_config(), sort_keys=True)
+    return type(sampler), json.dumps(sampler.get_config(), sort_keys=True)
 
 
-def _compile(model, function, static):
+def _compile(model, function, changed, static):
     backend = keras.backend.backend()
     if backend == "tensorflow":
         import tensorflow as tf
@@ -127,7 +133,7 @@ def _compile(model, function, static):
 
         return call
     if backend == "jax":
-        return _compile_jax(model, function, static)
+        return _compile_jax(model, function, changed, static)
     return _without_gradient(function)
 
 
@@ -135,18 +141,25 @@ def _tensor(value):
     return value if value is None else ops.convert_to_tensor(value)
 
 
-def _compile_jax(model, function, static):
+def _compile_jax(model, function, changed, static):
+    """`changed` are the variables, beside the model's, that the function changes."""
     import jax
 
     def stateless(values, *arguments):
         # Weights must be arguments: those that a function closes over are constants of it.
-        with keras.StatelessScope(state_mapping=list(zip(model.variables, values))):
-            return function(*arguments)
+        variables = [*model.variables, *changed]
+        with keras.StatelessScope(state_mapping=list(zip(variables, values))) as scope:
+            result = function(*arguments)
+        return result, [scope.get_current_value(v) for v in changed]
 
     compiled = jax.jit(stateless, static_argnums=() if static is None else (static + 1,))
 
     def call(*arguments):
-        return compiled([v.value for v in model.variables], *arguments)
+        values = [v.value for v in (*model.variables, *changed)]
+        result, new = compiled(values, *arguments)
+        for variable, value in zip(changed, new):
+            variable.assign(value)
+        return result
 
     return call
 
@@ -157,13 +170,19 @@ def _without_gradient(function):
     return torch.no_grad()(function)
 
 
-def _to_backend(value):
-    """A TensorFlow tensor for another backend, padded so that few shapes occur."""
-    value = value.numpy()
-    if keras.backend.backend() == "jax" and value.ndim == 2:
-        width = -(-value.shape[1] // 16) * 16
-        value = np.pad(value, ((0, 0), (0, width - value.shape[1])))
-    return ops.convert_to_tensor(value)
+def _to_backend(structure):
+    """TensorFlow's tensors as those of the backend; for JAX padded, so that few shapes occur."""
+    if keras.backend.backend() == "tensorflow":
+        return structure
+
+    def convert(tensor):
+        value = tensor.numpy()
+        if keras.backend.backend() == "jax" and value.ndim == 2:
+            width = -(-value.shape[1] // 16) * 16
+            value = np.pad(value, ((0, 0), (0, width - value.shape[1])))
+        return ops.convert_to_tensor(value)
+
+    return keras.tree.map_structure(convert, structure)
 
 
 def _alignments(preprocessor, inputs, result, i):

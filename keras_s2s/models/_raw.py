@@ -80,6 +80,24 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
     return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
+def equally_long(dataset):
+    """The batches padded to the longest of all, so that what is predicted of them can be joined."""
+    import tensorflow as tf
+
+    features = dataset.map(lambda features, *_: features)
+    longest = {name: 1 for name in features.element_spec}
+    for batch in features:
+        longest = {name: max(most, batch[name].shape[1]) for name, most in longest.items()}
+
+    def pad(features):
+        return {
+            name: tf.pad(ids, [[0, 0], [0, longest[name] - tf.shape(ids)[1]]])
+            for name, ids in features.items()
+        }
+
+    return features.map(pad)
+
+
 def items(inputs):
     """The single inputs, and whether there was just one outside of any list."""
     if is_dataset(inputs):

@@ -61,7 +61,6 @@ class Seq2Seq(keras.Model):
         self._check_vocabularies()
         if share_embedding:
             self._share_embedding()
-        self._functions = Functions()
         self.compile()
 
     def _check_vocabularies(self):
@@ -139,6 +138,7 @@ class Seq2Seq(keras.Model):
             weighted_metrics = [Perplexity(), TokenAccuracy()]
         if sampler is not None:
             self.sampler = decoding.get(sampler)
+        self._functions = Functions()
         if jit_compile == "auto" and keras.backend.backend() == "tensorflow":
             jit_compile = False
         super().compile(
@@ -225,8 +225,14 @@ class Seq2Seq(keras.Model):
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
 
     def predict(self, x, batch_size=None, **kwargs):
-        """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing."""
+        """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing.
+
+        Those of raw pairs are `(pairs, longest target, vocabulary_size)`.
+        """
+        raw = x
         x, _, batch_size = self._prepare(x, None, batch_size)
+        if x is not raw:
+            x = _raw.equally_long(x)
         return super().predict(x, batch_size=batch_size, **kwargs)
 
     def _prepare(self, x, y, batch_size, training=False, shuffle=False):
@@ -282,6 +288,11 @@ class Seq2Seq(keras.Model):
                 f"`max_length` must be a positive integer or None. Received: {max_length!r}"
             )
         if isinstance(inputs, dict):
+            if self.encoder_input not in inputs:
+                raise ValueError(
+                    f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
+                    f"{sorted(inputs)}"
+                )
             result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
         self._check_preprocessor()

@@ -61,6 +61,7 @@ def gradients(function, variables):
 
         value = function()
         found = torch.autograd.grad(value, [v.value for v in variables], allow_unused=True)
+        value = value.detach()
     return float(value), [None if g is None else numpy(g) for g in found]
 
 

@@ -15,7 +15,7 @@ import pytest
 from keras_s2s import decoding
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Seq2Seq, Translator
-from tests.layers.helpers import numpy
+from tests.layers.helpers import BACKEND, numpy
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager, make_model, same_weights
 
@@ -178,6 +178,8 @@ def test_arguments_in_place_of_the_saved_ones(saved, translator):
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float64"])
 def test_preset_under_another_dtype_policy(policy, saved, translator):
+    if policy == "float64" and BACKEND != "tensorflow":
+        pytest.skip("JAX has no float64 unless told so; Keras's embedding reverses in float32")
     model = Translator.from_preset(saved, dtype=policy)
     compute = policy.removeprefix("mixed_")
     variables = "float32" if policy.startswith("mixed") else compute

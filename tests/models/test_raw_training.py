@@ -189,6 +189,15 @@ def test_predict_on_pairs_gives_logits(eager_translator):
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
+def test_predictions_of_batches_of_unequal_width_are_joined(eager_translator):
+    together = eager_translator.predict(list(zip(SOURCES, TARGETS)), verbose=0)
+    one_by_one = eager_translator.predict(list(zip(SOURCES, TARGETS)), batch_size=1, verbose=0)
+    _, _, weight = eager_translator.preprocessor(SOURCES, TARGETS)
+    valid = weight.numpy() > 0
+    assert isinstance(one_by_one, np.ndarray)
+    np.testing.assert_allclose(one_by_one[valid], together[valid], atol=1e-5)
+
+
 # Scores
 
 
