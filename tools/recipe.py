@@ -43,6 +43,8 @@ class Model:
     decoder_layers: int = 1
     attention: str = "bahdanau"
     input_feeding: bool = False
+    tie_embeddings: bool = True
+    """Whether the decoder's output embedding is its input embedding."""
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     variational_dropout: bool = False

@@ -47,6 +47,7 @@ def build(recipe, sources, targets):
         num_layers=m.decoder_layers,
         attention=m.attention,
         input_feeding=m.input_feeding,
+        tie_embeddings=m.tie_embeddings,
         **common,
     )
     sampler = keras_s2s.decoding.Beam(
