@@ -102,7 +102,8 @@ def read(path, changes=()):
 
     Args:
         path: The TOML file.
-        changes: Strings such as `"model.dropout=0.0"`, in place of what the file says.
+        changes: Strings such as `"model.dropout=0.0"`, in place of what the file says; without
+            a value, the default.
 
     Raises:
         RecipeError: If it is no TOML, lacks a key, or has an unknown one or one of a wrong type.
@@ -121,11 +122,15 @@ def _change(values, change):
     if not equals:
         raise ValueError(f"a change is written TABLE.KEY=VALUE, not {change!r}")
     table, _, key = key.rpartition(".")
+    place = values.setdefault(table, {}) if table else values
+    if not value:  # The default.
+        place.pop(key, None)
+        return
     try:
         value = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         pass  # Text may do without quotation marks.
-    (values.setdefault(table, {}) if table else values)[key] = value
+    place[key] = value
 
 
 def _typed(cls, values, where):
