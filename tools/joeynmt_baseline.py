@@ -128,8 +128,9 @@ def config(recipe, folder, batch_size, updates, test):
             "early_stopping_metric": "bleu",
             "epochs": 1,
             "updates": updates,
-            "validation_freq": max(updates // 5, 1),
-            "logging_freq": min(100, max(updates // 10, 1)),
+            # JoeyNMT wants the one to be a multiple of the other.
+            "validation_freq": 10 * max(updates // 50, 1),
+            "logging_freq": max(updates // 50, 1),
             "print_valid_sents": [0],
             "overwrite": True,
             "shuffle": False,
