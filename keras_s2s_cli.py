@@ -59,14 +59,14 @@ def list_presets():
 
     On a terminal a table; elsewhere one line each, name and description separated by a tab.
     """
-    zoo = _library().zoo
-    presets = zoo.list()
+    library = _library()
+    presets = library.zoo.list()
     if not sys.stdout.isatty():
         for name, description in presets.items():
             print(name, description, sep="\t")
         return
     table = Table("name", "short", "description", box=None, header_style="bold")
-    short = {name: alias for alias, name in zoo.folders.ALIASES.items()}
+    short = {name: alias for alias, name in library.models.preset_folders.ALIASES.items()}
     for name, description in presets.items():
         table.add_row(name, short.get(name, ""), description)
     Console().print(table)
@@ -137,6 +137,8 @@ def generate(
     """
     if text and source:
         raise typer.BadParameter("give sentences or --input, not both", param_hint="'--input'")
+    if source and target and target.exists() and target.samefile(source):
+        raise typer.BadParameter("is the input, and would be lost", param_hint="'--output'")
     _find(name)
     model = _library().zoo.load(name)
     run = functools.partial(
@@ -171,9 +173,11 @@ def generate(
 
 
 def _sampler(model, num_beams, num_results):
-    """Returns the preset's own sampler, or a beam search with the preset's other settings."""
+    """Returns None for the preset's own sampler, or one with the preset's other settings."""
+    own = model.sampler.get_config()
     if num_beams is None and num_results == 1:
-        return model.sampler
+        several = own.get("num_return_sequences", 1) > 1
+        return model.sampler.from_config({**own, "num_return_sequences": 1}) if several else None
     beam = _library().decoding.Beam
     settings = (model.sampler if isinstance(model.sampler, beam) else beam()).get_config()
     settings["num_beams"] = num_beams or max(settings["num_beams"], num_results)
@@ -238,7 +242,7 @@ def _silence():
 
 def _find(name):
     try:
-        return _library().zoo.folders.find(name)
+        return _library().models.preset_folders.find(name)
     except (ValueError, FileNotFoundError) as error:
         raise typer.BadParameter(str(error), param_hint="NAME") from error
 

@@ -17,6 +17,17 @@ def same_start():
     keras.config.set_dtype_policy(policy)
 
 
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    """An empty folder which stands in for the shipped presets."""
+    from keras_s2s.models import preset_folders
+
+    root = tmp_path / "shipped"
+    root.mkdir()
+    monkeypatch.setattr(preset_folders, "root", lambda: root)
+    return root
+
+
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory):
     """The folder of a tiny untrained translator with a card; read it, never write into it."""

@@ -11,7 +11,7 @@ import pytest
 import keras_s2s
 import keras_s2s_cli
 from keras_s2s import zoo
-from keras_s2s.zoo import folders
+from keras_s2s.models import preset_folders
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
@@ -21,7 +21,7 @@ SENTENCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
 def shipped(preset, tmp_path, monkeypatch):
     """Stands in for the shipped presets: the tiny one as the preset for translation."""
     shutil.copytree(preset, tmp_path / "shipped" / "translation_de_en")
-    monkeypatch.setattr(folders, "root", lambda: tmp_path / "shipped")
+    monkeypatch.setattr(preset_folders, "root", lambda: tmp_path / "shipped")
     return tmp_path / "shipped" / "translation_de_en"
 
 
@@ -155,6 +155,22 @@ def test_called_wrongly(cli, arguments, message):
     code, out, err = cli(*arguments)
     assert (code, out) == (2, "")
     assert message in err and err.startswith("keras-s2s: ") and err.count("\n") == 1
+
+
+def test_the_input_is_not_written_over(cli, tmp_path):
+    path = tmp_path / "in.de"
+    path.write_text("ein Hund\n")
+    code, out, err = cli("generate", "translation", "--input", path, "--output", path)
+    assert (code, out) == (2, "") and "would be lost" in err
+    assert path.read_text() == "ein Hund\n"
+
+
+def test_preset_that_returns_several_gives_one_line_each(cli, model, expected, monkeypatch):
+    several = {**model.sampler.get_config(), "num_return_sequences": 3}
+    monkeypatch.setattr(model, "sampler", model.sampler.from_config(several))
+    assert cli("generate", "translation", *SENTENCES)[1].splitlines() == expected
+    lines = cli("generate", "translation", "--scores", *SENTENCES)[1].splitlines()
+    assert [line.split("\t")[1] for line in lines] == expected
 
 
 def test_fewer_beams_than_results(cli):

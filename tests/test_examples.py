@@ -1,4 +1,4 @@
-"""Runs the examples of the docstrings and of the README."""
+"""Runs the examples of the docstrings, the README and the pages of docs/."""
 
 import importlib
 import inspect
@@ -42,19 +42,23 @@ EXAMPLES = [(name, "\n".join(blocks(text))) for name, text in documented() if bl
 
 @pytest.mark.parametrize(["name", "code"], EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_docstring(name, code, tmp_path, monkeypatch):
-    if "zoo." in code and "translation_de_en" not in keras_s2s.zoo.list():
-        pytest.skip("the zoo has no preset for translation yet")
     monkeypatch.chdir(tmp_path)
     exec(compile(code, name, "exec"), {"keras": keras, "keras_s2s": keras_s2s, "np": np})
 
 
 @pytest.mark.slow
 def test_readme(tmp_path, monkeypatch):
-    if "translation_de_en" not in keras_s2s.zoo.list():
-        pytest.skip("the zoo has no preset for translation yet")
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.de").write_text("ein Hund bellt\neine Katze\nguten Morgen\n" * 7)
     (tmp_path / "train.en").write_text("a dog barks\na cat\ngood morning\n" * 7)
     code = "\n".join(blocks((ROOT / "README.md").read_text(encoding="utf-8")))
     # So little text gives no more pieces.
     exec(compile(code.replace("8000", "27"), "README.md", "exec"), {})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/*.md")), ids=lambda path: path.stem)
+def test_page(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "\n".join(blocks(path.read_text(encoding="utf-8")))
+    exec(compile(code, path.name, "exec"), {})

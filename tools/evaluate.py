@@ -1,6 +1,7 @@
 """Reproduces the figures of a preset from its weights, on the data its recipe names.
 
     python tools/evaluate.py translation_multi30k_de_en --data DATA
+    python tools/evaluate.py translation_multi30k_de_en --data DATA --check
     python tools/evaluate.py RUN/preset --data DATA --write-card
     python tools/evaluate.py RUN/preset --data DATA --split valid --length-penalty 0.6
 
@@ -17,7 +18,7 @@ from pathlib import Path
 import sacrebleu
 
 import keras_s2s
-from keras_s2s.zoo import folders
+from keras_s2s.models import preset_folders
 from recipe import RecipeError, check_files, read, read_pairs
 
 METRICS = (sacrebleu.BLEU, sacrebleu.CHRF)
@@ -75,6 +76,18 @@ def write_card(model, recipe, folder, metrics):
     )
 
 
+def check(card, metrics):
+    """Exits with 1 if figures are not those of the card. The order of sums may move a word."""
+    expected = {(m["dataset"], m["name"]): m["value"] for m in card}
+    found = {(m["dataset"], m["name"]): m["value"] for m in metrics}
+    if set(expected) != set(found):
+        sys.exit(f"evaluate: the card has figures of {sorted(expected)}, not {sorted(found)}")
+    for key, value in found.items():
+        if abs(value - expected[key]) > 0.1:
+            sys.exit(f"evaluate: {' '.join(key)} is {value}, but the card says {expected[key]}")
+    print("as the card says")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("preset", help="name of a preset, or its folder")
@@ -83,13 +96,14 @@ def main():
     parser.add_argument("--length-penalty", type=float, help="in place of the preset's")
     parser.add_argument("--split", choices=("tests", "valid"), default="tests")
     parser.add_argument("--write-card", action="store_true", help="put the figures on the card")
+    parser.add_argument("--check", action="store_true", help="fail where the card says otherwise")
     arguments = parser.parse_args()
     changes = {key: getattr(arguments, key) for key in ("num_beams", "length_penalty")}
     changes = {key: value for key, value in changes.items() if value is not None}
-    if arguments.write_card and (changes or arguments.split != "tests"):
-        parser.error("--write-card is for the tests, decoded in the preset's own way")
+    if (arguments.write_card or arguments.check) and (changes or arguments.split != "tests"):
+        parser.error("the card is about the tests, decoded in the preset's own way")
     model = keras_s2s.zoo.load(arguments.preset)
-    folder = folders.find(arguments.preset)
+    folder = preset_folders.find(arguments.preset)
     try:
         recipe = read(folder / "recipe.toml")
         check_files(recipe, arguments.data)
@@ -99,6 +113,8 @@ def main():
         recipe.data.tests = {"valid": recipe.data.valid}
     sampler = model.sampler.from_config({**model.sampler.get_config(), **changes})
     metrics = evaluate(model, recipe, arguments.data, sampler)
+    if arguments.check:
+        check(keras_s2s.zoo.card(folder)["metrics"], metrics)
     if arguments.write_card:
         write_card(model, recipe, folder, metrics)
         print("wrote", folder / "card.json")

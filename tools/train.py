@@ -91,6 +91,11 @@ class KeepLast(keras.callbacks.Callback):
     def files(self):
         return sorted(self.folder.glob("epoch_*.npz"))
 
+    def on_epoch_begin(self, epoch, logs=None):
+        for file in self.files():  # of a run before this one
+            if int(file.stem.removeprefix("epoch_")) > epoch:
+                file.unlink()
+
     def on_epoch_end(self, epoch, logs=None):
         weights = self.model.get_weights()
         np.savez(self.folder / f"epoch_{epoch + 1:04}.npz", *weights)
@@ -191,7 +196,7 @@ def main():
     model.set_weights(last.average())
     preset = arguments.output / "preset"
     model.save_to_preset(preset)
-    keras_s2s.zoo.load(preset, dtype="float32").save_to_preset(preset)
+    keras_s2s.models.Translator.from_preset(preset, dtype="float32").save_to_preset(preset)
     header = "".join(f"# --set {change}\n" for change in arguments.changes)
     text = arguments.recipe.read_text(encoding="utf-8")
     (preset / "recipe.toml").write_text(header + text, encoding="utf-8")

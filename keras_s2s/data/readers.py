@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 
 
 def read_parallel(source_file, target_file):
@@ -113,7 +114,7 @@ def _lines(path):
                 f"{os.fspath(path)!r}, line {number}: not UTF-8 ({error}). "
                 "Convert the file first, e.g. with iconv."
             ) from error
-        except (EOFError, gzip.BadGzipFile) as error:
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise ValueError(
                 f"{os.fspath(path)!r} is damaged or cut short after line {number}: {error}."
             ) from error

@@ -89,14 +89,16 @@ class Sampler:
                 fit the decoder's vocabulary.
         """
         max_length = _check_max_length(max_length)
-        processors = self._processors(decoder.vocabulary_size, prefix)
+        row_limits = None
+        if limits is not None:
+            limits = ops.cast(limits, "int32")
+            row_limits = ops.repeat(limits, self.rows_per_example)
+        processors = self._processors(decoder.vocabulary_size, prefix, row_limits)
         batch, source = ops.shape(memory["values"])[:2]
         rows = batch * self.rows_per_example
         search = self._start(batch, max_length, memory)
         if limits is not None:
-            search["limits"] = ops.cast(limits, "int32")
-            row_limits = ops.repeat(search["limits"], self.rows_per_example)
-            processors.append(EndAtLimit(row_limits, decoder.vocabulary_size))
+            search["limits"] = limits
         memory, state = decoder.start(memory)
         if self.rows_per_example > 1:
             state = keras.tree.map_structure(
@@ -141,7 +143,7 @@ class Sampler:
             )
         return self._finish(search, max_length, attention if return_attention else None)
 
-    def _processors(self, vocabulary_size, prefix):
+    def _processors(self, vocabulary_size, prefix, row_limits):
         banned = {PAD, START, *self.banned_tokens}
         if max(banned) >= vocabulary_size:
             raise ValueError(
@@ -158,6 +160,8 @@ class Sampler:
             processors.append(MinLength(self.min_length, vocabulary_size))
         if self.no_repeat_ngram_size:
             processors.append(NoRepeatNgram(self.no_repeat_ngram_size))
+        if row_limits is not None:
+            processors.append(EndAtLimit(row_limits, vocabulary_size))
         if prefix is not None:
             prefix = ops.convert_to_tensor(prefix)
             dtype = keras.backend.standardize_dtype(prefix.dtype)

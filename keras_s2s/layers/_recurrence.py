@@ -114,7 +114,20 @@ def run(layer, inputs, state, mask=None, dropout_mask=None):
         state. What the outputs hold where the mask is False is not defined.
     """
     if dropout_mask is None and _has_cudnn(layer):
-        return _run_fused(layer, inputs, state, mask)
+        if mask is None:
+            return _run_fused(layer, inputs, state, mask)
+        import tensorflow as tf
+
+        # cuDNN knows padding on the right alone.
+        return tf.cond(
+            ops.all(ops.logical_or(mask[:, :-1], ops.logical_not(mask[:, 1:]))),
+            lambda: _run_fused(layer, inputs, state, mask),
+            lambda: _run_loop(layer, inputs, state, mask, dropout_mask),
+        )
+    return _run_loop(layer, inputs, state, mask, dropout_mask)
+
+
+def _run_loop(layer, inputs, state, mask, dropout_mask):
     gates = ops.transpose(project(layer, inputs), (1, 0, 2))
     xs = {"gates": gates}
     if mask is not None:

@@ -1,11 +1,15 @@
 """The functions that models run on tensors, compiled once per sampler and backend."""
 
+import collections
 import json
 from typing import NamedTuple
 
 import keras
 import numpy as np
 from keras import ops
+
+from keras_s2s import decoding
+from keras_s2s.decoding.ids import END, PAD
 
 
 class Alignment(NamedTuple):
@@ -28,24 +32,40 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False):
     Args:
         model: A built `Seq2Seq`.
         sampler: An object of `keras_s2s.decoding`.
-        inputs: Dict of the encoder's tensors.
+        inputs: Dict of the encoder's tensors; where outputs are prompted also
+            `"prompt_token_ids"`, what they begin with.
         max_length: Integer, tensor or None for the default of `Seq2Seq.generate`.
         return_attention: Whether the sampler is to return it.
     """
-    memory = model.encoder(inputs[model.encoder_input])
+    source = inputs[model.encoder_input]
+    memory = model.encoder(source)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
+    prompt, prompted, width = None, 0, 0
+    if "prompt_token_ids" in inputs:
+        prompt = ops.cast(inputs["prompt_token_ids"], "int32")
+        prompted = ops.sum(ops.cast(prompt != 0, "int32"), axis=1)
+        width = ops.shape(prompt)[1]
     if max_length is None:
         most = getattr(model.preprocessor, "target_length", None) or 256
-        steps = 2 * ops.shape(memory["mask"])[1] + 10
+        steps = width + 2 * ops.shape(memory["mask"])[1] + 10
         max_length = min(steps, most) if isinstance(steps, int) else ops.minimum(steps, most)
         # An example's own length decides, or its output would depend on the others.
-        limits = ops.minimum(2 * lengths + 10, most)
+        limits = ops.minimum(prompted + 2 * lengths + 10, most)
     else:
         limits = max_length * ops.ones_like(lengths)
-    # A source of at most the end id is empty, and so is its output: just an end.
-    limits = ops.where(lengths <= 1, 1, limits)
+    # What is empty gives an empty output: just an end.
+    empty = lengths == 0
+    if getattr(model.encoder, "vocabulary_size", None) is not None:
+        words = ops.logical_and(source != PAD, source != END)
+        empty = ops.logical_not(ops.any(words, axis=1))
+    limits = ops.where(empty, 1, limits)
     return sampler(
-        model.decoder, memory, max_length, limits=limits, return_attention=return_attention
+        model.decoder,
+        memory,
+        max_length,
+        prefix=prompt,
+        limits=limits,
+        return_attention=return_attention,
     )
 
 
@@ -57,10 +77,13 @@ def score(model, inputs, labels, sample_weight):
 
 
 class Functions:
-    """Compiled functions of a model. Not a dict, which Keras would track and save."""
+    """The last compiled functions of a model. Not a dict, which Keras would track and save."""
+
+    #: How many to keep.
+    SIZE = 16
 
     def __init__(self):
-        self._cache = {}
+        self._cache = collections.OrderedDict()
 
     def decode(self, model, sampler, return_attention):
         """Function of `(inputs, max_length)`."""
@@ -85,15 +108,15 @@ class Functions:
         return on_backend
 
     def generate(self, model, sampler, return_attention):
-        """Function of `(raw items, max_length)`.
+        """Function of `(raw items, raw prompts or None, max_length)`.
 
         It returns for each item a list of hypotheses: tuples of text, score, `Alignment`.
         """
         run = self.decode(model, sampler, return_attention)
         preprocessor = model.preprocessor
 
-        def function(items, max_length):
-            inputs = _to_backend(preprocessor.generate_preprocess(items))
+        def function(items, prompts, max_length):
+            inputs = _to_backend(preprocessor.generate_preprocess(items, prompts))
             result = run(inputs, max_length)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
             texts = preprocessor.generate_postprocess(result["token_ids"]).numpy()
@@ -110,12 +133,17 @@ class Functions:
         return function
 
     def _get(self, model, key, function, changed=(), static=None):
-        if key not in self._cache:
-            self._cache[key] = _compile(model, function, changed, static)
-        return self._cache[key]
+        found = self._cache.pop(key, None) or _compile(model, function, changed, static)
+        self._cache[key] = found
+        if len(self._cache) > self.SIZE:
+            self._cache.popitem(last=False)
+        return found
 
 
 def _key(sampler):
+    # Samplers of other authors may hold what their config does not tell.
+    if type(sampler) not in (decoding.Beam, decoding.Greedy, decoding.Random):
+        return sampler
     return type(sampler), json.dumps(sampler.get_config(), sort_keys=True)
 
 
@@ -155,6 +183,8 @@ def _compile_jax(model, function, changed, static):
     compiled = jax.jit(stateless, static_argnums=() if static is None else (static + 1,))
 
     def call(*arguments):
+        # In the middle of `fit` the weights are elsewhere.
+        model.jax_state_sync()
         values = [v.value for v in (*model.variables, *changed)]
         result, new = compiled(values, *arguments)
         for variable, value in zip(changed, new):
@@ -176,7 +206,7 @@ def _to_backend(structure):
         return structure
 
     def convert(tensor):
-        value = tensor.numpy()
+        value = np.asarray(tensor)
         if keras.backend.backend() == "jax" and value.ndim == 2:
             width = -(-value.shape[1] // 16) * 16
             value = np.pad(value, ((0, 0), (0, width - value.shape[1])))

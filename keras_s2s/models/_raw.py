@@ -11,23 +11,39 @@ def is_dataset(x):
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
 
 
+#: The keys of raw inputs and outputs in a dict, as KerasHub calls them.
+KEYS = ("encoder_text", "decoder_text")
+
+
 def is_raw(x):
     """Whether `x` needs the preprocessor: strings, pairs of strings, datasets of them."""
     if is_dataset(x):
         first = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
+        if isinstance(first, dict):
+            return KEYS[0] in first
         return getattr(first, "dtype", None) is not None and first.dtype.name == "string"
+    if isinstance(x, dict):
+        return KEYS[0] in x
     if isinstance(x, (str, bytes)):
         return True
-    if isinstance(x, np.ndarray):
-        return x.dtype.kind in "OSUT"
     if isinstance(x, (list, tuple)):
         # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
         return True
-    return getattr(getattr(x, "dtype", None), "name", None) == "string"
+    dtype = getattr(x, "dtype", None)
+    if hasattr(dtype, "kind"):  # NumPy's and pandas' dtypes
+        return dtype.kind in "OSUT"
+    return getattr(dtype, "name", None) == "string"
 
 
 def columns(x, y):
     """Inputs and outputs, from two sequences or from one of pairs."""
+    if isinstance(x, dict):
+        if y is not None or set(x) != set(KEYS):
+            raise ValueError(
+                f"A dict of training data must hold {KEYS[0]!r} and {KEYS[1]!r}, and come alone. "
+                f"Received the keys {sorted(x)}" + (" and `y`." if y is not None else ".")
+            )
+        return tuple(x[key] for key in KEYS)
     if y is not None:
         return x, y
     for i, pair in enumerate(x):
@@ -47,11 +63,20 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
 
     if is_dataset(x):
         pairs = x
+        if isinstance(pairs.element_spec, dict) and set(pairs.element_spec) == set(KEYS):
+
+            @tf.autograph.experimental.do_not_convert
+            def as_pair(row):
+                return tuple(row[key] for key in KEYS)
+
+            pairs = pairs.map(as_pair)
         if not isinstance(pairs.element_spec, tuple) or len(pairs.element_spec) != 2:
             raise ValueError(
                 "A raw dataset must give pairs of input and output. Received: "
                 f"element_spec={pairs.element_spec}"
             )
+        if pairs.cardinality() == 0:
+            raise ValueError("There is no data: the dataset is empty.")
         batched = pairs.element_spec[0].shape.rank != 0
     else:
         x, y = columns(x, y)
@@ -104,11 +129,30 @@ def items(inputs):
         found = []
         for element in inputs:
             element = element[0] if isinstance(element, tuple) else element
+            element = element[KEYS[0]] if isinstance(element, dict) else element
             found.extend(np.atleast_1d(element.numpy()).tolist())
         return found, False
     from keras_s2s.preprocessing.text import as_list
 
     return as_list(inputs)
+
+
+def with_prompts(inputs):
+    """Raw inputs, and the raw beginnings of their outputs or None."""
+    if not isinstance(inputs, dict):
+        return inputs, None
+    unknown = sorted(set(inputs) - set(KEYS))
+    if unknown:
+        raise ValueError(f"A dict of raw inputs may hold {KEYS}. Received the keys {unknown} too.")
+    return inputs[KEYS[0]], inputs.get(KEYS[1])
+
+
+def check_equal(first_name, first, second_name, second):
+    if len(first) != len(second):
+        raise ValueError(
+            f"`{first_name}` and `{second_name}` must be as many. Received: {len(first)} and "
+            f"{len(second)}"
+        )
 
 
 def batches_of_similar_length(items, batch_size):

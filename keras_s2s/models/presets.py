@@ -9,6 +9,7 @@ import h5py
 import keras
 
 from keras_s2s._version import __version__
+from keras_s2s.models import preset_folders
 
 CONFIG, WEIGHTS, METADATA, ASSETS = "config.json", "model.weights.h5", "metadata.json", "assets"
 
@@ -38,11 +39,9 @@ def save(model, path, weights_dtype="float16"):
     )
 
 
-def load(cls, path, load_weights=True, dtype=None, **kwargs):
+def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
     """Reads what `save` wrote."""
-    folder = Path(path)
-    if not folder.is_dir():
-        raise FileNotFoundError(f"There is no preset folder at {str(folder)!r}.")
+    folder = preset_folders.find(name_or_path)
     config = _read_config(folder / CONFIG)
     config["config"].update(kwargs)
     preprocessor = config["config"]["preprocessor"]

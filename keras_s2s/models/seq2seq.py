@@ -139,6 +139,7 @@ class Seq2Seq(keras.Model):
         if sampler is not None:
             self.sampler = decoding.get(sampler)
         self._functions = Functions()
+        self._jit_compile_argument = jit_compile
         if jit_compile == "auto" and keras.backend.backend() == "tensorflow":
             jit_compile = False
         super().compile(
@@ -153,6 +154,8 @@ class Seq2Seq(keras.Model):
         config = super().get_compile_config()
         if config:
             config["optimizer_built"] = bool(self.optimizer.built)
+            # What "auto" means depends on the backend that loads it.
+            config["jit_compile"] = self._jit_compile_argument
         return config
 
     def compile_from_config(self, config):
@@ -170,61 +173,105 @@ class Seq2Seq(keras.Model):
         y=None,
         batch_size=None,
         epochs=1,
-        validation_data=None,
+        verbose="auto",
+        callbacks=None,
         validation_split=0.0,
+        validation_data=None,
         shuffle=True,
-        **kwargs,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq=1,
     ):
         """`keras.Model.fit`, which takes raw data too.
 
         Args:
-            x: Raw inputs (a list or array), or pairs of input and output, or a
-                `tf.data.Dataset` of pairs, batched or not, or anything that Keras takes.
+            x: Raw inputs (a list or array), pairs of input and output, a dict of
+                `"encoder_text"` and `"decoder_text"`, a `tf.data.Dataset` of pairs or such
+                dicts, batched or not, or anything that Keras takes.
             y: Raw outputs, as many as inputs.
             batch_size: Integer, 32 by default.
             epochs: Integer.
+            verbose: As in Keras.
+            callbacks: As in Keras.
+            validation_split: Float in [0, 1), the share of raw lists, taken from their
+                end, that is held out for validation where there is no `validation_data`.
             validation_data: A tuple `(inputs, outputs)`, a list of pairs or a dataset, raw
                 or not.
-            validation_split: Float in [0, 1), the share of raw lists, taken from their
-                end, that is held out for validation.
             shuffle: Whether to draw a new order of raw lists in each epoch.
-            **kwargs: Other arguments of `keras.Model.fit`.
+            class_weight: As in Keras, but not for raw data.
+            sample_weight: As in Keras, but not for raw data, whose tokens weigh 1 and padding 0.
+            initial_epoch: As in Keras.
+            steps_per_epoch: As in Keras, but not for `keras_s2s.data.BucketedBatches`, whose
+                epochs would mix.
+            validation_steps: As in Keras.
+            validation_batch_size: As in Keras, for raw data too.
+            validation_freq: As in Keras.
 
         Returns:
             A `keras.callbacks.History`.
         """
-        if validation_split and _raw.is_raw(x):
-            x, y = _raw.columns(x, y)
-            first = int(len(x) * (1 - validation_split))
-            x, y, validation_data = x[:first], y[:first], (x[first:], y[first:])
-            validation_split = 0.0
+        self._check_weights(x, class_weight, sample_weight)
         if validation_data is not None:
+            validation_split = 0.0
             held_out = validation_data
             if not isinstance(held_out, tuple):
                 held_out = (held_out, None)
-            x_val, _, _ = self._prepare(*held_out[:2], batch_size)
-            if x_val is not held_out[0]:
-                validation_data = x_val
+            self._check_weights(held_out[0], None, held_out[2] if len(held_out) > 2 else None)
+            held_out_x, _, _ = self._prepare(*held_out[:2], validation_batch_size or batch_size)
+            if held_out_x is not held_out[0]:
+                validation_data, validation_batch_size = held_out_x, None
+        elif validation_split and _raw.is_raw(x) and not _raw.is_dataset(x):
+            x, y = _raw.columns(x, y)
+            first = int(len(x) * (1 - validation_split))
+            validation_data, _, _ = self._prepare(
+                x[first:], y[first:], validation_batch_size or batch_size
+            )
+            x, y, validation_split, validation_batch_size = x[:first], y[:first], 0.0, None
         raw = x
         x, y, batch_size = self._prepare(x, y, batch_size, training=True, shuffle=shuffle)
+        if hasattr(x, "set_epoch"):
+            if steps_per_epoch not in (None, len(x)):
+                raise ValueError(
+                    f"These batches are {len(x)} an epoch, each with an order of its own. Pass "
+                    "`batches.as_tf_dataset().repeat()` to count otherwise. Received: "
+                    f"steps_per_epoch={steps_per_epoch}"
+                )
+            callbacks = [*_as_list(callbacks), _SameEpoch(x, initial_epoch)]
         return super().fit(
             x,
             y,
             batch_size=batch_size,
             epochs=epochs,
-            validation_data=validation_data,
+            verbose=verbose,
+            callbacks=callbacks,
             validation_split=validation_split,
+            validation_data=validation_data,
             # Keras warns of an order that it cannot give: raw data have theirs by now.
             shuffle=shuffle and x is raw,
-            **kwargs,
+            class_weight=class_weight,
+            sample_weight=sample_weight,
+            initial_epoch=initial_epoch,
+            steps_per_epoch=steps_per_epoch,
+            validation_steps=validation_steps,
+            validation_batch_size=validation_batch_size,
+            validation_freq=validation_freq,
         )
 
-    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kwargs
+    ):
         """`keras.Model.evaluate`, which takes raw data too, in the forms of `fit`."""
+        self._check_weights(x, None, sample_weight)
         x, y, batch_size = self._prepare(x, y, batch_size)
-        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        return super().evaluate(
+            x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs
+        )
 
-    def predict(self, x, batch_size=None, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing.
 
         Those of raw pairs are `(pairs, longest target, vocabulary_size)`.
@@ -232,8 +279,23 @@ class Seq2Seq(keras.Model):
         raw = x
         x, _, batch_size = self._prepare(x, None, batch_size)
         if x is not raw:
-            x = _raw.equally_long(x)
-        return super().predict(x, batch_size=batch_size, **kwargs)
+            x = _raw.equally_long(x if steps is None else x.take(steps))
+        return super().predict(
+            x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
+        )
+
+    def _check_weights(self, x, class_weight, sample_weight):
+        given = [
+            name
+            for name, value in (("class_weight", class_weight), ("sample_weight", sample_weight))
+            if value is not None
+        ]
+        if given and x is not None and _raw.is_raw(x):
+            raise ValueError(
+                f"Raw data bring weights, 1 for every token and 0 for padding, so `{given[0]}` "
+                "cannot be given. Pass what `model.preprocessor(inputs, outputs)` returns, with "
+                "the weights multiplied."
+            )
 
     def _prepare(self, x, y, batch_size, training=False, shuffle=False):
         """Raw data as a dataset of tensors; anything else as it is."""
@@ -265,11 +327,14 @@ class Seq2Seq(keras.Model):
 
         Args:
             inputs: One input, a list or array of inputs, a `tf.data.Dataset` of inputs,
-                batched or not, or a dict of the tensors that the preprocessor would make.
+                batched or not, or a dict of tensors as `generate_preprocess` of the
+                preprocessor makes them (and any others, which are not read).
+                With prompts a dict of `"encoder_text"` and `"decoder_text"`, one of each or
+                as many: every output begins with its prompt.
             max_length: Integer, the largest number of tokens of an output, including the
-                end, which is forced there. By default twice the input's number of steps
-                plus 10, and never more than the preprocessor's `target_length`. An empty
-                text gives an empty text.
+                prompt and the end, which is forced there. By default twice the input's
+                number of steps plus 10 beyond the prompt, and never more than the
+                preprocessor's `target_length`. An empty text gives an empty text.
             sampler: As in `compile`, for this call only.
             batch_size: Integer. Inputs of similar length share a batch.
             return_scores: Whether to return the scores too: what the sampler ranks by.
@@ -287,7 +352,7 @@ class Seq2Seq(keras.Model):
             raise ValueError(
                 f"`max_length` must be a positive integer or None. Received: {max_length!r}"
             )
-        if isinstance(inputs, dict):
+        if isinstance(inputs, dict) and not _raw.is_raw(inputs):
             if self.encoder_input not in inputs:
                 raise ValueError(
                     f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
@@ -296,11 +361,16 @@ class Seq2Seq(keras.Model):
             result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
         self._check_preprocessor()
+        inputs, prompts = _raw.with_prompts(inputs)
         items, single = _raw.items(inputs)
+        if prompts is not None:
+            prompts, _ = _raw.items(prompts)
+            _raw.check_equal("encoder_text", items, "decoder_text", prompts)
         run = self._functions.generate(self, sampler, return_attention)
         results = [None] * len(items)
         for batch in _raw.batches_of_similar_length(items, batch_size):
-            for i, result in zip(batch, run([items[i] for i in batch], max_length)):
+            some = None if prompts is None else [prompts[i] for i in batch]
+            for i, result in zip(batch, run([items[i] for i in batch], some, max_length)):
                 results[i] = result
         several = sampler.get_config().get("num_return_sequences", 1) > 1
         columns = [0, *([1] if return_scores else []), *([2] if return_attention else [])]
@@ -326,11 +396,7 @@ class Seq2Seq(keras.Model):
         self._check_preprocessor()
         inputs, single = _raw.items(inputs)
         outputs, _ = _raw.items(outputs)
-        if len(inputs) != len(outputs):
-            raise ValueError(
-                f"`inputs` and `outputs` must be as many. Received: {len(inputs)} and "
-                f"{len(outputs)}"
-            )
+        _raw.check_equal("inputs", inputs, "outputs", outputs)
         scores = np.zeros(len(inputs), "float32")
         score = self._functions.score(self)
         for batch in _raw.batches_of_similar_length(outputs, batch_size):
@@ -348,11 +414,13 @@ class Seq2Seq(keras.Model):
         presets.save(self, path, weights_dtype)
 
     @classmethod
-    def from_preset(cls, path, load_weights=True, dtype=None, **kwargs):
-        """Reads a model from a folder that `save_to_preset` wrote.
+    def from_preset(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
+        """Reads a model from a folder that `save_to_preset` wrote, or a shipped one.
+
+        `keras_s2s.zoo.load` does the same, and compares the files with their hashes first.
 
         Args:
-            path: The folder.
+            name_or_path: The folder, or the name of a shipped preset (`keras_s2s.zoo.list()`).
             load_weights: Whether to load the weights, or leave the initial ones.
             dtype: A dtype policy for the layers in place of the saved one.
             **kwargs: Arguments of the constructor in place of the saved ones.
@@ -362,9 +430,10 @@ class Seq2Seq(keras.Model):
 
         Raises:
             FileNotFoundError: If the folder or a file in it is missing.
-            ValueError: If a file is damaged, or holds a model of another class.
+            ValueError: If there is no preset of that name, a file is damaged, or it holds a
+                model of another class.
         """
-        return presets.load(cls, path, load_weights, dtype, **kwargs)
+        return presets.load(cls, name_or_path, load_weights, dtype, **kwargs)
 
     def export(self, path, sampler=None, max_length=None):
         """Writes a SavedModel: strings in, strings out, with the search inside.
@@ -446,6 +515,26 @@ class Seq2Seq(keras.Model):
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+class _SameEpoch(keras.callbacks.Callback):
+    """Batches that differ by epoch go on where training does, also after an interruption."""
+
+    def __init__(self, batches, initial_epoch):
+        super().__init__()
+        self.batches = batches
+        # A second call of fit, which counts from 0 again, is to see new ones.
+        self.before = max(batches.epoch - initial_epoch, 0)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Keras has looked at some batches already, to build the model, and counts that too.
+        self.batches.set_epoch(self.before + epoch)
+
+
+def _as_list(callbacks):
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return callbacks.callbacks
+    return callbacks if isinstance(callbacks, (list, tuple)) else [c for c in [callbacks] if c]
 
 
 def _unbuilt(layer):

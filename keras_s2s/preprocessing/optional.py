@@ -1,11 +1,19 @@
 """Imports of the packages which only text needs, with errors that say what to install."""
 
+import contextlib
 import importlib
+
+import keras
 
 
 def import_tensorflow():
     """Returns the `tensorflow` module, or raises an `ImportError` naming the pip command."""
-    return _import("tensorflow", "pip install tensorflow", "String tensors")
+    tensorflow = _import("tensorflow", "pip install tensorflow", "String tensors")
+    if keras.backend.backend() != "tensorflow":
+        # Another backend has the accelerator, and TensorFlow would take its memory.
+        with contextlib.suppress(RuntimeError):  # It has done so already.
+            tensorflow.config.set_visible_devices([], "GPU")
+    return tensorflow
 
 
 def import_tensorflow_text():

@@ -94,21 +94,25 @@ class TextPairPreprocessor:
         decoder_ids = tf.concat([start, shifted], axis=-1)
         return {"encoder_token_ids": source_ids, "decoder_token_ids": decoder_ids}, labels, weights
 
-    def generate_preprocess(self, source):
+    def generate_preprocess(self, source, prompt=None):
         """Makes the input of generation.
 
         Args:
             source: A string, a list or array of strings, or a `tf.string` tensor of rank 0 or 1.
+            prompt: What the outputs begin with, as many strings, or None.
 
         Returns:
             Dict of int32 `"encoder_token_ids"`, `(batch, source)`; `(source,)` for one string.
+            With a prompt also `"prompt_token_ids"`, `(batch, prompt)`, without end ids.
         """
         source = as_strings(source)
-        return {
-            "encoder_token_ids": self._ids(
-                source, self.source_tokenizer, self.source_length, sample=False
-            )
-        }
+        ids = self._ids(source, self.source_tokenizer, self.source_length, sample=False)
+        if prompt is None:
+            return {"encoder_token_ids": ids}
+        tf, tokenizer = import_tensorflow(), self.target_tokenizer
+        ended = self._ids(as_strings(prompt, "prompt"), tokenizer, self.target_length, sample=False)
+        prompt_ids = tf.where(ended == tokenizer.end_token_id, tokenizer.pad_token_id, ended)
+        return {"encoder_token_ids": ids, "prompt_token_ids": prompt_ids}
 
     def generate_postprocess(self, token_ids):
         """Turns generated ids `(..., target)` into a `tf.string` tensor `(...)`."""

@@ -69,8 +69,7 @@ def _check_model(model):
 def _without_cudnn(model):
     """Lets Keras's recurrent layers be traced for CPUs on a machine with a GPU.
 
-    The layers of this library never use cuDNN, but a user's encoder may hold others. The kernel
-    is chosen when a function is traced.
+    cuDNN is chosen when a function is traced, and no server without a GPU runs what was traced.
     """
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
     before = [layer.use_cudnn for layer in layers]

@@ -3,7 +3,8 @@
 import json
 from pathlib import Path
 
-from keras_s2s.zoo import folders, integrity
+from keras_s2s.models import preset_folders
+from keras_s2s.zoo import integrity
 
 _REQUIRED = ("title", "description", "task", "licence", "data", "metrics", "recipe", "examples")
 _PIPELINES = {"translation": "translation"}
@@ -28,7 +29,7 @@ def card(name_or_path):
             print(name, keras_s2s.zoo.card(name)["licence"])
         ```
     """
-    return read(folders.find(name_or_path))
+    return read(preset_folders.find(name_or_path))
 
 
 def read(folder):

@@ -1,7 +1,8 @@
 """Gives models out, and proves that they are the right ones."""
 
 from keras_s2s import models
-from keras_s2s.zoo import cards, folders, integrity
+from keras_s2s.models import preset_folders
+from keras_s2s.zoo import cards, integrity
 
 
 def list_presets():
@@ -16,7 +17,7 @@ def list_presets():
             print(name, description)
         ```
     """
-    return {name: cards.card(name)["description"] for name in folders.names()}
+    return {name: cards.card(name)["description"] for name in preset_folders.names()}
 
 
 def load(name_or_path, load_weights=True, dtype=None, **kwargs):
@@ -46,7 +47,7 @@ def load(name_or_path, load_weights=True, dtype=None, **kwargs):
         model.generate("Wie geht es dir?")
         ```
     """
-    folder = folders.find(name_or_path)
+    folder = preset_folders.find(name_or_path)
     if (folder / "card.json").exists():
         integrity.check(folder, cards.read(folder)["files"], needed_only=True)
     return models.Seq2Seq.from_preset(folder, load_weights=load_weights, dtype=dtype, **kwargs)
@@ -72,12 +73,14 @@ def verify(name_or_path):
         print(len(report["files"]), "files,", len(report["examples"]), "examples")
         ```
     """
-    folder = folders.find(name_or_path)
+    folder = preset_folders.find(name_or_path)
     card = cards.read(folder)
     integrity.check(folder, card["files"])
     examples = card["examples"]
     outputs = load(folder).generate([example["input"] for example in examples])
     for example, output in zip(examples, outputs):
+        # Some samplers return several, the best first.
+        output = output[0] if isinstance(output, list) else output
         if output != example["output"]:
             raise ValueError(
                 f"The preset at {str(folder)!r} gives another output than its card says, for the "

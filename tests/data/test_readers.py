@@ -45,6 +45,15 @@ def test_not_utf8_names_the_line(write, read):
         read(write("a.de", b"a\tb\nc\td\n\xff\te\n"))
 
 
+def test_damaged_gzip_file(tmp_path):
+    path = tmp_path / "a.gz"
+    content = bytearray(gzip.compress(b"".join(b"line %d\n" % i for i in range(5000))))
+    content[len(content) // 2 : len(content) // 2 + 40] = bytes(40)
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match="a.gz' is damaged or cut short|not UTF-8"):
+        read_parallel(path, path)
+
+
 def test_cut_gzip_file(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b"a line\n" * 1000)[:-12])

@@ -26,6 +26,7 @@ class FakeDecoder:
         self.bias = np.zeros(vocabulary_size, "float32")
         self.bias[END] = end_bias
         self.python_steps = 0
+        self.memories = []
 
     def start(self, memory):
         memory = {**memory, "keys": 2.0 * memory["values"]}
@@ -34,6 +35,7 @@ class FakeDecoder:
     def step(self, tokens, state, memory, return_attention=False):
         self.python_steps += 1
         batch, source = ops.shape(memory["mask"])
+        self.memories.append((batch, ops.shape(tokens)[0]))
         h = ops.cast(state["cells"][0], "float32")
         h = ops.tanh(ops.matmul(h, self.recurrent) + ops.take(self.embedding, tokens, axis=0))
         query = ops.reshape(h, (batch, ops.shape(h)[0] // batch, DIM))

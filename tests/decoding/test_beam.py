@@ -124,6 +124,12 @@ def test_stops_as_soon_as_nothing_can_win():
     assert COMPILED or decoder.python_steps < 30
 
 
+def test_memory_is_not_copied_for_the_beams():
+    decoder = FakeDecoder(9)
+    decode(Beam(4), decoder, make_memory(LENGTHS), 3)
+    assert set(decoder.memories) == {(len(LENGTHS), 4 * len(LENGTHS))}
+
+
 def test_length_penalty_favours_longer():
     # Ending at once is likelier than going on to the limit, but not per token.
     decoder = TableDecoder([0, 0, 0, 0.2, 0.8, 0])

@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from keras_s2s.decoding import Beam, Greedy, Random
-from tests.decoding.fake import END, FakeDecoder, TableDecoder, as_list, decode, make_memory, replay
+from tests.decoding.fake import (
+    END,
+    FakeDecoder,
+    TableDecoder,
+    as_list,
+    decode,
+    exhaustive,
+    make_memory,
+    replay,
+)
 
 LENGTHS = [3, 1, 5, 2]
 MAKERS = {
@@ -100,6 +109,47 @@ def test_ngram_longer_than_the_hypothesis(make):
     free = decode(make(), decoder, memory, 3)
     limited = decode(make(no_repeat_ngram_size=5), decoder, memory, 3)
     np.testing.assert_array_equal(free["token_ids"], limited["token_ids"])
+
+
+def repeats_a_bigram(tokens):
+    bigrams = list(zip(tokens, tokens[1:]))
+    return len(bigrams) != len(set(bigrams))
+
+
+OPTIONS = {
+    "min_length": ({"min_length": 2}, {}, lambda tokens: END not in tokens[:2]),
+    "banned_tokens": ({"banned_tokens": [4]}, {}, lambda tokens: 4 not in tokens),
+    "no_repeat_ngram_size": (
+        {"no_repeat_ngram_size": 2},
+        {},
+        lambda tokens: not repeats_a_bigram(tokens),
+    ),
+    "prefix": ({}, {"prefix": [[5, 0, 1]]}, lambda t: t[0] == 5 and (len(t) < 3 or t[2] == 1)),
+    "limits": ({}, {"limits": [3]}, lambda tokens: len(tokens) <= 3 and tokens[-1] == END),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_wide_beam_is_exhaustive_search_among_what_is_allowed(name):
+    options, arguments, allowed = OPTIONS[name]
+    decoder, memory = FakeDecoder(seed=1), make_memory([3])
+    every = exhaustive(decoder, memory, 0, 4)
+    expected = [x for x in every if allowed(x[2])]
+    assert expected[:8] != every[:8]
+    arguments = {key: np.array(value, "int32") for key, value in arguments.items()}
+    sampler = Beam(120, 0.0, num_return_sequences=8, **options)
+    result = decode(sampler, decoder, memory, 4, **arguments)
+    assert [as_list(ids) for ids in result["token_ids"][0]] == [x[2] for x in expected[:8]]
+    np.testing.assert_allclose(result["scores"][0], [x[0] for x in expected[:8]], rtol=1e-4)
+
+
+def test_prefix_is_let_through_at_the_limit(make):
+    prefix = np.array([[4, 5, 4, 5]] * 4)
+    limits = np.array([2, 3, 4, 9])
+    result = decode(make(), FakeDecoder(), make_memory(LENGTHS), 6, prefix=prefix, limits=limits)
+    best = [as_list(ids) for ids in result["token_ids"][:, 0]]
+    assert all(tokens[:4] == [4, 5, 4, 5] for tokens in best)
+    assert [tokens[4:] for tokens in best[:3]] == [[END]] * 3
 
 
 def test_empty_batch(make):

@@ -13,7 +13,10 @@ LENGTHS = [4, 1, 0, 3]
 #: Arguments by name. A function makes what must not be shared by two decoders.
 WIRINGS = {
     "bahdanau": lambda: {"attention": "bahdanau"},
-    "bahdanau_general": lambda: {"attention": LuongAttention("general"), "order": "bahdanau"},
+    "bahdanau_general": lambda: {
+        "attention": LuongAttention("general", scale=True),
+        "order": "bahdanau",
+    },
     "luong": lambda: {"attention": "luong"},
     "luong_concat": lambda: {"attention": LuongAttention("concat", units=3, scale=False)},
     "luong_feeding": lambda: {"attention": "luong", "input_feeding": True},

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_s2s.layers import BahdanauAttention, LuongAttention, RNNDecoder, RNNEncoder
+from keras_s2s.layers import (
+    BahdanauAttention,
+    LuongAttention,
+    RNNDecoder,
+    RNNEncoder,
+    _recurrence,
+)
 from tests.layers.decoders import (
     CELLS,
     DIM,
@@ -113,21 +119,17 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize(
-    "wiring, cell",
-    [
-        (w, c)
-        for (w, c), keep in zip(itertools.product(WIRINGS, CELLS), itertools.cycle([1, 0]))
-        if keep
-    ],
-)
+@pytest.mark.parametrize("wiring, cell", itertools.product(WIRINGS, CELLS))
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
+    # An attention that was made by the user has the user's policy.
+    given = wiring not in REPRESENTATIVES and cell == "gru"
+    if not given:
+        keras.config.set_dtype_policy(policy)
     decoder, memory = make(wiring, cell=cell, num_layers=2, dtype=policy)
+    keras.config.set_dtype_policy("float32")
     targets = make_targets(length=3)
     compute = policy.removeprefix("mixed_")
     assert {w.dtype for w in decoder.trainable_variables} == {"float32"}
-    # An attention that was made by the user has the user's policy: here none, float32.
-    given = wiring not in REPRESENTATIVES
     own = decoder.attention._flatten_layers() if given else ()
     layers = [layer for layer in decoder._flatten_layers() if layer not in own]
     assert {layer.dtype_policy.name for layer in layers} == {policy}
@@ -261,6 +263,47 @@ def test_residual_adds_the_input_of_the_second_layer():
     second = cell_step("rnn", first, h, *weights(decoder.rnn_layers[1]))[0]
     expected = table @ np.tanh((first + second) @ matrix + bias)
     np.testing.assert_allclose(call(decoder, make_targets(), memory)[0][0, 0], expected, atol=1e-5)
+
+
+def counted(monkeypatch, owner, name):
+    """A list that grows with each call of a method."""
+    calls, method = [], getattr(owner, name)
+    monkeypatch.setattr(
+        owner, name, lambda *args, **kwargs: calls.append(args) or method(*args, **kwargs)
+    )
+    return calls
+
+
+@pytest.mark.skipif(BACKEND == "jax", reason="what JAX traces is not called again")
+@representatives
+def test_what_no_step_changes_is_computed_once(wiring, monkeypatch):
+    decoder, memory = make(wiring)
+    targets = make_targets()
+    logits = counted(monkeypatch, decoder, "_logits")
+    keys = counted(monkeypatch, decoder.attention, "project_keys") if decoder.attention else [1]
+    decoder(targets, tensors(memory))
+    assert len(logits) == len(keys) == 1
+    # The vocabulary is multiplied with all steps at once.
+    assert tuple(logits[0][0].shape) == (*targets.shape, EMBEDDING)
+    memory, state = decoder.start(tensors(memory))
+    for t in range(targets.shape[1]):
+        _, state = decoder.step(targets[:, t], state, memory)
+    assert len(keys) == (2 if decoder.attention else 1)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="cuDNN is used on TensorFlow alone")
+@pytest.mark.parametrize("wiring", ["luong", "none"])
+@pytest.mark.parametrize("cell", ["gru", "lstm"])
+def test_fused_layers_give_the_same(wiring, cell, monkeypatch):
+    """Where no step depends on attention: the way to cuDNN, as far as it goes without a GPU."""
+    decoder, memory = make(wiring, cell=cell, num_layers=2)
+    targets = make_targets()
+    expected = call(decoder, targets, memory)
+    monkeypatch.setattr(_recurrence, "_has_cudnn", lambda layer: True)
+    runs = counted(monkeypatch, _recurrence, "_run_fused")
+    for got, right in zip(call(decoder, targets, memory), expected, strict=True):
+        np.testing.assert_allclose(got, right, atol=1e-5)
+    assert len(runs) == 2
 
 
 # Memory: beams, padding, emptiness

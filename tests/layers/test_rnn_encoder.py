@@ -101,6 +101,29 @@ def test_fused_layers_equal_numpy(cell, monkeypatch):
     assert_equal_to_reference(encode(encoder, features(), MASK), encoder, features(), MASK)
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="cuDNN is used on TensorFlow alone")
+def test_masks_that_cudnn_refuses_take_another_way(monkeypatch):
+    """It knows padding on the right alone."""
+
+    def refuse(layer, inputs, state, mask):
+        import tensorflow as tf
+
+        right = ops.all(ops.logical_or(mask[:, :-1], ops.logical_not(mask[:, 1:])))
+        with tf.control_dependencies([tf.debugging.Assert(right, [mask])]):
+            return run_fused(layer, tf.identity(inputs), state, mask)
+
+    run_fused = _recurrence._run_fused
+    encoder, left = make("gru"), np.flip(MASK, axis=1)
+    expected = encode(encoder, features(), left)
+    monkeypatch.setattr(_recurrence, "_run_fused", refuse)
+    monkeypatch.setattr(_recurrence, "_has_cudnn", lambda layer: True)
+    for mask, right in ((left, expected), (MASK, None)):
+        found = encode(encoder, features(), mask)
+        if right is not None:
+            np.testing.assert_allclose(found["values"], right["values"], atol=1e-5)
+            np.testing.assert_allclose(found["state"][0][0], right["state"][0][0], atol=1e-5)
+
+
 @all_cells
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("num_layers", [1, 2])

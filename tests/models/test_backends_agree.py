@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
 
 ROOT = Path(__file__).parents[2]
 CELLS = dict(zip(WIRINGS, ["gru", "lstm", "rnn", "gru", "lstm", "gru", "lstm"], strict=True))
+# One that loops over its steps, and one that is fused.
+TRAINED = ("bahdanau", "luong")
 
 
 def make(wiring):
@@ -27,13 +30,18 @@ def make(wiring):
     )
 
 
-def compute(model):
-    """Logits, and what a beam search finds."""
-    x, _, _ = make_batch()
+def compute(model, train):
+    """Logits, what a beam search finds, and the weights after a step of training."""
+    x, labels, weight = make_batch()
     result = model.generate(
         {"encoder_token_ids": x["encoder_token_ids"]}, max_length=5, sampler="beam"
     )
-    return numpy(model(x)), result["token_ids"], result["log_probs"]
+    found = [numpy(model(x)), result["token_ids"], result["log_probs"]]
+    if train:
+        model.compile(optimizer=keras.optimizers.SGD(0.5))
+        model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
+        found += model.get_weights()
+    return found
 
 
 CHILD = """
@@ -44,7 +52,8 @@ folder = sys.argv[1]
 for wiring in test.WIRINGS:
     model = test.make(wiring)
     model.load_weights(f"{folder}/{wiring}.weights.h5")
-    np.savez(f"{folder}/{wiring}.npz", *test.compute(model))
+    found = test.compute(model, wiring in test.TRAINED)
+    np.savez(f"{folder}/{wiring}.npz", *found)
 """
 
 
@@ -59,18 +68,24 @@ def test_same_numbers(backend, tmp_path):
     for seed, wiring in enumerate(WIRINGS):
         model = randomize(make(wiring), seed=seed)
         model.save_weights(tmp_path / f"{wiring}.weights.h5")
-        expected[wiring] = compute(model)
+        expected[wiring] = compute(model, wiring in TRAINED)
     result = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path)],
         cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend},
+        env={
+            **os.environ,
+            "KERAS_BACKEND": backend,
+            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
+        },
         capture_output=True,
         text=True,
         timeout=900,
     )
     assert result.returncode == 0, result.stderr
-    for wiring, (logits, token_ids, log_probs) in expected.items():
+    for wiring, (logits, token_ids, log_probs, *trained) in expected.items():
         with np.load(tmp_path / f"{wiring}.npz") as found:
             np.testing.assert_allclose(found["arr_0"], logits, atol=1e-5, err_msg=wiring)
             np.testing.assert_array_equal(found["arr_1"], token_ids, err_msg=wiring)
             np.testing.assert_allclose(found["arr_2"], log_probs, atol=1e-4, err_msg=wiring)
+            for i, weights in enumerate(trained, start=3):
+                np.testing.assert_allclose(found[f"arr_{i}"], weights, atol=1e-5, err_msg=wiring)

@@ -8,7 +8,7 @@ import pytest
 
 from keras_s2s import decoding
 from keras_s2s.models import Alignment
-from tests.layers.helpers import randomize
+from tests.layers.helpers import numpy, randomize
 from tests.models.conftest import SOURCES
 
 pytest.importorskip("tensorflow_text", reason="strings need TensorFlow Text")
@@ -129,6 +129,71 @@ def test_preprocessor_can_be_taken_away(make_translator):
         model.generate("a")
 
 
+@pytest.mark.parametrize(
+    "sampler", [decoding.Greedy(), decoding.Beam(2, coverage_penalty=0.2), decoding.Random(seed=1)]
+)
+@pytest.mark.parametrize("ids", [np.zeros((2, 3), "int32"), np.zeros((2, 0), "int32")])
+def test_rows_of_padding_alone_and_of_no_width(ids, sampler, translator):
+    """As an empty text: just an end."""
+    result = translator.generate({"encoder_token_ids": ids}, sampler=sampler)
+    np.testing.assert_array_equal(result["lengths"], 1)
+    np.testing.assert_array_equal(result["token_ids"][:, 0, 0], 3)
+    assert np.isfinite(result["log_probs"]).all()
+
+
+# Prompts
+
+
+@pytest.mark.parametrize("sampler", ["greedy", decoding.Beam(3)])
+def test_outputs_begin_with_their_prompts(sampler, translator, expected):
+    prompts = ["a cat", "", "good", "the dog", ""]
+    inputs = {"encoder_text": SOURCES, "decoder_text": prompts}
+    tokenizer = translator.preprocessor.target_tokenizer
+    texts, alignments = translator.generate(inputs, sampler=sampler, return_attention=True)
+    for prompt, text, alignment in zip(prompts, texts, alignments):
+        pieces = [tokenizer.id_to_token(i) for i in tokenizer.tokenize(prompt).numpy()]
+        assert alignment.target_tokens[: len(pieces)] == pieces
+        assert text.startswith(prompt)
+    if sampler == "greedy":
+        assert [texts[1], texts[4]] == [expected[1], expected[4]]
+        assert translator.generate({"encoder_text": SOURCES}) == expected
+    # Alone as in a batch.
+    one = {"encoder_text": SOURCES[0], "decoder_text": prompts[0]}
+    assert translator.generate(one, sampler=sampler) == texts[0]
+
+
+def test_what_follows_a_prompt_is_what_the_model_finds_likeliest(translator):
+    """The first token after it is that of teacher forcing."""
+    inputs = translator.preprocessor.generate_preprocess(["eine Katze"], ["a"])
+    inputs = {name: value.numpy() for name, value in inputs.items()}
+    prompt = inputs["prompt_token_ids"][0]
+    prompt = prompt[prompt != 0]
+    assert 3 not in prompt
+    forced = np.array([[2, *prompt]], "int32")
+    encoder = {"encoder_token_ids": inputs["encoder_token_ids"]}
+    logits = numpy(translator({**encoder, "decoder_token_ids": forced}))[0, -1]
+    logits[[0, 2]] = -np.inf
+    found = translator.generate(inputs)["token_ids"][0, 0]
+    np.testing.assert_array_equal(found[: len(prompt)], prompt)
+    assert found[len(prompt)] == logits.argmax()
+    # The references of a training batch are no prompts.
+    free = translator.generate(encoder)["token_ids"]
+    leaked = translator.generate({**encoder, "decoder_token_ids": forced})["token_ids"]
+    np.testing.assert_array_equal(free, leaked)
+
+
+@pytest.mark.parametrize(
+    "inputs, message",
+    [
+        ({"encoder_text": ["a", "b"], "decoder_text": ["c"]}, "as many.*2 and 1"),
+        ({"encoder_text": ["a"], "prompt": ["c"]}, "decoder_text.*prompt"),
+    ],
+)
+def test_bad_prompts(inputs, message, translator):
+    with pytest.raises(ValueError, match=message):
+        translator.generate(inputs)
+
+
 def test_max_length(translator):
     """Tokens, the end counted."""
     sampler = decoding.Greedy(min_length=5)
@@ -235,6 +300,41 @@ def test_what_changes_after_a_first_call(make_translator):
 
     model.preprocessor.target_length = 8
     assert model.generate("ein Hund", sampler=Greedy(min_length=6)) != long
+
+    class Banning(decoding.Greedy):
+        """With an option that its config does not tell."""
+
+        def __init__(self, token=None):
+            super().__init__(banned_tokens=() if token is None else [token])
+
+        def get_config(self):
+            return {}
+
+    ids = count(long).numpy()
+    for token in (None, int(ids[-1]), None):
+        text = model.generate("ein Hund", sampler=Banning(token))
+        assert token is None or token not in count(text).numpy()
+
+
+def test_few_compiled_functions_are_kept(translator):
+    functions = translator._functions
+    for length in range(2 * functions.SIZE):
+        functions.decode(translator, decoding.Greedy(min_length=length), False)
+    assert len(functions._cache) <= functions.SIZE
+
+
+def test_generate_in_the_middle_of_training(make_translator):
+    model = make_translator()
+    texts = []
+
+    def generate(batch, logs):
+        texts.append(model.generate("eine Katze"))
+
+    watch = keras.callbacks.LambdaCallback(on_train_batch_end=generate)
+    targets = ["a cat"] * len(SOURCES)
+    model.compile(keras.optimizers.Adam(0.03))
+    model.fit(SOURCES, targets, epochs=15, batch_size=3, callbacks=[watch], verbose=0)
+    assert texts[-1] == model.generate("eine Katze") and len(set(texts)) > 1
 
 
 def test_separate_tokenizers_of_unequal_size(make_translator):

@@ -1,5 +1,9 @@
 """`fit`, `evaluate`, `predict` and `score` on strings, in all the forms people have them."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -13,6 +17,7 @@ tensorflow_text = pytest.importorskip("tensorflow_text", reason="strings need Te
 import tensorflow as tf  # noqa: E402
 
 COUNT = len(SOURCES)
+ROOT = Path(__file__).parents[2]
 
 
 def as_dataset():
@@ -30,7 +35,11 @@ FORMS = {
     "pairs": lambda p: (list(zip(SOURCES, TARGETS)),),
     "lists_of_two": lambda p: ([[s, t] for s, t in zip(SOURCES, TARGETS)],),
     "numpy_pairs": lambda p: (np.array([SOURCES, TARGETS]).T,),
+    "dict": lambda p: ({"encoder_text": SOURCES, "decoder_text": TARGETS},),
     "dataset": lambda p: (as_dataset(),),
+    "dataset_of_dicts": lambda p: (
+        as_dataset().map(lambda s, t: {"encoder_text": s, "decoder_text": t}),
+    ),
     "batched_dataset": lambda p: (as_dataset().batch(2),),
     "prepared_dataset": lambda p: (as_dataset().batch(COUNT).map(p),),
 }
@@ -125,6 +134,79 @@ def test_raw_validation_data_beside_prepared_training_data(make_translator):
     history = model.fit(batches, validation_data=(SOURCES, TARGETS), verbose=0).history
     expected = model.evaluate(SOURCES, TARGETS, verbose=0, return_dict=True)
     assert history["val_perplexity"][0] == pytest.approx(expected["perplexity"], rel=1e-4)
+
+
+def test_validation_data_win_over_a_split(make_translator):
+    """As in Keras. And they come in batches of their own size."""
+    model = eager(make_translator(), optimizer=keras.optimizers.SGD(0.0))
+    sizes = []
+
+    class Watch(keras.callbacks.Callback):
+        def on_test_batch_end(self, batch, logs=None):
+            sizes.append(batch)
+
+    history = model.fit(
+        SOURCES,
+        TARGETS,
+        validation_split=0.4,
+        validation_data=(SOURCES[:2], TARGETS[:2]),
+        validation_batch_size=1,
+        callbacks=Watch(),
+        verbose=0,
+    ).history
+    held_out, every = (
+        model.evaluate(SOURCES[:n], TARGETS[:n], verbose=0, return_dict=True) for n in (2, COUNT)
+    )
+    assert history["val_perplexity"][0] == pytest.approx(held_out["perplexity"], rel=1e-4)
+    assert history["perplexity"][0] == pytest.approx(every["perplexity"], rel=1e-4)
+    assert len(sizes) == 2
+
+
+def test_arguments_are_in_the_order_of_keras(make_translator, capsys):
+    model = eager(make_translator())
+    model.evaluate(SOURCES, TARGETS, 2, 0)
+    model.predict(list(zip(SOURCES, TARGETS)), 2, 0)
+    history = model.fit(SOURCES, TARGETS, COUNT, 2, 0)
+    assert history.epoch == [0, 1] and not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["sample_weight", "class_weight"])
+def test_raw_data_bring_their_weights(name, translator):
+    with pytest.raises(ValueError, match=f"(?s)weights.*`{name}`"):
+        translator.fit(SOURCES, TARGETS, **{name: np.ones(COUNT)}, verbose=0)
+    with pytest.raises(ValueError, match="`sample_weight`"):
+        data = (SOURCES, TARGETS, np.ones(COUNT))
+        translator.fit(SOURCES, TARGETS, validation_data=data, verbose=0)
+
+
+class Column:
+    """As pandas has them, which is no dependency."""
+
+    dtype = np.dtype(object)
+
+    def __init__(self, values):
+        self.values = values
+
+    def __len__(self):
+        return len(self.values)
+
+    def __getitem__(self, index):
+        return self.values[index]
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, object)
+
+
+def test_columns_of_a_table(eager_translator, expected):
+    columns = Column(SOURCES), Column(TARGETS)
+    result = eager_translator.evaluate(*columns, verbose=0, return_dict=True)
+    assert result == pytest.approx(expected, rel=1e-4)
+    assert eager_translator.generate(columns[0]) == eager_translator.generate(SOURCES)
+
+
+def test_predict_on_a_dataset_without_end(eager_translator):
+    some = eager_translator.predict(as_dataset().batch(2).repeat(), steps=2, verbose=0)
+    assert len(some) == 4
 
 
 @pytest.mark.parametrize("pairs", [False, True])
@@ -230,6 +312,62 @@ def test_score_needs_as_many(translator):
         translator.score("a", ["b", "c"])
 
 
+@pytest.mark.parametrize("bad", [None, 3, [None], [1.5]])
+def test_score_of_what_is_no_text(bad, translator):
+    for arguments in ((bad, "a"), ("a", bad)):
+        with pytest.raises(TypeError):
+            translator.score(*arguments)
+
+
+# What Keras offers beside
+
+CHILD = """
+import sys
+import keras, numpy as np, tensorflow as tf
+
+cpus = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
+tf.config.experimental.enable_op_determinism()
+import keras_s2s
+from tests.models.conftest import SOURCES, TARGETS
+
+tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(SOURCES + TARGETS, 32)
+
+
+def train(strategy, **options):
+    keras.utils.set_random_seed(3)
+    with strategy.scope():
+        model = keras_s2s.models.Translator(
+            keras_s2s.layers.RNNEncoder(6, vocabulary_size=32, dropout=0.2),
+            keras_s2s.layers.RNNDecoder(32, 6, dropout=0.2),
+            keras_s2s.preprocessing.TextPairPreprocessor(tokenizer),
+        )
+        model.compile(**options)
+    history = model.fit(SOURCES * 4, TARGETS * 4, batch_size=4, epochs=2, verbose=0).history
+    assert np.isfinite(history["loss"]).all() and history["loss"][1] < history["loss"][0]
+    return model
+
+
+one = tf.distribute.get_strategy()
+first, second = train(one), train(one)
+for a, b in zip(first.get_weights(), second.get_weights()):
+    np.testing.assert_array_equal(a, b)
+assert first.generate(SOURCES) == second.generate(SOURCES)
+train(one, steps_per_execution=3)
+train(one, run_eagerly=True)
+train(tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="switches of TensorFlow")
+def test_determinism_strategies_and_other_switches():
+    result = subprocess.run(
+        [sys.executable, "-c", CHILD], cwd=ROOT, capture_output=True, text=True, timeout=600
+    )
+    assert result.returncode == 0, result.stderr
+
+
 # Bad data
 
 
@@ -249,6 +387,9 @@ def test_score_needs_as_many(translator):
         (([("a", "b"), ("c",)],), ValueError, "pairs.*item 1"),
         (("a", "b"), ValueError, "list"),
         ((tf.data.Dataset.from_tensor_slices(["a", "b"]),), ValueError, "pairs"),
+        ((tf.data.Dataset.from_tensor_slices((["a"], ["b"])).take(0),), ValueError, "(?i)no|empty"),
+        (({"encoder_text": ["a"]},), ValueError, "decoder_text.*encoder_text"),
+        (({"encoder_text": ["a"], "decoder_text": ["b"]}, ["b"]), ValueError, "alone.*`y`"),
     ],
 )
 def test_bad_data(method, data, error, message, translator):

@@ -1,5 +1,7 @@
 """The model on token ids: what needs neither strings nor TensorFlow."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from tests.models.helpers import (
     log_softmax,
     make_batch,
     make_model,
+    pad,
     same_weights,
 )
 
@@ -83,15 +86,17 @@ def test_evaluate_counts_tokens_over_the_whole_set():
     assert whole["loss"] == pytest.approx(-chosen[valid].mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize("padding", [0, 3])
-def test_training_step_does_not_see_padding(padding):
-    """Weights after one step of fit, with and without more padding."""
+@pytest.mark.parametrize("attention", ["bahdanau", "luong", None])
+def test_training_step_does_not_see_padding(attention):
+    """Weights after one step of fit, with and without more columns and rows of padding."""
     outcomes = []
-    for more in (0, padding):
-        model = eager(make_model(attention="luong"), optimizer=keras.optimizers.SGD(0.1))
-        x, labels, weight = make_batch(padding=more)
+    for columns, rows in ((0, 0), (3, 2)):
+        model = eager(make_model(attention), optimizer=keras.optimizers.SGD(0.1))
+        x, labels, weight = keras.tree.map_structure(
+            lambda a, n=rows: np.pad(a, ((0, n), (0, 0))), make_batch(padding=columns)
+        )
         before = model.get_weights()
-        model.fit(x, labels, sample_weight=weight, batch_size=6, verbose=0)
+        model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
         assert all(np.any(a != b) for a, b in zip(before, model.get_weights()))
         outcomes.append(model.get_weights())
     for a, b in zip(*outcomes):
@@ -121,6 +126,13 @@ def test_fit_on_bucketed_batches():
     model = eager(make_model())
     history = model.fit(batches, validation_data=batches, verbose=0).history
     assert np.isfinite(history["loss"]).all() and history["val_token_accuracy"][0] <= 1
+
+
+def test_epochs_of_bucketed_batches_are_whole():
+    """Keras would go on with the order of one epoch in the next, which has another."""
+    batches = BucketedBatches([[4], [5, 6]] * 9, [[4], [5, 6]] * 9, 16, max_buckets=1)
+    with pytest.raises(ValueError, match=rf"{len(batches)} an epoch.*steps_per_epoch=2"):
+        make_model().fit(batches, steps_per_epoch=2)
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
@@ -204,6 +216,47 @@ def test_scores_of_what_was_generated_agree_with_teacher_forcing():
     chosen = np.take_along_axis(log_softmax(logits), ids[..., None], axis=-1)[..., 0]
     expected = (chosen * (ids != PAD)).sum(1)
     np.testing.assert_allclose(result["log_probs"][:, 0], expected, atol=1e-4)
+
+
+def test_beam_and_score_agree_with_exhaustive_search():
+    """All outputs of at most three tokens, the end being forced there, by teacher forcing."""
+    model = make_model(attention="luong", units=4)
+    source = np.array([[5, 7, 4, END]], "int32")
+    words = [i for i in range(TARGET_SIZE) if i not in (PAD, 2, END)]
+    outputs = [(*start, END) for n in range(3) for start in itertools.product(words, repeat=n)]
+    labels = pad(outputs)
+    decoder = np.concatenate([np.full((len(labels), 1), 2), labels[:, :-1]], axis=1)
+    x = {
+        "encoder_token_ids": np.repeat(source, len(labels), 0),
+        "decoder_token_ids": np.where(decoder == END, PAD, decoder).astype("int32"),
+    }
+    log_probs = log_softmax(numpy(model(x)))
+    weight = (labels != PAD).astype("float32")
+    expected = (np.take_along_axis(log_probs, labels[..., None], -1)[..., 0] * weight).sum(1)
+    scored = model._functions.score(model)(x, labels, weight)
+    np.testing.assert_allclose(numpy(scored), expected, atol=1e-4)
+    best = np.argsort(-expected)[:5]
+    beam = decoding.Beam(80, length_penalty=0.0, num_return_sequences=5)
+    found = model.generate({"encoder_token_ids": source}, max_length=3, sampler=beam)
+    np.testing.assert_array_equal(found["token_ids"][0], labels[best])
+    np.testing.assert_allclose(found["log_probs"][0], expected[best], atol=1e-4)
+    banned = next(int(token) for token in labels[best, 0] if token != END)
+    limited = beam.from_config({**beam.get_config(), "banned_tokens": [banned]})
+    free = (labels != banned).all(1)
+    found = model.generate({"encoder_token_ids": source}, max_length=3, sampler=limited)
+    best = np.argsort(np.where(free, -expected, np.inf))[:5]
+    np.testing.assert_array_equal(found["token_ids"][0], labels[best])
+
+
+def test_sources_of_one_step_are_not_empty():
+    """An id without an end, or a single vector."""
+    features = Seq2Seq(RNNEncoder(4), RNNDecoder(TARGET_SIZE, 4))
+    vector = np.ones((1, 1, 3), "float32")
+    features({"encoder_token_ids": vector, "decoder_token_ids": np.array([[2]])})
+    sampler = decoding.Greedy(min_length=4)
+    for model, source in ((make_model(), np.array([[7]])), (features, vector)):
+        found = model.generate({"encoder_token_ids": source}, sampler=sampler)
+        assert found["lengths"][0, 0] > 4
 
 
 def test_default_length_follows_the_source_of_each_example():
@@ -348,6 +401,17 @@ def test_keras_file(tmp_path):
         np.testing.assert_allclose(value, expected[name], atol=1e-5)
 
 
+@pytest.mark.parametrize("jit", ["auto", True, False])
+def test_keras_file_leaves_xla_to_the_backend(jit, tmp_path):
+    model = make_model()
+    model.compile(jit_compile=jit)
+    resolved = model.jit_compile
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    assert again.get_compile_config()["jit_compile"] == jit
+    assert again.jit_compile == resolved
+
+
 def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
     """Optimizer with state, loss and metrics come back: one more step gives the same weights."""
     model = make_model()
@@ -418,6 +482,35 @@ def test_backup_and_restore(tmp_path):
     assert history.epoch == [2, 3]
     whole, _ = train(tmp_path / "whole")
     for a, b in zip(resumed.get_weights(), whole.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_resumed_training_sees_the_batches_of_its_epoch():
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 40)]
+    sgd = keras.optimizers.SGD
+
+    def make():
+        return (
+            eager(make_model(), optimizer=sgd(0.1)),
+            BucketedBatches(ids, ids, tokens_per_batch=80, max_buckets=2),
+        )
+
+    def fit(model, batches, **kwargs):
+        model.fit(batches, shuffle=False, verbose=0, **kwargs)
+
+    whole, batches = make()
+    fit(whole, batches, epochs=3)
+    resumed, batches = make()
+    fit(resumed, batches, epochs=2)
+    fit(resumed, make()[1], initial_epoch=2, epochs=3)
+    for a, b in zip(resumed.get_weights(), whole.get_weights()):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    # Another call of fit counts from 0 again, but goes on to other batches.
+    again, batches = make()
+    for _ in range(3):
+        fit(again, batches)
+    for a, b in zip(again.get_weights(), whole.get_weights()):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 

@@ -162,6 +162,18 @@ def test_encode_on_host_equals_graph(tokenizer):
     assert [row.tolist() for row in tokenizer.encode(texts)] == tokenizer.tokenize(texts).to_list()
 
 
+@pytest.mark.parametrize(
+    "text, normal",
+    [("ﬁne ① Ａ", "fine 1 A"), ("u\u0308ber", "über"), ("a\u00a0b\u3000 c", "a b c")],
+)
+def test_unicode_is_normalised(text, normal):
+    """NFKC: compatibility characters, composed letters, one kind of space."""
+    train = SentencePieceTokenizer.train
+    tokenizer = train(["fine 1 A über a b c"] * 3, vocabulary_size=17)
+    ids = tokenizer.tokenize([text, normal]).to_list()
+    assert ids[0] == ids[1] and tokenizer.unknown_token_id not in ids[0]
+
+
 def test_sampling_varies_but_spells_the_same(sampling_tokenizer):
     texts = make_sentences(40, seed=5)
     best = sampling_tokenizer.tokenize(texts).to_list()

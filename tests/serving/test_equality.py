@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import keras_s2s
 from keras_s2s.decoding import Beam
-from tests.serving.conftest import SAMPLERS, TEXTS
+from tests.layers.helpers import randomize
+from tests.serving.conftest import SAMPLERS, TEXTS, corpus, in_new_process
 
 ROOT = Path(__file__).parents[2]
 RELOAD = """
@@ -59,6 +61,52 @@ def test_texts_before_saving_after_and_served_are_the_same(sampler, generated, r
         found = served[sampler, signature, "all"]
         assert decoded(found["text"]) == texts
         np.testing.assert_allclose(found["score"], scores, rtol=1e-4, atol=1e-4)
+
+
+def other_models():
+    """Models that share little with the one above, with random weights."""
+    sources, targets = corpus(100)
+    train = keras_s2s.preprocessing.SentencePieceTokenizer.train
+    pair = keras_s2s.preprocessing.TextPairPreprocessor
+    layers, translator = keras_s2s.layers, keras_s2s.models.Translator
+    two = translator(
+        layers.RNNEncoder(6, "lstm", num_layers=2, residual=True, vocabulary_size=24),
+        layers.RNNDecoder(
+            22, 6, cell="lstm", num_layers=2, attention="luong", input_feeding=True, bridge="zero"
+        ),
+        pair(train(sources, 24), train(targets, 22), target_length=12),
+    )
+    one = translator(
+        layers.RNNEncoder(6, "rnn", bidirectional=False, vocabulary_size=34),
+        layers.RNNDecoder(34, 6, cell="rnn", attention=layers.LuongAttention("dot")),
+        pair(train(sources + targets, 34), target_length=12),
+        share_embedding=True,
+    )
+    for seed, model in enumerate((two, one)):
+        randomize(model, scale=1.5, seed=seed)
+    return [two, one]
+
+
+def test_other_models_are_served_the_same(tmp_path, tmp_path_factory):
+    models = other_models()
+    options = {"sampler": SAMPLERS["beam"], "return_scores": True, "return_attention": True}
+    texts = TEXTS[:4]
+    expected = [model.generate(texts, **options) for model in models]
+    for i, model in enumerate(models):
+        model.export(tmp_path / str(i), sampler=SAMPLERS["beam"])
+    requests = [(tmp_path / str(i), "align", {"text": texts}) for i in range(len(models))]
+    served = in_new_process(requests, tmp_path_factory)
+    for found, (right, scores, alignments) in zip(served, expected, strict=True):
+        assert any(right)
+        assert decoded(found["text"]) == right
+        np.testing.assert_allclose(found["score"], scores, rtol=1e-4, atol=1e-4)
+        for i, alignment in enumerate(alignments):
+            for side in ("source_tokens", "target_tokens"):
+                pieces = getattr(alignment, side)
+                assert decoded(found[side][i])[: len(pieces)] == pieces
+            target, source = alignment.weights.shape
+            weights = found["attention"][i, :target, :source]
+            np.testing.assert_allclose(weights, alignment.weights, atol=1e-5)
 
 
 def test_nbest_of_a_beam_is_the_whole_beam(model, generated, served):

@@ -1,3 +1,4 @@
+import keras
 import pytest
 import tensorflow as tf
 import tensorflow_text  # noqa: F401 (registers the operations of SentencePiece)
@@ -8,11 +9,35 @@ from keras_s2s.serving import ALLOWED_OPS
 from tests.serving.conftest import build
 
 
-class PythonEncoder(keras_s2s.layers.RNNEncoder):
-    def call(self, inputs, mask=None, training=False):
-        memory = super().call(inputs, mask, training)
-        values = tf.py_function(lambda x: x, [memory["values"]], self.compute_dtype)
-        return {**memory, "values": tf.ensure_shape(values, memory["values"].shape)}
+def python(values):
+    return tf.py_function(lambda x: x, [values], values.dtype)
+
+
+def xla(values):
+    return keras.ops.slice_update(values, (0, 0, 0), values[:1, :1])
+
+
+def cudnn(values):
+    units = values.shape[-1]
+    state = tf.zeros([1, tf.shape(values)[0], units])
+    return tf.raw_ops.CudnnRNNV3(
+        input=tf.transpose(values, (1, 0, 2)),
+        input_h=state,
+        input_c=state,
+        params=tf.zeros([8 * units * (units + 1)]),
+        sequence_lengths=tf.fill([tf.shape(values)[0]], tf.shape(values)[1]),
+        time_major=True,
+    ).output
+
+
+def make_encoder(operation):
+    class Encoder(keras_s2s.layers.RNNEncoder):
+        def call(self, inputs, mask=None, training=False):
+            memory = super().call(inputs, mask, training)
+            values = tf.ensure_shape(operation(memory["values"]), memory["values"].shape)
+            return {**memory, "values": values}
+
+    return Encoder
 
 
 def test_ops_of_an_export(exported):
@@ -27,9 +52,17 @@ def test_ops_without_saved_model(tmp_path):
         keras_s2s.serving.ops(tmp_path)
 
 
-def test_refused_operations(tmp_path):
-    model = build(encoder=PythonEncoder)
-    with pytest.raises(ValueError, match="`EagerPyFunc` is Python code.*EagerPyFunc'"):
+@pytest.mark.parametrize(
+    "operation, message",
+    [
+        (python, "`EagerPyFunc` is Python code.*EagerPyFunc'"),
+        (xla, "`XlaDynamicUpdateSlice` needs a server with XLA"),
+        (cudnn, "`CudnnRNNV3` runs on NVIDIA GPUs only"),
+    ],
+)
+def test_refused_operations(operation, message, tmp_path):
+    model = build(encoder=make_encoder(operation))
+    with pytest.raises(ValueError, match=message):
         model.export(tmp_path / "1")
     assert not list(tmp_path.iterdir())
 

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_s2s
-from keras_s2s.decoding import Beam, Random
+from keras_s2s.decoding import Beam, Greedy, Random
 from keras_s2s.serving import signatures
 from tests.serving.conftest import build, corpus
 
@@ -17,6 +17,8 @@ FLOAT, INT, STRING = tf.float32, tf.int32, tf.string
 
 @pytest.fixture(scope="module")
 def untrained():
+    """Leave its weights alone."""
+    keras.utils.set_random_seed(1)
     return build()
 
 
@@ -66,13 +68,14 @@ def test_others_may_read_the_folder(exported, tmp_path):
     assert exported["greedy"].stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_an_export_after_training_has_the_new_weights(untrained, tmp_path):
-    untrained.export(tmp_path / "1")
+def test_an_export_after_training_has_the_new_weights(tmp_path):
+    model = build()
+    model.export(tmp_path / "1")
     before = ask(tmp_path / "1")
-    untrained.fit(*corpus(32), verbose=0)
-    untrained.export(tmp_path / "2")
+    model.fit(*corpus(32), verbose=0)
+    model.export(tmp_path / "2")
     after = ask(tmp_path / "2")
-    text, score = untrained.generate(["eins zwei"], return_scores=True)
+    text, score = model.generate(["eins zwei"], return_scores=True)
     assert [after["text"][0].decode()] == text
     np.testing.assert_allclose(after["score"], score, rtol=1e-4)
     assert abs(before["score"] - after["score"]) > 1e-2
@@ -100,10 +103,19 @@ def test_a_session_runs_it_too(exported):  # as TensorFlow Serving does
 
 
 def test_max_length(untrained, tmp_path):
-    untrained.export(tmp_path / "1", max_length=2)
+    untrained.export(tmp_path / "1", sampler=Greedy(min_length=1), max_length=2)
     tokens = tf.saved_model.load(str(tmp_path / "1")).signatures["tokens"]
     found = tokens(token_ids=tf.constant([[5, 6, 7, 8, 3]]))
     assert found["length"].numpy() == found["token_ids"].shape[1] == 2
+
+
+def test_rows_of_padding_alone_and_of_no_width(exported):
+    tokens = tf.saved_model.load(str(exported["beam"])).signatures["tokens"]
+    for ids in (np.zeros((2, 3), "int32"), np.zeros((2, 0), "int32")):
+        found = tokens(token_ids=tf.constant(ids))
+        # As an empty text: just an end.
+        np.testing.assert_array_equal(found["token_ids"], [[3], [3]])
+        assert np.isfinite(found["score"]).all()
 
 
 def test_mixed_precision(tmp_path):

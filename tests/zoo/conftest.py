@@ -3,7 +3,6 @@ import copy
 import pytest
 
 from keras_s2s import zoo
-from keras_s2s.zoo import folders
 
 CARD = {
     "title": "Tiny: German to English",
@@ -29,15 +28,6 @@ CARD = {
 @pytest.fixture
 def card():
     return copy.deepcopy(CARD)
-
-
-@pytest.fixture
-def shipped(tmp_path, monkeypatch):
-    """An empty folder which stands in for the shipped presets."""
-    root = tmp_path / "shipped"
-    root.mkdir()
-    monkeypatch.setattr(folders, "root", lambda: root)
-    return root
 
 
 @pytest.fixture

@@ -80,6 +80,16 @@ def test_verify_names_the_sentence_that_differs(shipped_preset):
         assert part in str(error.value)
 
 
+def test_verify_takes_the_best_of_several(preset, tmp_path):
+    folder = tmp_path / "several"
+    beam = keras_s2s.decoding.Beam(num_beams=3, num_return_sequences=3)
+    model = zoo.load(preset, sampler=beam)
+    model.save_to_preset(folder)
+    card = zoo.card(preset)
+    zoo.write_card(folder, card)
+    assert len(zoo.verify(folder)["examples"]) == 3
+
+
 def change(path):
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

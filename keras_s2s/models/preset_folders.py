@@ -10,7 +10,7 @@ ALIASES = {"translation": "translation_de_en"}
 
 def root():
     """Returns the folder of the shipped presets: in the installed package or the checkout."""
-    installed = Path(__file__).parent / "presets"
+    installed = Path(__file__).parents[1] / "zoo" / "presets"
     return installed if installed.is_dir() else Path(__file__).parents[2] / "zoo"
 
 
