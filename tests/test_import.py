@@ -12,10 +12,10 @@ ROOT = Path(__file__).parents[1]
 ABSTRACT = [keras_s2s.layers.Attention, keras_s2s.decoding.Sampler]
 
 
-def run(code, *arguments, **environment):
+def run(code, *arguments, warnings="error", **environment):
     """Runs Python code in a new process and returns what it printed."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
-    command = [sys.executable, "-W", "error", "-c", code, *arguments]
+    command = [sys.executable, "-W", warnings, "-c", code, *arguments]
     result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
@@ -61,7 +61,9 @@ results = [m.generate(source, max_length=6, sampler="beam")["log_probs"] for m i
 np.testing.assert_allclose(*results, atol=1e-5)
 print(results[0].shape)
 """
-    assert run(code, str(tmp_path / "preset"), KERAS_BACKEND="jax") == "(2, 1)"
+    # Keras itself warns when it saves an optimizer.
+    found = run(code, str(tmp_path / "preset"), warnings="default", KERAS_BACKEND="jax")
+    assert found == "(2, 1)"
 
 
 def test_public_rooms():

@@ -179,7 +179,8 @@ def main():
     )
     arguments.output.mkdir(parents=True, exist_ok=True)
     last = KeepLast(arguments.output / "last", training.average_last)
-    log = arguments.output / "log.csv"
+    log, backup = arguments.output / "log.csv", arguments.output / "backup"
+    interrupted = backup.exists() and any(backup.iterdir())
     model.fit(
         batches["train"],
         epochs=training.epochs,
@@ -188,9 +189,9 @@ def main():
         verbose=arguments.verbose,
         callbacks=[
             GreedyBleu(*(lines[:500] for lines in split["valid"])),
-            keras.callbacks.CSVLogger(log, append=log.exists()),
+            keras.callbacks.CSVLogger(log, append=interrupted),
             last,
-            keras.callbacks.BackupAndRestore(arguments.output / "backup", double_checkpoint=True),
+            keras.callbacks.BackupAndRestore(backup, double_checkpoint=True),
         ],
     )
     model.set_weights(last.average())

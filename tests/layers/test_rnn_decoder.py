@@ -119,7 +119,7 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
 
 
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
-@pytest.mark.parametrize("wiring, cell", itertools.product(WIRINGS, CELLS))
+@pytest.mark.parametrize("wiring, cell", [*itertools.product(WIRINGS, CELLS)])
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.
     given = wiring not in REPRESENTATIVES and cell == "gru"

@@ -5,6 +5,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import keras
@@ -23,7 +24,7 @@ train = ["train.tsv"]
 valid = ["valid.tsv"]
 tests = { numbers = ["valid.tsv"] }
 [tokenizer]
-vocabulary_size = 32
+vocabulary_size = 28
 sample_alpha = 0.5
 [model]
 embedding_dim = 8
@@ -48,10 +49,15 @@ examples = ["eins", "zwei drei"]
 """
 
 
-def tool(name, *arguments):
-    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
+ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def command(name, *arguments):
+    return [sys.executable, str(ROOT / "tools" / f"{name}.py"), *map(str, arguments)]
+
+
+def tool(*arguments):
+    return subprocess.run(command(*arguments), env=ENVIRONMENT, capture_output=True, text=True)
 
 
 @pytest.fixture
@@ -68,14 +74,21 @@ def data(tmp_path):
 @pytest.mark.slow
 def test_train_then_evaluate(data):
     run = data / "run"
-    # Interrupted by being told so, then gone on with: two epochs in all.
-    for epochs in (1, 2):
-        change = f"training.epochs={epochs}"
-        done = tool("train", data / "recipe.toml", "--data", data, "--output", run, "--set", change)
-        assert done.returncode == 0, done.stderr
+    change = "training.epochs=6"
+    train = ["train", data / "recipe.toml", "--data", data, "--output", run, "--set", change]
+    killed = subprocess.Popen(command(*train), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not (run / "backup" / "training_metadata.json").exists():
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    killed.kill()
+    killed.wait()
+    done = tool(*train)
+    assert done.returncode == 0, done.stderr
+    assert "Epoch 6/6" in done.stdout and "Epoch 1/6" not in done.stdout
     epochs = [line.split(",")[0] for line in (run / "log.csv").read_text().splitlines()[1:]]
-    assert epochs == ["0", "1"]
-    assert (run / "preset" / "recipe.toml").read_text().startswith("# --set training.epochs=2\n")
+    assert sorted(set(epochs)) == ["0", "1", "2", "3", "4", "5"]
+    assert (run / "preset" / "recipe.toml").read_text().startswith(f"# --set {change}\n")
 
     preset = run / "preset"
     done = tool("evaluate", preset, "--data", data, "--write-card")
