@@ -23,16 +23,21 @@ def tensors(structure):
 
 
 def run(function, *arguments):
-    """`function` of nested arrays, as nested arrays. JAX compiles it, which is its faster way."""
+    """`function` of nested arrays, as nested arrays."""
+    return numpy(compiled(function)(*tensors(arguments)))
+
+
+def compiled(function):
+    """`function` of nested tensors, compiled by JAX, whose faster way that is; no gradients."""
     if BACKEND == "jax":
         import jax
 
-        function = jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
-    elif BACKEND == "torch":
+        return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
+    if BACKEND == "torch":
         import torch
 
-        function = torch.no_grad()(function)
-    return numpy(function(*tensors(arguments)))
+        return torch.no_grad()(function)
+    return function
 
 
 def gradients(function, variables):

@@ -349,12 +349,10 @@ def train(strategy, **options):
 
 
 one = tf.distribute.get_strategy()
-first, second = train(one), train(one)
+first, second = (train(one, steps_per_execution=3) for _ in range(2))
 for a, b in zip(first.get_weights(), second.get_weights()):
     np.testing.assert_array_equal(a, b)
 assert first.generate(SOURCES) == second.generate(SOURCES)
-train(one, steps_per_execution=3)
-train(one, run_eagerly=True)
 train(tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]))
 """
 
