@@ -32,23 +32,29 @@ def evaluate(model, recipe, data, sampler):
         start = time.perf_counter()
         hypotheses = model.generate(sources, sampler=sampler)
         seconds = time.perf_counter() - start
-        for kind in METRICS:
-            metric = kind(references=[references])
-            score = metric.corpus_score(hypotheses, None, n_bootstrap=1000)
-            found.append(
-                {
-                    "name": kind.__name__.replace("CHRF", "chrF"),
-                    "value": round(score.score, 2),
-                    "spread": round(float(score._ci), 2),
-                    "dataset": name,
-                    "signature": str(metric.get_signature()),
-                }
-            )
         print(f"{name}: {len(sources):,} sentences in {seconds:.1f} s, {describe(sampler)}")
-        for metric in found[-len(METRICS) :]:
-            print("  {name} {value} ± {spread}  {signature}".format(**metric))
+        found += score(name, hypotheses, references)
         for triple in list(zip(sources, references, hypotheses))[:3]:
             print("  source    {}\n  reference {}\n  output    {}".format(*triple))
+    return found
+
+
+def score(dataset, hypotheses, references):
+    """Prints and returns the metrics of one test set, as cards hold them."""
+    found = []
+    for kind in METRICS:
+        metric = kind(references=[references])
+        result = metric.corpus_score(hypotheses, None, n_bootstrap=1000)
+        found.append(
+            {
+                "name": kind.__name__.replace("CHRF", "chrF"),
+                "value": round(result.score, 2),
+                "spread": round(float(result._ci), 2),
+                "dataset": dataset,
+                "signature": str(metric.get_signature()),
+            }
+        )
+        print("  {name} {value} ± {spread}  {signature}".format(**found[-1]))
     return found
 
 

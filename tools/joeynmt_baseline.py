@@ -19,9 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-import sacrebleu
-
 import keras_s2s
+from evaluate import score
 from recipe import RecipeError, check_files, read, read_pairs
 
 
@@ -206,9 +205,8 @@ def main():
         run(arguments.python, "test", path, "--output-path", folder / f"{test}.out")
         hypotheses = (folder / f"{test}.out.test").read_text(encoding="utf-8").split("\n")[:-1]
         references = (folder / f"{test}.trg").read_text(encoding="utf-8").split("\n")[:-1]
-        for metric in (sacrebleu.BLEU(), sacrebleu.CHRF()):
-            score = metric.corpus_score(hypotheses, [references])
-            print(f"{test}: {score}  {metric.get_signature()}")
+        print(f"{test}: {len(references):,} sentences")
+        score(test, hypotheses, references)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """Recipes: checked before anything is read, and those that ship are what the presets are."""
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tools"))
-import recipe as recipes  # noqa: E402
+import recipe as recipes
 
+ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(ROOT.glob("zoo/*/recipe.toml"))
 
 

@@ -11,6 +11,8 @@ import keras
 import numpy as np
 import pytest
 
+import evaluate
+import train
 from keras_s2s import zoo
 
 ROOT = Path(__file__).parents[2]
@@ -74,15 +76,15 @@ def data(tmp_path):
 def test_train_then_evaluate(data):
     run = data / "run"
     change = "training.epochs=6"
-    train = ["train", data / "recipe.toml", "--data", data, "--output", run, "--set", change]
-    killed = subprocess.Popen(command(*train), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+    arguments = ["train", data / "recipe.toml", "--data", data, "--output", run, "--set", change]
+    killed = subprocess.Popen(command(*arguments), env=ENVIRONMENT, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not (run / "backup" / "training_metadata.json").exists():
         assert killed.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     killed.kill()
     killed.wait()
-    done = tool(*train)
+    done = tool(*arguments)
     assert done.returncode == 0, done.stderr
     assert "Epoch 6/6" in done.stdout and "Epoch 1/6" not in done.stdout
     epochs = [line.split(",")[0] for line in (run / "log.csv").read_text().splitlines()[1:]]
@@ -99,9 +101,6 @@ def test_train_then_evaluate(data):
 
 
 def test_figures_that_the_card_does_not_hold():
-    sys.path.insert(0, str(ROOT / "tools"))
-    import evaluate
-
     card = [{"dataset": "numbers", "name": "BLEU", "value": 40.0}]
     evaluate.check(card, [{**card[0], "value": 40.05}])
     for metrics, message in (
@@ -113,9 +112,6 @@ def test_figures_that_the_card_does_not_hold():
 
 
 def test_weights_of_an_earlier_run_are_not_averaged(tmp_path):
-    sys.path.insert(0, str(ROOT / "tools"))
-    import train
-
     keep = train.KeepLast(tmp_path, 2)
     keep.set_model(keras.Sequential([keras.layers.Dense(1, use_bias=False)]))
     keep.model.build((None, 1))
