@@ -69,7 +69,7 @@ def _check_model(model):
 def _without_cudnn(model):
     """Lets Keras's recurrent layers be traced for CPUs on a machine with a GPU.
 
-    cuDNN is chosen when a function is traced, and no server without a GPU runs what was traced.
+    cuDNN is chosen when a function is traced, and a server without a GPU could not run it.
     """
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
     before = [layer.use_cudnn for layer in layers]

@@ -284,7 +284,6 @@ def counted(monkeypatch, owner, name):
     return calls
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="what JAX traces is not called again")
 @representatives
 def test_what_no_step_changes_is_computed_once(wiring, monkeypatch):
     decoder, memory = make(wiring)
