@@ -1,0 +1,260 @@
+"""What is measured. A case prepares once, then each call of `window` measures once."""
+
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+
+import keras_s2s
+from benchmarks import corpus, flops
+
+#: What every output is forced to have, so that all decode equally much.
+FORCED_LENGTH = 16
+BATCH = 64
+#: Source and target positions of about 64 pairs of Multi30k.
+TOKENS_PER_BATCH = 1920
+
+
+def build(cell="gru", attention="bahdanau", order=None, input_feeding=False, dtype=None):
+    """Configuration M: as large as what the peers are measured with."""
+    size = corpus.VOCABULARY_SIZE
+    encoder = keras_s2s.layers.RNNEncoder(
+        512, cell=cell, vocabulary_size=size, embedding_dim=256, dropout=0.3, dtype=dtype
+    )
+    decoder = keras_s2s.layers.RNNDecoder(
+        size,
+        512,
+        embedding_dim=256,
+        cell=cell,
+        attention=attention,
+        order=order,
+        input_feeding=input_feeding,
+        dropout=0.3,
+        tie_embeddings=False,
+        dtype=dtype,
+    )
+    return encoder, decoder
+
+
+class Case:
+    """One thing to measure."""
+
+    def prepare(self, workspace):
+        """What comes before the first window, and does not count."""
+
+    def window(self):
+        """A dict of what one window gave, at least `"seconds"`."""
+        raise NotImplementedError
+
+
+class Gemm(Case):
+    """The rate of the machine: float32 products of square matrices, in TensorFlow."""
+
+    SIZE, REPEATS = 2048, 12
+
+    def __init__(self, dtype="float32"):
+        self.dtype = dtype
+
+    def prepare(self, workspace):
+        import tensorflow as tf
+
+        matrix = tf.cast(tf.random.normal((self.SIZE, self.SIZE)), self.dtype)
+        self.run = tf.function(lambda: tf.linalg.matmul(matrix, matrix))
+        self.window()
+
+    def window(self):
+        times = []
+        for _ in range(self.REPEATS):
+            start = time.perf_counter()
+            self.run()
+            times.append(time.perf_counter() - start)
+        return {"seconds": float(np.median(times)), "flops": 2 * self.SIZE**3}
+
+
+class Train(Case):
+    """Training: batches of Multi30k's lengths through `fit`, with its metrics and its input."""
+
+    BATCHES = 24
+
+    def __init__(self, **model):
+        self.model_options = model
+
+    def prepare(self, workspace):
+        preprocessor, sentences = corpus.read(workspace)
+        keras.utils.set_random_seed(1)
+        self.model = keras_s2s.models.Seq2Seq(*build(**self.model_options))
+        self.model.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
+        batches = keras_s2s.data.BucketedBatches.from_text(
+            preprocessor,
+            sentences["sources"],
+            sentences["targets"],
+            tokens_per_batch=TOKENS_PER_BATCH,
+        )
+        self.batches = _Some(batches, self.BATCHES)
+        self.traces = _Calls(self.model, "compute_loss")
+        self.window()
+        pairs = [_lengths(batch) for batch in self.batches]
+        self.tokens = int(sum(targets.sum() for _, targets in pairs))
+        self.flops = sum(flops.training(self.model, *lengths) for lengths in pairs)
+        self.padding = batches.padding_share
+
+    def window(self):
+        start = time.perf_counter()
+        self.model.fit(self.batches, shuffle=False, verbose=0)
+        seconds = time.perf_counter() - start
+        if not hasattr(self, "tokens"):
+            return None
+        return {
+            "seconds": seconds,
+            "tokens": self.tokens,
+            "flops": self.flops,
+            "traces": self.traces.count,
+            "padding": self.padding,
+        }
+
+
+class Decode(Case):
+    """Decoding of 1,000 sentences, from strings to strings, 16 tokens each."""
+
+    def __init__(self, sampler="greedy", **model):
+        self.sampler, self.model_options = sampler, model
+
+    def prepare(self, workspace):
+        preprocessor, sentences = corpus.read(workspace)
+        keras.utils.set_random_seed(1)
+        self.model = keras_s2s.models.Translator(*build(**self.model_options), preprocessor)
+        self.tests = sentences["tests"]
+        sampler = type(keras_s2s.decoding.get(self.sampler))
+        self.sampler = sampler(min_length=FORCED_LENGTH - 1)
+        self.traces = _Calls(self.model.encoder, "call")
+        self._generate(self.tests[:BATCH])
+        lengths = [len(ids) + 1 for ids in preprocessor.source_tokenizer.encode(self.tests)]
+        targets = np.full(len(lengths), FORCED_LENGTH)
+        self.tokens = int(targets.sum())
+        self.flops = flops.forward(
+            self.model, np.array(lengths), targets, self.sampler.rows_per_example
+        )
+
+    def _generate(self, texts):
+        self.model.generate(texts, max_length=FORCED_LENGTH, sampler=self.sampler, batch_size=BATCH)
+
+    def window(self):
+        start = time.perf_counter()
+        self._generate(self.tests)
+        return {
+            "seconds": time.perf_counter() - start,
+            "tokens": self.tokens,
+            "flops": self.flops,
+            "traces": self.traces.count,
+        }
+
+
+class Latency(Decode):
+    """One sentence at a time, greedily: the median time of one."""
+
+    SENTENCES = 100
+
+    def window(self):
+        times = []
+        for text in self.tests[: self.SENTENCES]:
+            start = time.perf_counter()
+            self._generate([text])
+            times.append(time.perf_counter() - start)
+        return {
+            "seconds": float(np.median(times)),
+            "tokens": FORCED_LENGTH,
+            "flops": self.flops / len(self.tests),
+            "p90": float(np.quantile(times, 0.9)),
+            "traces": self.traces.count,
+        }
+
+
+class NewProcess(Case):
+    """Seconds that a program prints, in a new process each time."""
+
+    def __init__(self, program):
+        self.program = program
+
+    def window(self):
+        result = subprocess.run(
+            [sys.executable, "-c", "import time\n" + self.program],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return {"seconds": float(result.stdout.split()[-1])}
+
+
+_IMPORT = """
+import keras
+start = time.perf_counter()
+import keras_s2s
+print(time.perf_counter() - start)
+"""
+_LOAD = """
+import keras_s2s, tensorflow, tensorflow_text
+start = time.perf_counter()
+keras_s2s.zoo.load("translation")
+print(time.perf_counter() - start)
+"""
+_FIRST = """
+import keras_s2s, tensorflow, tensorflow_text
+start = time.perf_counter()
+keras_s2s.zoo.load("translation").generate("Wo ist der Bahnhof?")
+print(time.perf_counter() - start)
+"""
+
+CASES = {
+    "gemm": Gemm(),
+    "train-gru-bahdanau": Train(),
+    "train-gru-luong": Train(attention="luong"),
+    "train-gru-luong-feeding": Train(attention="luong", input_feeding=True),
+    "train-gru-no-attention": Train(attention=None),
+    "train-lstm-bahdanau": Train(cell="lstm"),
+    "train-rnn-bahdanau": Train(cell="rnn"),
+    "greedy": Decode("greedy"),
+    "beam-5": Decode("beam"),
+    "latency": Latency(),
+    "import": NewProcess(_IMPORT),
+    "load": NewProcess(_LOAD),
+    "load-and-translate": NewProcess(_FIRST),
+}
+
+
+class _Some(keras.utils.PyDataset):
+    """`count` of the batches, evenly spread over their lengths."""
+
+    def __init__(self, batches, count):
+        super().__init__()
+        step = max(len(batches) // count, 1)
+        order = sorted(range(len(batches)), key=lambda i: batches[i][1].shape[1])
+        self.batches = [batches[i] for i in order[step // 2 :: step][:count]]
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __getitem__(self, index):
+        return self.batches[index]
+
+
+class _Calls:
+    """Counts the calls of a method, which graphs make only while they are traced."""
+
+    def __init__(self, owner, name):
+        self.count = 0
+        method = getattr(owner, name)
+
+        def counted(*args, **kwargs):
+            self.count += 1
+            return method(*args, **kwargs)
+
+        setattr(owner, name, counted)
+
+
+def _lengths(batch):
+    inputs, _, weights = batch
+    sources = np.sum(inputs["encoder_token_ids"] != 0, axis=1)
+    targets = np.sum(weights != 0, axis=1).astype("int64")
+    return sources[targets > 0], targets[targets > 0]

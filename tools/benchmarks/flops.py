@@ -1,0 +1,44 @@
+"""Floating-point operations that a model needs: those of its matrix products.
+
+A multiplication and an addition count as two. Element-wise work, the softmax and padding do not
+count, so a share of the machine's rate that comes from these numbers is never flattered.
+"""
+
+import math
+
+
+def forward(model, sources, targets, beams=1):
+    """Operations of a forward pass, or of decoding.
+
+    Args:
+        model: A built `Seq2Seq` of `RNNEncoder` and `RNNDecoder`.
+        sources: Lengths of the sources, in tokens, a NumPy array.
+        targets: Lengths of the targets.
+        beams: How many rows of the decoder there are for each source.
+    """
+    encoder, decoder = model.encoder, model.decoder
+    per_target = _matrices(*decoder.rnn_layers, decoder.readout)
+    per_target += 2 * decoder.vocabulary_size * decoder.embedding_dim
+    per_source = _matrices(*encoder.rnn_layers)
+    per_pair = 0
+    if decoder.attention is not None:
+        memory = 2 * encoder.output_dim
+        # Its keys are of the source; what else it multiplies is of the target.
+        keys = _matrices(*(k for k in [getattr(decoder.attention, "key_projection", None)] if k))
+        per_source += keys
+        per_target += _matrices(decoder.attention) - keys
+        # A score and a share of the context, for each position of the source.
+        per_pair = 2 * decoder.units + memory
+    total = per_source * sources.sum() + _matrices(decoder.bridge) * len(sources)
+    return total + beams * (per_target * targets.sum() + per_pair * (sources * targets).sum())
+
+
+def training(model, sources, targets):
+    """Operations of a training step: each product has two more in the backward pass."""
+    return 3 * forward(model, sources, targets)
+
+
+def _matrices(*layers):
+    shapes = [v.shape for layer in layers for v in layer.variables if len(v.shape) == 2]
+    # A bias of two rows is Keras's GRU's.
+    return sum(2 * math.prod(shape) for shape in shapes if shape[0] > 2)

@@ -1,0 +1,90 @@
+"""Workers seen from outside, and the programs of peers."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+TOOLS = Path(__file__).parent.parent
+
+
+class WorkerError(RuntimeError):
+    """A case failed; the message ends with what its process last said."""
+
+
+class Worker:
+    """A running case.
+
+    Args:
+        case: A key of `benchmarks.cases.CASES`.
+        workspace: The folder that `benchmarks.corpus.prepare` wrote.
+    """
+
+    def __init__(self, case, workspace):
+        self.case = case
+        path = os.pathsep.join([str(TOOLS), str(TOOLS.parent)])
+        self._errors = tempfile.TemporaryFile("w+")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.worker", case, str(workspace)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        self._read()
+
+    def measure(self):
+        """One window: a dict."""
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def _read(self):
+        line = self._process.stdout.readline()
+        if not line:
+            self._process.wait()
+            self._errors.seek(0)
+            raise WorkerError(f"{self.case} failed:\n{self._errors.read()[-2000:]}")
+        return json.loads(line)
+
+    def stop(self):
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
+        self._errors.close()
+
+
+_RESULT = re.compile(r"^RESULT (.*?): (?:train )?median ([\d.]+) (s|tgt tok/s)", re.MULTILINE)
+_LATENCY = re.compile(r"^RESULT (.*?): batch-1 latency median ([\d.]+) ms", re.MULTILINE)
+
+
+def run_peer(folder, name):
+    """Runs a peer's script, which prints lines that begin with RESULT.
+
+    Args:
+        folder: That of the peers' `run.sh`.
+        name: What `run.sh` calls the peer.
+
+    Returns:
+        Dict from what the peer calls a measurement to a dict of `"seconds"` or of
+        `"tokens_per_second"`.
+    """
+    done = subprocess.run(
+        ["bash", str(Path(folder) / "run.sh"), name],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    found = {}
+    for title, value, unit in _RESULT.findall(done.stdout):
+        key = "seconds" if unit == "s" else "tokens_per_second"
+        found[title] = {key: float(value)}
+    for title, value in _LATENCY.findall(done.stdout):
+        found[f"{title} latency"] = {"seconds": float(value) / 1000}
+    if not found:
+        raise WorkerError(f"The peer {name!r} gave no result:\n{done.stdout[-2000:]}")
+    return found

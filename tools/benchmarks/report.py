@@ -1,0 +1,100 @@
+"""Medians, ratios and tables of what was measured."""
+
+import platform
+from pathlib import Path
+from statistics import median
+
+import keras
+from rich.console import Console
+from rich.table import Table
+
+
+def summarize(rounds):
+    """From `{case: [window, ...]}`, in the order of the rounds, to `{case: figures}`.
+
+    A share of the machine's rate is that of the product measured in the same round.
+    """
+    gemm = [window["flops"] / window["seconds"] for window in rounds.get("gemm", [])]
+    return {case: _figures(windows, gemm) for case, windows in rounds.items()}
+
+
+def _figures(windows, gemm):
+    seconds = [window["seconds"] for window in windows if "seconds" in window]
+    figures = {}
+    if seconds:
+        figures = {"seconds": median(seconds), "spread": max(seconds) / min(seconds) - 1}
+    rates = [w["tokens"] / w["seconds"] for w in windows if "tokens" in w]
+    rates += [w["tokens_per_second"] for w in windows if "tokens_per_second" in w]
+    if rates:
+        figures["tokens_per_second"] = median(rates)
+        figures.setdefault("spread", max(rates) / min(rates) - 1)
+    work = [w["flops"] / w["seconds"] for w in windows if "flops" in w]
+    if work:
+        figures["gflops_per_second"] = median(work) / 1e9
+        if gemm:
+            figures["share_of_gemm"] = median(w / g for w, g in zip(work, gemm))
+    for key in ("peak_mib", "traces", "padding"):
+        if key in windows[-1]:
+            figures[key] = windows[-1][key]
+    return figures
+
+
+def machine():
+    """What ran, in words."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [x for x in info.read_text().splitlines() if x.startswith("model name")]
+        cpu = f"{names[0].split(':')[1].strip()} x {len(names)}" if names else cpu
+    return {
+        "cpu": cpu,
+        "python": platform.python_version(),
+        "keras": keras.__version__,
+        "backend": keras.backend.backend(),
+    }
+
+
+_COLUMNS = {
+    "seconds": "{:.3g}",
+    "tokens_per_second": "{:,.0f}",
+    "gflops_per_second": "{:.0f}",
+    "share_of_gemm": "{:.0%}",
+    "spread": "{:.0%}",
+    "peak_mib": "{:,}",
+    "traces": "{}",
+    "padding": "{:.0%}",
+}
+
+
+def show(results):
+    """Prints the table of `summarize`'s figures, of our own cases and of peers."""
+    columns = [c for c in _COLUMNS if any(c in row for row in results.values())]
+    table = Table("case", *(c.replace("_", " ") for c in columns))
+    for case, row in results.items():
+        table.add_row(case, *(_COLUMNS[c].format(row[c]) if c in row else "" for c in columns))
+    _console().print(table)
+
+
+def compare(before, after):
+    """Prints how many times as fast `after` is, for each case that both have.
+
+    The ratio of shares of the machine's rate is next to it: it stays where only the machine was
+    faster.
+    """
+    table = Table("case", "before, s", "after, s", "times as fast", "by share of GEMM")
+    for case, row in after.items():
+        old = before.get(case, {})
+        if "seconds" not in row or "seconds" not in old:
+            continue
+        share = ""
+        if "share_of_gemm" in row and "share_of_gemm" in old:
+            share = f"{row['share_of_gemm'] / old['share_of_gemm']:.2f}"
+        values = old["seconds"], row["seconds"], old["seconds"] / row["seconds"]
+        table.add_row(case, *(f"{v:.3g}" for v in values[:2]), f"{values[2]:.2f}", share)
+    _console().print(table)
+
+
+def _console():
+    # Piped output must not be cut to the 80 columns that rich then takes.
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
