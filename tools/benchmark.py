@@ -25,7 +25,8 @@ def measure(cases, rounds, data, peers=None, names=()):
     """All cases, interleaved: `{case: [window, ...]}`, one window for each round."""
     found = {}
     with tempfile.TemporaryDirectory() as workspace:
-        corpus.prepare(Path(workspace), data)
+        if any(CASES[case].needs_corpus for case in cases):
+            corpus.prepare(Path(workspace), data)
         workers = []
         try:
             for case in cases:

@@ -41,6 +41,9 @@ def build(cell="gru", attention="bahdanau", order=None, input_feeding=False, dty
 class Case:
     """One thing to measure."""
 
+    #: Whether it needs the sentences of the workspace.
+    needs_corpus = False
+
     def prepare(self, workspace):
         """What comes before the first window, and does not count."""
 
@@ -77,6 +80,7 @@ class Train(Case):
     """Training: batches of Multi30k's lengths through `fit`, with its metrics and its input."""
 
     BATCHES = 24
+    needs_corpus = True
 
     def __init__(self, **model):
         self.model_options = model
@@ -117,6 +121,8 @@ class Train(Case):
 
 class Decode(Case):
     """Decoding of 1,000 sentences, from strings to strings, 16 tokens each."""
+
+    needs_corpus = True
 
     def __init__(self, sampler="greedy", **model):
         self.sampler, self.model_options = sampler, model

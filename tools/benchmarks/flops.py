@@ -30,7 +30,8 @@ def forward(model, sources, targets, beams=1):
         # A score and a share of the context, for each position of the source.
         per_pair = 2 * decoder.units + memory
     total = per_source * sources.sum() + _matrices(decoder.bridge) * len(sources)
-    return total + beams * (per_target * targets.sum() + per_pair * (sources * targets).sum())
+    total += beams * (per_target * targets.sum() + per_pair * (sources * targets).sum())
+    return int(total)
 
 
 def training(model, sources, targets):

@@ -1,0 +1,137 @@
+import json
+import sys
+
+import numpy as np
+import pytest
+
+import benchmark
+import keras_s2s
+from benchmarks import flops, report
+from benchmarks.processes import run_peer
+
+
+def model(**decoder):
+    """A source vocabulary of 50, embeddings of 6, states of 4 and 5."""
+    built = keras_s2s.models.Seq2Seq(
+        keras_s2s.layers.RNNEncoder(4, vocabulary_size=50, embedding_dim=6),
+        keras_s2s.layers.RNNDecoder(30, 5, embedding_dim=7, **decoder),
+    )
+    built({"encoder_token_ids": np.ones((1, 2)), "decoder_token_ids": np.ones((1, 3))})
+    return built
+
+
+def products(source, target, order, cell):
+    """Sizes `(rows, inner, columns)` of all matrix products of one pair, written down by hand."""
+    gates = {"gru": 3, "lstm": 4, "rnn": 1}[cell]
+    encoder = [(source, 6, 12), (source, 4, 12)] * 2 + [(1, 8, 5 * (2 if cell == "lstm" else 1))]
+    into_cell = 7 + 8 if order == "bahdanau" else 7
+    into_readout = 5 + 8 + 7 if order == "bahdanau" else 5 + 8
+    decoder = [
+        (target, into_cell, 5 * gates),
+        (target, 5, 5 * gates),
+        (target, into_readout, 7),
+        (target, 7, 30),
+        (target, source, 8),
+        (target, 5, source),
+        (source, 8, 5),
+    ]
+    if order == "bahdanau":
+        decoder.append((target, 5, 5))
+    return encoder, decoder
+
+
+@pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
+@pytest.mark.parametrize("attention", ["bahdanau", "luong"])
+def test_operations_are_those_of_the_products(attention, cell):
+    pairs = [(3, 4), (7, 2)]
+    expected = sum(
+        2 * a * b * c
+        for pair in pairs
+        for part in products(*pair, attention, cell)
+        for a, b, c in part
+    )
+    lengths = np.array(pairs).T
+    built = model(attention=attention, cell=cell)
+    assert flops.forward(built, *lengths) == expected
+    assert flops.training(built, *lengths) == 3 * expected
+
+
+def test_beams_repeat_what_is_of_the_target():
+    sources, targets = np.array([4]), np.array([6])
+    once, twice, thrice = (flops.forward(model(), sources, targets, n) for n in (1, 2, 3))
+    assert 0 < twice - once == thrice - twice < once
+
+
+def test_summary():
+    rounds = {
+        "gemm": [{"seconds": 1.0, "flops": 1e11}, {"seconds": 2.0, "flops": 1e11}],
+        "greedy": [
+            {"seconds": 4.0, "tokens": 100, "flops": 2e11, "peak_mib": 7},
+            {"seconds": 8.0, "tokens": 100, "flops": 2e11, "peak_mib": 9},
+        ],
+        "a peer": [{"tokens_per_second": 30.0}, {"tokens_per_second": 60.0}],
+    }
+    found = report.summarize(rounds)
+    # The machine was half as fast in the second round, and the case too.
+    assert found["greedy"]["share_of_gemm"] == pytest.approx(0.5)
+    assert found["greedy"]["seconds"] == 6
+    assert found["greedy"]["spread"] == pytest.approx(1)
+    assert found["greedy"]["tokens_per_second"] == pytest.approx(18.75)
+    assert found["greedy"]["peak_mib"] == 9
+    assert found["a peer"] == {"tokens_per_second": 45, "spread": 1}
+
+
+@pytest.fixture
+def run(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
+        benchmark.main()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_comparison(run, tmp_path):
+    for name, seconds in (("before", 3.0), ("after", 2.0)):
+        results = {"greedy": {"seconds": seconds}, name: {"seconds": 1.0}}
+        (tmp_path / name).write_text(json.dumps({"results": results}))
+    output = run("--compare", tmp_path / "before", tmp_path / "after")
+    [row] = [line for line in output.splitlines() if "greedy" in line]
+    assert "1.50" in row
+    assert "before" not in output.split("greedy")[1]
+
+
+def test_peer(tmp_path):
+    (tmp_path / "run.sh").write_text(
+        'echo "noise"\n'
+        'echo "RESULT $1 beam 1 batch 64: median 2.50 s of [2.5, 2.6]  6400 out tok/s"\n'
+        'echo "RESULT $1: batch-1 latency median 42.0 ms  p90 50.0 ms  n 100"\n'
+        'echo "RESULT $1 bucket=1: train median 2480 tgt tok/s  90.1 sent/s"\n'
+    )
+    assert run_peer(tmp_path, "them") == {
+        "them beam 1 batch 64": {"seconds": 2.5},
+        "them latency": {"seconds": pytest.approx(0.042)},
+        "them bucket=1": {"tokens_per_second": 2480},
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["--cases", "gemm,sprint"], "no case 'sprint'"),
+        (["--peer", "joeynmt"], "--peers"),
+    ],
+)
+def test_wrong_arguments(arguments, message, run):
+    with pytest.raises(SystemExit, match=message):
+        run(*arguments)
+
+
+@pytest.mark.slow
+def test_measures(run, tmp_path):
+    output = run("--cases", "gemm,import", "--rounds", "2", "--output", tmp_path / "now.json")
+    found = json.loads((tmp_path / "now.json").read_text())
+    assert set(found["results"]) == {"gemm", "import"}
+    assert [len(windows) for windows in found["windows"].values()] == [2, 2]
+    assert found["results"]["gemm"]["gflops_per_second"] > 0
+    assert "gemm" in output
