@@ -21,6 +21,12 @@ SOME_MODELS = [
         "raw_training.py::test_predictions_of_batches_of_unequal_width_are_joined",
     )
 ]
+# Long, or about the backends themselves.
+NOT = [
+    "tests/models/test_backends_agree.py",
+    "tests/models/test_learns.py",
+    "tests/models/test_presets.py::test_new_process",
+]
 RUNS = {
     "jax-layers": ["tests/layers"],
     "jax-rest": [*REST, *SOME_MODELS],
@@ -33,7 +39,8 @@ RUNS = {
 def test_other_backend(run):
     backend = run.split("-")[0]
     pytest.importorskip(backend)
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "not slow", *RUNS[run]]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *RUNS[run]]
+    command += [f"--deselect={test}" for test in NOT]
     environment = {
         **os.environ,
         "KERAS_BACKEND": backend,

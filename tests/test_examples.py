@@ -40,6 +40,7 @@ def documented():
 EXAMPLES = [(name, "\n".join(blocks(text))) for name, text in documented() if blocks(text)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(["name", "code"], EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_docstring(name, code, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

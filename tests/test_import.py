@@ -40,6 +40,7 @@ print(*sys.modules)
     raise AssertionError(f"`import keras_s2s` took {seconds} s more than `import keras`")
 
 
+@pytest.mark.slow
 def test_jax_without_tensorflow(tmp_path):
     pytest.importorskip("jax")
     code = """

@@ -129,6 +129,7 @@ def mixed_combinations():
             yield wiring, cell, policy
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wiring, cell, policy", [*mixed_combinations()])
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.
@@ -581,6 +582,7 @@ def test_no_dropout_outside_training(wiring):
 # Life as a layer
 
 
+@pytest.mark.slow
 @representatives
 def test_in_a_functional_model(wiring, tmp_path):
     source = keras.Input((None,), dtype="int32")

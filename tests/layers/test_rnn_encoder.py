@@ -122,6 +122,7 @@ def test_masks_that_cudnn_refuses_take_another_way(monkeypatch):
     assert len(fused) == 2
 
 
+@pytest.mark.slow
 @all_cells
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("num_layers", [1, 2])

@@ -218,6 +218,7 @@ def test_several_sequences(translator):
     assert translator.generate(SOURCES[0], sampler=BEAM) == texts[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scores", [False, True])
 @pytest.mark.parametrize("attention", [False, True])
 @pytest.mark.parametrize("sampler", [decoding.Greedy(), BEAM], ids=["one", "several"])
@@ -323,6 +324,7 @@ def test_few_compiled_functions_are_kept(translator):
     assert len(functions._cache) <= functions.SIZE
 
 
+@pytest.mark.slow
 def test_generate_in_the_middle_of_training(make_translator):
     model = make_translator()
     texts = []

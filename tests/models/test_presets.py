@@ -121,6 +121,7 @@ def data_sets(path):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [False, True])
 def test_preset_holds_each_parameter_once_and_no_optimizer(share, make_translator, tmp_path):
     """After training too, when Adam has twice the model."""

@@ -13,6 +13,8 @@ from tests.layers.helpers import BACKEND, numpy
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager, log_softmax
 
+pytestmark = pytest.mark.slow
+
 tensorflow_text = pytest.importorskip("tensorflow_text", reason="strings need TensorFlow Text")
 import tensorflow as tf  # noqa: E402
 
@@ -364,7 +366,6 @@ train(tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]))
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="switches of TensorFlow")
 def test_determinism_strategies_and_other_switches():
     result = subprocess.run(

@@ -103,6 +103,7 @@ def test_training_step_does_not_see_padding(attention):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_fit_learns():
     model = make_model(random_weights=False)
     model.compile(optimizer=keras.optimizers.Adam(0.05))
@@ -135,6 +136,7 @@ def test_epochs_of_bucketed_batches_are_whole():
         make_model().fit(batches, steps_per_epoch=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_fit(policy):
     keras.config.set_dtype_policy(policy)
@@ -459,6 +461,7 @@ def test_callbacks(tmp_path):
     assert result["loss"] == pytest.approx(min(history.history["val_loss"]), rel=1e-4)
 
 
+@pytest.mark.slow
 def test_backup_and_restore(tmp_path):
     """An interrupted fit goes on from its last epoch, and ends with the same weights."""
     x, labels, weight = make_batch()
@@ -485,6 +488,7 @@ def test_backup_and_restore(tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_resumed_training_sees_the_batches_of_its_epoch():
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 16)]
@@ -527,6 +531,7 @@ def test_gradient_accumulation_and_global_clipping_work():
     assert any(np.any(a != b) for a, b in zip(before, model.get_weights()))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA is a choice on TensorFlow alone")
 def test_fit_with_xla():
     x, labels, weight = make_batch()

@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 HIDE = """
 import json, sys
 
@@ -71,6 +73,7 @@ def test_without_tensorflow_on_jax(tokenizer, tmp_path):
     run(WITHOUT_TENSORFLOW, hidden, str(tmp_path / "spm.model"), ids, backend="jax")
 
 
+@pytest.mark.slow
 def test_without_tensorflow_text_and_sentencepiece(tokenizer, tmp_path):
     tokenizer.save(tmp_path / "spm.model")
     hidden = ["tensorflow_text", "sentencepiece"]

@@ -52,6 +52,7 @@ def test_ops_without_saved_model(tmp_path):
         keras_s2s.serving.ops(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "operation, message",
     [
