@@ -9,6 +9,7 @@ import numbers
 import keras
 from keras import ops
 
+from keras_s2s._backend.products import loop_product, product
 from keras_s2s._backend.scan import scan
 
 CELLS = {
@@ -51,47 +52,71 @@ def check_sizes(**sizes):
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
-def project(layer, inputs, rows=slice(None)):
-    """Inputs' share of the gates, `(..., dim)` to `(..., gates)`.
+def project(layer, inputs, size=None):
+    """Inputs' share of the gates, `(..., dim)` to `(..., gates)`, with the bias.
 
-    `rows` takes a part of the kernel, for an input that is a concatenation of which
-    the parts are known at different times. Only the first part brings the bias.
+    Where the input is a concatenation, `size` says that these inputs are its first part.
     """
-    kernel = ops.cast(layer.cell.kernel, inputs.dtype)[rows]
-    gates = ops.matmul(inputs, kernel)
-    if rows.start:
-        return gates
-    bias = ops.cast(layer.cell.bias, inputs.dtype)
-    return gates + (bias[0] if isinstance(layer, keras.layers.GRU) else bias)
+    gates = ops.matmul(inputs, ops.cast(layer.cell.kernel, inputs.dtype)[:size])
+    return gates + _biases(layer, inputs.dtype)[0]
 
 
-def advance(layer, gates, state, dropout_mask=None):
-    """One step of the recurrence.
+def _biases(layer, dtype):
+    """That of the gates, and that of the recurrent product, which only Keras's GRU has."""
+    bias = ops.cast(layer.cell.bias, dtype)
+    return ops.unstack(bias, num=2) if isinstance(layer, keras.layers.GRU) else (bias, None)
+
+
+class Cell:
+    """One step of a recurrent layer.
+
+    Made before a loop, it does once what is done with the weights.
 
     Args:
         layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built.
-        gates: `(rows, gates)`, from `project`.
-        state: List of `(rows, units)`.
-        dropout_mask: `(rows, units)` factor of the h that enters the gates, or None.
-
-    Returns:
-        The new state. Its first tensor is the output.
+        dtype: The dtype of the computation.
+        in_loop: Whether there are steps and a gradient to come.
+        known_size: How much of the input is known, and projected, before the loop.
     """
-    h = state[0] if dropout_mask is None else state[0] * dropout_mask
-    recurrent = ops.matmul(h, ops.cast(layer.cell.recurrent_kernel, h.dtype))
-    if isinstance(layer, keras.layers.LSTM):
-        i, f, g, o = ops.split(gates + recurrent, 4, axis=-1)
-        c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
-        return [ops.sigmoid(o) * ops.tanh(c), c]
-    if isinstance(layer, keras.layers.GRU):
-        recurrent = recurrent + ops.cast(layer.cell.bias, h.dtype)[1]
-        units = layer.units
-        z, r = ops.split(
-            ops.sigmoid(gates[..., : 2 * units] + recurrent[..., : 2 * units]), 2, axis=-1
-        )
-        candidate = ops.tanh(gates[..., 2 * units :] + r * recurrent[..., 2 * units :])
-        return [z * state[0] + (1 - z) * candidate]
-    return [ops.tanh(gates + recurrent)]
+
+    def __init__(self, layer, dtype, in_loop=False, known_size=0):
+        multiply = loop_product if in_loop else product
+        self.layer = layer
+        self._multiply = multiply(ops.cast(layer.cell.kernel, dtype)[known_size:])
+        self._multiply_recurrent = multiply(ops.cast(layer.cell.recurrent_kernel, dtype))
+        bias, self._recurrent_bias = _biases(layer, dtype)
+        self._bias = None if known_size else bias
+
+    def project(self, inputs):
+        """The share in the gates of what is not known before: `(rows, dim)` to `(rows, gates)`."""
+        gates = self._multiply(inputs)
+        return gates if self._bias is None else gates + self._bias
+
+    def advance(self, gates, state, dropout_mask=None):
+        """One step of the recurrence.
+
+        Args:
+            gates: `(rows, gates)`, from `project`.
+            state: List of `(rows, units)`.
+            dropout_mask: `(rows, units)` factor of the h that enters the gates, or None.
+
+        Returns:
+            The new state. Its first tensor is the output.
+        """
+        h = state[0] if dropout_mask is None else state[0] * dropout_mask
+        recurrent = self._multiply_recurrent(h)
+        if isinstance(self.layer, keras.layers.LSTM):
+            i, f, g, o = ops.split(gates + recurrent, 4, axis=-1)
+            c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
+            return [ops.sigmoid(o) * ops.tanh(c), c]
+        if isinstance(self.layer, keras.layers.GRU):
+            # Split, since a slice has a gradient of the size of what it is cut from.
+            z, r, candidate = ops.split(gates, 3, axis=-1)
+            parts = ops.split(recurrent + self._recurrent_bias, 3, axis=-1)
+            z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
+            candidate = ops.tanh(candidate + r * parts[2])
+            return [z * state[0] + (1 - z) * candidate]
+        return [ops.tanh(gates + recurrent)]
 
 
 def zero_state(cell, units, rows, dtype):
@@ -133,8 +158,10 @@ def _run_loop(layer, inputs, state, mask, dropout_mask):
     if mask is not None:
         xs["mask"] = ops.expand_dims(ops.transpose(mask), -1)
 
+    cell = Cell(layer, gates.dtype, in_loop=True)
+
     def step(state, x):
-        after = advance(layer, x["gates"], state, dropout_mask)
+        after = cell.advance(x["gates"], state, dropout_mask)
         if mask is not None:
             after = [ops.where(x["mask"], new, old) for new, old in zip(after, state)]
         return after, after[0]

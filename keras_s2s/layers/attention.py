@@ -66,6 +66,13 @@ class Attention(keras.layers.Layer):
         return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
 
 
+def project(dense, x):
+    """`dense(x)` for `x (batch, queries, dim)`, as one plain product, without Keras's Tensordot."""
+    rows = ops.reshape(ops.cast(x, dense.compute_dtype), (-1, x.shape[-1]))
+    rows = ops.matmul(rows, ops.cast(dense.kernel, rows.dtype))
+    return ops.reshape(rows, (*ops.shape(x)[:-1], dense.units))
+
+
 class AdditiveScore(keras.layers.Layer):
     """`v . tanh(query + key)`, for projected queries and keys of the same size.
 
@@ -93,4 +100,6 @@ class AdditiveScore(keras.layers.Layer):
         if self.normalize:
             vector = self.gain * vector * ops.rsqrt(ops.sum(ops.square(vector)))
             query = query + self.bias
-        return ops.sum(vector * ops.tanh(query + ops.expand_dims(keys, 1)), axis=-1)
+        hidden = ops.tanh(query + ops.expand_dims(keys, 1))
+        rows = ops.reshape(hidden, (-1, self.units))
+        return ops.reshape(ops.matmul(rows, ops.expand_dims(vector, -1)), ops.shape(hidden)[:-1])

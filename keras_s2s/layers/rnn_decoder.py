@@ -245,7 +245,8 @@ class RNNDecoder(keras.layers.Layer):
         """
         embedded = self.embedding(tokens)
         gates = self._embedding_gates(embedded)
-        state, outputs = self._advance({"gates": gates}, state, memory)
+        cells = self._make_cells(gates.dtype)
+        state, outputs = self._advance(cells, {"gates": gates}, state, memory)
         if not self._steps_depend_on_attention and self.attention is not None:
             outputs["context"], outputs["weights"] = self._attend(outputs["hidden"], memory)
         logits = self._logits(self._read_out(outputs, embedded))
@@ -288,8 +289,10 @@ class RNNDecoder(keras.layers.Layer):
         else:
             like["context"] = memory["values"][:, 0]
 
+        cells = self._make_cells(gates.dtype, in_loop=True)
+
         def step(state, x):
-            return self._advance({**masks, **x}, state, memory)
+            return self._advance(cells, {**masks, **x}, state, memory)
 
         _, outputs = scan(step, state, per_step, like)
         return {name: ops.transpose(value, (1, 0, 2)) for name, value in outputs.items()}
@@ -311,32 +314,35 @@ class RNNDecoder(keras.layers.Layer):
             outputs["context"], outputs["weights"] = self._call_attention(hidden, memory)
         return outputs
 
-    def _advance(self, x, state, memory):
+    def _make_cells(self, dtype, in_loop=False):
+        known = [self.embedding_dim] + [0] * (self.num_layers - 1)
+        return [_recurrence.Cell(x, dtype, in_loop, k) for x, k in zip(self.rnn_layers, known)]
+
+    def _advance(self, cells, x, state, memory):
         """The part of a step that the next step depends on."""
         outputs = {}
         gates = x["gates"]
-        fed = slice(self.embedding_dim, None)
         if self.order == "bahdanau" and self.attention is not None:
             query = state["cells"][-1][0]
             outputs["context"], outputs["weights"] = self._attend(query, memory)
-            gates = gates + _recurrence.project(self.rnn_layers[0], outputs["context"], fed)
+            gates = gates + cells[0].project(outputs["context"])
         elif self.input_feeding:
-            gates = gates + _recurrence.project(self.rnn_layers[0], state["readout"], fed)
+            gates = gates + cells[0].project(state["readout"])
 
-        cells, hidden = [], None
+        new, hidden = [], None
         recurrent = x.get("recurrent") or [None] * self.num_layers
-        for i, layer in enumerate(self.rnn_layers):
+        for i, cell in enumerate(cells):
             inputs = hidden
             if i:
                 if x.get("between"):
                     inputs = inputs * x["between"][i - 1]
-                gates = _recurrence.project(layer, inputs)
-            cells.append(_recurrence.advance(layer, gates, state["cells"][i], recurrent[i]))
-            hidden = cells[-1][0]
+                gates = cell.project(inputs)
+            new.append(cell.advance(gates, state["cells"][i], recurrent[i]))
+            hidden = new[-1][0]
             if self.residual and i:
                 hidden = hidden + inputs
         outputs["hidden"] = hidden
-        state = {"cells": cells}
+        state = {"cells": new}
         if self.input_feeding:
             context, outputs["weights"] = self._attend(hidden, memory)
             outputs["readout"] = self.readout(ops.concatenate([context, hidden], axis=-1))
@@ -360,7 +366,7 @@ class RNNDecoder(keras.layers.Layer):
         return ops.cast(context, query.dtype), ops.cast(weights, query.dtype)
 
     def _embedding_gates(self, embedded):
-        return _recurrence.project(self.rnn_layers[0], embedded, slice(0, self.embedding_dim))
+        return _recurrence.project(self.rnn_layers[0], embedded, self.embedding_dim)
 
     def _read_out(self, outputs, embedded):
         if self.input_feeding:

@@ -79,3 +79,9 @@ def test_config_round_trip(kind):
 
 def test_names():
     assert (Perplexity().name, TokenAccuracy().name) == ("perplexity", "token_accuracy")
+
+
+def test_the_first_of_equally_probable_tokens_counts():
+    metric = TokenAccuracy()
+    metric.update_state(np.array([[0, 1, 39]]), np.zeros((1, 3, 40), "float32"))
+    assert float(metric.result()) == pytest.approx(1 / 3)
