@@ -44,6 +44,7 @@ setup(
             *JAX,
             # An exact version: an open range would take a build of several gigabytes for CUDA.
             "torch==2.13.0",
+            "matplotlib>=3.11",
             "pytest>=9",
             "pytest-xdist>=3.8",
             "ruff==0.17.6",

@@ -35,6 +35,7 @@ class BucketedBatches(keras.utils.PyDataset):
         source_ids: Sequence of 1-D integer sequences, or `RaggedIds`, without start and end ids.
         target_ids: The same for the outputs.
         tokens_per_batch: Positions of a batch, source and target together, padding included.
+        batch_size: Pairs of a batch, however long, in place of `tokens_per_batch`.
         max_buckets: Largest number of shapes. Small sets get fewer, so that batches fill.
         source_length: Longest source, its end id included. `None`: that of the longest pair.
         target_length: Longest target, its end id included. `None`: that of the longest pair.
@@ -82,6 +83,7 @@ class BucketedBatches(keras.utils.PyDataset):
         shuffle=True,
         seed=0,
         resample=None,
+        batch_size=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -101,6 +103,7 @@ class BucketedBatches(keras.utils.PyDataset):
             ("max_buckets", max_buckets),
             ("source_length", source_length),
             ("target_length", target_length),
+            ("batch_size", batch_size),
         ):
             if value is not None and value < 1:
                 raise ValueError(f"`{name}` must be at least 1. Received {value}.")
@@ -119,13 +122,20 @@ class BucketedBatches(keras.utils.PyDataset):
 
         lengths = [ids.lengths + 1 for ids in pairs]
         # At least four batches a bucket, else most batches would come from spilling over.
-        useful = int(np.sum(lengths)) // (4 * tokens_per_batch)
+        if batch_size:
+            useful = len(self._kept) // (4 * batch_size)
+        else:
+            useful = int(np.sum(lengths)) // (4 * tokens_per_batch)
         self._widths = choose_buckets(*lengths, min(max(useful, 1), max_buckets))
         # Whatever is drawn in an epoch, the given ids must fit.
         widest = [ids.lengths.max() + 1 for ids in self._given]
         self._widths[-1] = np.maximum(self._widths[-1], widest)
         self.shapes = [
-            (_batch_size(tokens_per_batch, source + target, len(self._kept)), source, target)
+            (
+                min(batch_size or _rows(tokens_per_batch, source + target), len(self._kept)),
+                source,
+                target,
+            )
             for source, target in self._widths.tolist()
         ]
         self._num_batches = len(self._plan(self._given))
@@ -312,7 +322,7 @@ def _fits(ids, width):
     return np.full(len(ids), True) if width is None else ids.lengths < width
 
 
-def _batch_size(tokens_per_batch, width, num_pairs):
-    size = max(tokens_per_batch // width, 1)
+def _rows(tokens_per_batch, width):
+    rows = max(tokens_per_batch // width, 1)
     # Matrix units work in eights.
-    return min(size - size % 8 if size > 8 else size, num_pairs)
+    return rows - rows % 8 if rows > 8 else rows

@@ -68,6 +68,13 @@ def test_shapes_are_few_and_within_budget(max_buckets):
         assert size % 8 == 0 or size < 8
 
 
+def test_as_many_pairs_in_each_batch():
+    batches = BucketedBatches(*make_pairs(), batch_size=24)
+    assert len(batches.shapes) > 3
+    assert {rows for rows, _, _ in batches.shapes} == {24}
+    assert BucketedBatches(*make_pairs(10), batch_size=24).shapes[0][0] == 10
+
+
 def test_padding_share_counts_what_comes():
     batches = BucketedBatches(*make_pairs(), tokens_per_batch=256)
     used = total = 0
@@ -223,7 +230,7 @@ def test_wrong_input(sources, targets, error, message):
 
 
 @pytest.mark.parametrize(
-    "name", ["tokens_per_batch", "max_buckets", "source_length", "target_length"]
+    "name", ["tokens_per_batch", "max_buckets", "source_length", "target_length", "batch_size"]
 )
 def test_sizes_below_one(name):
     with pytest.raises(ValueError, match=f"`{name}` must be at least 1. Received 0"):

@@ -13,8 +13,6 @@ from benchmarks import corpus, flops
 #: What every output is forced to have, so that all decode equally much.
 FORCED_LENGTH = 16
 BATCH = 64
-#: Source and target positions of about 64 pairs of Multi30k.
-TOKENS_PER_BATCH = 1920
 
 
 def build(cell="gru", attention="bahdanau", order=None, input_feeding=False, dtype=None):
@@ -94,7 +92,7 @@ class Train(Case):
             preprocessor,
             sentences["sources"],
             sentences["targets"],
-            tokens_per_batch=TOKENS_PER_BATCH,
+            batch_size=BATCH,
         )
         self.batches = _Some(batches, self.BATCHES)
         self.traces = _Calls(self.model, "compute_loss")

@@ -98,3 +98,14 @@ def _console():
     # Piped output must not be cut to the 80 columns that rich then takes.
     console = Console()
     return console if console.is_terminal else Console(width=150)
+
+
+def show_growth(found, slope):
+    """Prints a table for each axis, with the slope of each column under it."""
+    for axis, rows in found.items():
+        keys = [key for key in ("train", "decode") if key in rows[0]]
+        table = Table(axis, *(f"{key}, s" for key in keys))
+        for row in rows:
+            table.add_row(f"{row['size']:,}", *(f"{row[key]:.3g}" for key in keys))
+        table.add_row("slope", *(f"{slope(rows, key):.2f}" for key in keys))
+        _console().print(table)
