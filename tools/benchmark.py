@@ -22,27 +22,32 @@ from benchmarks.processes import Worker, WorkerError, run_peer
 
 
 def measure(cases, rounds, data, peers=None, names=()):
-    """All cases, interleaved: `{case: [window, ...]}`, one window for each round."""
+    """All cases, interleaved: `{case: [window, ...]}`, one window for each round.
+
+    A failure ends it, and what was measured before is returned.
+    """
     found = {}
     with tempfile.TemporaryDirectory() as workspace:
         if any(CASES[case].needs_corpus for case in cases):
             corpus.prepare(Path(workspace), data)
-        workers = []
+        workers = {}
         try:
             for case in cases:
                 print("preparing", case, file=sys.stderr, flush=True)
-                workers.append(Worker(case, workspace))
+                workers[case] = Worker(case, workspace)
             for i in range(rounds):
-                for worker in workers:
+                for case, worker in workers.items():
                     window = worker.measure()
-                    found.setdefault(worker.case, []).append(window)
+                    found.setdefault(case, []).append(window)
                     seconds = f"{window['seconds']:.3g} s"
-                    print(f"{i + 1}/{rounds} {worker.case}: {seconds}", file=sys.stderr, flush=True)
+                    print(f"{i + 1}/{rounds} {case}: {seconds}", file=sys.stderr, flush=True)
                 for name in names:
                     for title, window in run_peer(peers, name).items():
                         found.setdefault(title, []).append(window)
+        except WorkerError as error:
+            print(f"benchmark: {error}", file=sys.stderr)
         finally:
-            for worker in workers:
+            for worker in workers.values():
                 worker.stop()
     return found
 
@@ -59,6 +64,12 @@ def main():
     arguments = parser.parse_args()
     if arguments.compare:
         before, after = (json.loads(path.read_text()) for path in arguments.compare)
+        for key in ("corpus", "backend"):
+            if before["run"][key] != after["run"][key]:
+                sys.exit(
+                    f"benchmark: these cannot be compared: the {key} of one is "
+                    f"{before['run'][key]}, of the other {after['run'][key]}"
+                )
         report.compare(before["results"], after["results"])
         return
     cases = [case for case in arguments.cases.split(",") if case]
@@ -67,15 +78,23 @@ def main():
         sys.exit(f"benchmark: there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
     if arguments.peer and not arguments.peers:
         sys.exit("benchmark: --peer needs --peers, the folder of run.sh")
+    if arguments.rounds < 1:
+        sys.exit(f"benchmark: --rounds must be at least 1. Received: {arguments.rounds}")
     try:
+        if arguments.output:
+            arguments.output.touch()  # Rather fail now.
         rounds = measure(cases, arguments.rounds, arguments.data, arguments.peers, arguments.peer)
-    except (WorkerError, OSError) as error:
+    except OSError as error:
         sys.exit(f"benchmark: {error}")
     results = report.summarize(rounds)
     report.show(results)
     if arguments.output:
-        found = {"machine": report.machine(), "results": results, "windows": rounds}
-        arguments.output.write_text(json.dumps(found, indent=1) + "\n")
+        run = {**report.machine(), "corpus": "multi30k" if arguments.data else "made up"}
+        text = json.dumps({"run": run, "results": results, "windows": rounds}, indent=1)
+        arguments.output.write_text(text + "\n")
+    missing = set(cases) - set(rounds)
+    if missing or any(len(w) < arguments.rounds for w in rounds.values()):
+        sys.exit(1)
 
 
 if __name__ == "__main__":

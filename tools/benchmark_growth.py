@@ -21,7 +21,6 @@ import numpy as np
 
 import keras_s2s
 from benchmarks import report
-from keras_s2s.models import _functions
 
 LENGTH = 16
 AXES = {
@@ -41,18 +40,14 @@ def build(vocabulary):
     return model
 
 
-def timed(function, repeats):
+def seconds(function):
+    start = time.perf_counter()
     function()
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        function()
-        times.append(time.perf_counter() - start)
-    return median(times)
+    return time.perf_counter() - start
 
 
-def measure(model, vocabulary, batch, source, beam, repeats):
-    """Seconds of a training step (None where only the beam differs) and of decoding a batch."""
+def runs(model, axis, vocabulary, batch, source, beam):
+    """What is timed: a training step, unless only the beam differs, and decoding a batch."""
     rng = np.random.default_rng(1)
 
     def ids(length):
@@ -61,29 +56,34 @@ def measure(model, vocabulary, batch, source, beam, repeats):
     x = {"encoder_token_ids": ids(source), "decoder_token_ids": ids(LENGTH)}
     labels, weights = ids(LENGTH), np.ones((batch, LENGTH), "float32")
     sampler = keras_s2s.decoding.Beam(num_beams=beam, min_length=LENGTH - 1)
-    decode = _functions.Functions().decode(model, sampler, False)
     sources = {"encoder_token_ids": x["encoder_token_ids"]}
-    return {
-        "train": timed(lambda: model.train_on_batch(x, labels, sample_weight=weights), repeats),
-        "decode": timed(lambda: np.asarray(decode(sources, LENGTH)["token_ids"]), repeats),
-    }
+    found = {"decode": lambda: model.generate(sources, max_length=LENGTH, sampler=sampler)}
+    if axis != "beam":
+        found["train"] = lambda: model.train_on_batch(x, labels, sample_weight=weights)
+    return found
 
 
 def along(axis, repeats):
-    """Rows of one axis: `{"size", "train", "decode"}`."""
-    rows, model = [], None
+    """Rows of one axis: `{"size", "decode", "train"}`, medians of rounds over all sizes."""
+    todo, model = {}, None
     for size in AXES[axis]:
         setting = {"vocabulary": 8000, "batch": 16, "source": LENGTH, "beam": 5, axis: size}
         if axis == "vocabulary":
             setting["batch"] = 64
         if model is None or axis == "vocabulary":
             model = build(setting["vocabulary"])
-        found = measure(model, **setting, repeats=repeats)
-        if axis == "beam":
-            del found["train"]
-        rows.append({"size": size, **found})
-        print(axis, size, found, file=sys.stderr, flush=True)
-    return rows
+        todo[size] = runs(model, axis, **setting)
+    times = {size: {key: [] for key in found} for size, found in todo.items()}
+    for i in range(repeats + 1):
+        for size, found in todo.items():
+            for key, function in found.items():
+                times[size][key].append(seconds(function))
+        print(f"{axis}: round {i} of {repeats}", file=sys.stderr, flush=True)
+    # The first round traces.
+    return [
+        {"size": size, **{key: median(values[1:]) for key, values in found.items()}}
+        for size, found in times.items()
+    ]
 
 
 def slope(rows, key):
@@ -123,9 +123,9 @@ def main():
     unknown = sorted(set(axes) - set(AXES))
     if unknown:
         sys.exit(f"benchmark_growth: there is no axis {unknown[0]!r}; there are {', '.join(AXES)}")
-    found = {axis: along(axis, arguments.repeats) for axis in axes}
     arguments.output.mkdir(parents=True, exist_ok=True)
-    text = json.dumps({"machine": report.machine(), "growth": found}, indent=1)
+    found = {axis: along(axis, arguments.repeats) for axis in axes}
+    text = json.dumps({"run": report.machine(), "growth": found}, indent=1)
     (arguments.output / "growth.json").write_text(text + "\n")
     report.show_growth(found, slope)
     draw(found, arguments.output / "growth.png")

@@ -23,11 +23,11 @@ def loop_product(kernel):
     transposed = tf.transpose(kernel)
 
     @tf.custom_gradient
-    def multiply(x, kernel, transposed):
+    def multiply(x, kernel):
         def gradient(dy):
-            # None for a copy of what has its gradient already; a second derivative goes through it.
-            return tf.matmul(dy, transposed), tf.matmul(x, dy, transpose_a=True), None
+            # Not an argument, so that graphs without a gradient do not make it.
+            return tf.matmul(dy, transposed), tf.matmul(x, dy, transpose_a=True)
 
         return tf.matmul(x, kernel), gradient
 
-    return lambda x: multiply(x, kernel, transposed)
+    return lambda x: multiply(x, kernel)

@@ -66,11 +66,10 @@ class Attention(keras.layers.Layer):
         return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
 
 
-def project(dense, x):
-    """`dense(x)` for `x (batch, queries, dim)`, as one plain product, without Keras's Tensordot."""
-    rows = ops.reshape(ops.cast(x, dense.compute_dtype), (-1, x.shape[-1]))
-    rows = ops.matmul(rows, ops.cast(dense.kernel, rows.dtype))
-    return ops.reshape(rows, (*ops.shape(x)[:-1], dense.units))
+def per_query(dense, query):
+    """`dense(query)` for `query (batch, queries, dim)`: as rows, one plain product suffices."""
+    rows = dense(ops.reshape(query, (-1, query.shape[-1])))
+    return ops.reshape(rows, (*ops.shape(query)[:-1], dense.units))
 
 
 class AdditiveScore(keras.layers.Layer):

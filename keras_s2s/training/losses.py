@@ -14,7 +14,6 @@ class TokenCrossentropy(keras.losses.Loss):
             evenly over the vocabulary (Szegedy et al., 2016, https://arxiv.org/abs/1512.00567).
             Keras has it only for dense targets.
         name: String.
-        dtype: The dtype of the loss.
 
     Call arguments:
         y_true: `(batch, target)` integer token ids.
@@ -36,21 +35,21 @@ class TokenCrossentropy(keras.losses.Loss):
     ```
     """
 
-    def __init__(self, label_smoothing=0.0, name="token_crossentropy", dtype=None):
+    def __init__(self, label_smoothing=0.0, name="token_crossentropy"):
         if not 0 <= label_smoothing < 1:
             raise ValueError(
                 f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
             )
         # This reduction of Keras is exactly: sum of weighted values / sum of weights.
-        super().__init__(name=name, reduction="mean_with_sample_weight", dtype=dtype)
+        # Keras casts ids and logits to the dtype: 16 bits would make other ids of them, and lose
+        # the small probabilities.
+        super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        # Half precision would lose the small probabilities.
-        logits = ops.cast(y_pred, "float32")
-        value = ops.sparse_categorical_crossentropy(y_true, logits, from_logits=True)
+        value = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
         if self.label_smoothing:
-            even = ops.logsumexp(logits, axis=-1) - ops.mean(logits, axis=-1)
+            even = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
             value = (1 - self.label_smoothing) * value + self.label_smoothing * even
         return value
 

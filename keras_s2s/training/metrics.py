@@ -44,8 +44,8 @@ class Perplexity(TokenMean):
 
     def values(self, y_true, y_pred):
         logits = ops.cast(y_pred, "float32")
-        # As Keras casts them for a loss, so that a graph finds both to be the same, once.
-        labels = ops.cast(y_true, keras.config.floatx())
+        # As Keras casts them for the loss, so that a graph finds both to be the same, once.
+        labels = ops.cast(y_true, "float32")
         return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
     def result(self):

@@ -6,8 +6,9 @@ import pytest
 
 import benchmark
 import keras_s2s
-from benchmarks import flops, report
-from benchmarks.processes import run_peer
+from benchmarks import corpus, flops, report
+from benchmarks.cases import CASES, FORCED_LENGTH, Decode, Train
+from benchmarks.processes import Worker, WorkerError, run_peer
 
 
 def model(**decoder):
@@ -94,11 +95,20 @@ def run(monkeypatch, capsys):
 def test_comparison(run, tmp_path):
     for name, seconds in (("before", 3.0), ("after", 2.0)):
         results = {"greedy": {"seconds": seconds}, name: {"seconds": 1.0}}
-        (tmp_path / name).write_text(json.dumps({"results": results}))
+        found = {"run": {"corpus": "made up", "backend": "jax"}, "results": results}
+        (tmp_path / name).write_text(json.dumps(found))
     output = run("--compare", tmp_path / "before", tmp_path / "after")
     [row] = [line for line in output.splitlines() if "greedy" in line]
     assert "1.50" in row
     assert "before" not in output.split("greedy")[1]
+
+
+def test_what_cannot_be_compared(run, tmp_path):
+    for name, text in (("before", "made up"), ("after", "multi30k")):
+        found = {"run": {"corpus": text, "backend": "jax"}, "results": {}}
+        (tmp_path / name).write_text(json.dumps(found))
+    with pytest.raises(SystemExit, match="cannot be compared: the corpus"):
+        run("--compare", tmp_path / "before", tmp_path / "after")
 
 
 def test_peer(tmp_path):
@@ -107,12 +117,23 @@ def test_peer(tmp_path):
         'echo "RESULT $1 beam 1 batch 64: median 2.50 s of [2.5, 2.6]  6400 out tok/s"\n'
         'echo "RESULT $1: batch-1 latency median 42.0 ms  p90 50.0 ms  n 100"\n'
         'echo "RESULT $1 bucket=1: train median 2480 tgt tok/s  90.1 sent/s"\n'
+        'echo "RESULT $1 bench rss 762 MiB"\n'
+        'echo "LOAD $1: 8.10 s from process start to first translation"\n'
     )
     assert run_peer(tmp_path, "them") == {
         "them beam 1 batch 64": {"seconds": 2.5},
         "them latency": {"seconds": pytest.approx(0.042)},
         "them bucket=1": {"tokens_per_second": 2480},
+        "them bench memory": {"peak_mib": 762},
+        "them start": {"seconds": 8.1},
     }
+
+
+@pytest.mark.parametrize("script", ["echo nothing", 'echo "LOAD them: 1.0 s"; exit 3'])
+def test_peer_that_fails(script, tmp_path):
+    (tmp_path / "run.sh").write_text(script)
+    with pytest.raises(WorkerError, match="'them' failed"):
+        run_peer(tmp_path, "them")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +141,8 @@ def test_peer(tmp_path):
     [
         (["--cases", "gemm,sprint"], "no case 'sprint'"),
         (["--peer", "joeynmt"], "--peers"),
+        (["--rounds", "0"], "at least 1"),
+        (["--cases", "gemm", "--output", "/nowhere/now.json"], "No such file"),
     ],
 )
 def test_wrong_arguments(arguments, message, run):
@@ -129,9 +152,49 @@ def test_wrong_arguments(arguments, message, run):
 
 @pytest.mark.slow
 def test_measures(run, tmp_path):
-    output = run("--cases", "gemm,import", "--rounds", "2", "--output", tmp_path / "now.json")
+    output = run(
+        "--cases", "gemm,import-after-keras", "--rounds", "2", "--output", tmp_path / "now.json"
+    )
     found = json.loads((tmp_path / "now.json").read_text())
-    assert set(found["results"]) == {"gemm", "import"}
+    assert set(found["results"]) == {"gemm", "import-after-keras"}
     assert [len(windows) for windows in found["windows"].values()] == [2, 2]
     assert found["results"]["gemm"]["gflops_per_second"] > 0
     assert "gemm" in output
+
+
+@pytest.fixture
+def workspace(tmp_path, monkeypatch):
+    """A few sentences and a small vocabulary."""
+    small = ["a dog barks", "a cat", "good morning my dog", "the cat sees a dog"] * 50
+    monkeypatch.setattr(corpus, "_made_up", lambda: (small, small, small[:7]))
+    monkeypatch.setattr(corpus, "VOCABULARY_SIZE", 24)
+    corpus.prepare(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["greedy", "beam-5"])
+def test_all_outputs_have_as_many_tokens(name, workspace):
+    case = Decode(CASES[name].sampler)
+    case.prepare(workspace)
+    ids = case.model.preprocessor.generate_preprocess(case.tests)
+    found = case.model.generate(ids, max_length=FORCED_LENGTH, sampler=case.sampler)
+    assert np.all(found["lengths"] == FORCED_LENGTH)
+    first, second = case.window(), case.window()
+    assert first["tokens"] == FORCED_LENGTH * len(case.tests)
+    assert first["traces"] == second["traces"]
+
+
+@pytest.mark.slow
+def test_training_counts_the_tokens_of_its_batches(workspace):
+    case = Train()
+    case.BATCHES = 3
+    case.prepare(workspace)
+    first, second = case.window(), case.window()
+    assert first["tokens"] == sum(int(weights.sum()) for _, _, weights in case.batches.batches)
+    assert first["traces"] == second["traces"] < 4
+
+
+def test_a_worker_that_fails_says_why(tmp_path):
+    with pytest.raises(WorkerError, match="greedy failed:(.|\n)*spm.model"):
+        Worker("greedy", tmp_path)

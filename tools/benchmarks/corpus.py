@@ -44,12 +44,16 @@ def _made_up():
     """29,000 pairs and 1,000 sentences whose words are as many as in Multi30k: about 12."""
     rng = np.random.default_rng(1)
     syllables = [c + v for c in "bdfghklmnprstvwz" for v in "aeiou"]
-    words = ["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(12000)]
+    words = np.array(["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(12000)])
     frequency = 1 / np.arange(1, len(words) + 1)
-    frequency /= frequency.sum()
 
-    def sentence():
-        length = int(np.clip(rng.lognormal(2.4, 0.33), 4, 40))
-        return " ".join(rng.choice(words, length, p=frequency)) + "."
+    def sentences(lengths):
+        lengths = np.clip(lengths, 4, 40).astype(int)
+        drawn = words[rng.choice(len(words), lengths.sum(), p=frequency / frequency.sum())]
+        return [" ".join(part) + "." for part in np.split(drawn, np.cumsum(lengths)[:-1])]
 
-    return tuple([sentence() for _ in range(n)] for n in (29000, 29000, TEST_SENTENCES))
+    lengths = rng.lognormal(2.4, 0.33, 29000)
+    # A translation is about as long as its source.
+    targets = lengths * rng.lognormal(0, 0.15, len(lengths))
+    tests = rng.lognormal(2.4, 0.33, TEST_SENTENCES)
+    return tuple(sentences(n) for n in (lengths, targets, tests))

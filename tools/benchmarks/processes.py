@@ -1,5 +1,6 @@
 """Workers seen from outside, and the programs of peers."""
 
+import contextlib
 import json
 import os
 import re
@@ -39,8 +40,10 @@ class Worker:
 
     def measure(self):
         """One window: a dict."""
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
+        # Where it has died, `_read` says why.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write("\n")
+            self._process.stdin.flush()
         return self._read()
 
     def _read(self):
@@ -48,17 +51,22 @@ class Worker:
         if not line:
             self._process.wait()
             self._errors.seek(0)
-            raise WorkerError(f"{self.case} failed:\n{self._errors.read()[-2000:]}")
+            message = self._errors.read()[-2000:]
+            self.stop()
+            raise WorkerError(f"{self.case} failed:\n{message}")
         return json.loads(line)
 
     def stop(self):
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
         self._process.stdout.close()
         self._errors.close()
 
 
 _RESULT = re.compile(r"^RESULT (.*?): (?:train )?median ([\d.]+) (s|tgt tok/s)", re.MULTILINE)
+_MEMORY = re.compile(r"^RESULT (.*?):? rss (\d+) MiB", re.MULTILINE)
+_START = re.compile(r"^LOAD (.*?): ([\d.]+) s", re.MULTILINE)
 _LATENCY = re.compile(r"^RESULT (.*?): batch-1 latency median ([\d.]+) ms", re.MULTILINE)
 
 
@@ -70,8 +78,8 @@ def run_peer(folder, name):
         name: What `run.sh` calls the peer.
 
     Returns:
-        Dict from what the peer calls a measurement to a dict of `"seconds"` or of
-        `"tokens_per_second"`.
+        Dict from what the peer calls a measurement to a dict of `"seconds"`, of
+        `"tokens_per_second"` or of `"peak_mib"`.
     """
     done = subprocess.run(
         ["bash", str(Path(folder) / "run.sh"), name],
@@ -85,6 +93,10 @@ def run_peer(folder, name):
         found[title] = {key: float(value)}
     for title, value in _LATENCY.findall(done.stdout):
         found[f"{title} latency"] = {"seconds": float(value) / 1000}
-    if not found:
-        raise WorkerError(f"The peer {name!r} gave no result:\n{done.stdout[-2000:]}")
+    for title, mib in _MEMORY.findall(done.stdout):
+        found[f"{title} memory"] = {"peak_mib": int(mib)}
+    for title, seconds in _START.findall(done.stdout):
+        found[f"{title} start"] = {"seconds": float(seconds)}
+    if done.returncode or not found:
+        raise WorkerError(f"The peer {name!r} failed or gave no result:\n{done.stdout[-2000:]}")
     return found

@@ -76,7 +76,7 @@ def show(results):
 
 
 def compare(before, after):
-    """Prints how many times as fast `after` is, for each case that both have.
+    """Prints how many times as fast `after` is, for each case of ours that both have.
 
     The ratio of shares of the machine's rate is next to it: it stays where only the machine was
     faster.
@@ -85,7 +85,7 @@ def compare(before, after):
     for case, row in after.items():
         old = before.get(case, {})
         if "seconds" not in row or "seconds" not in old:
-            continue
+            continue  # A peer's rate: no case of ours.
         share = ""
         if "share_of_gemm" in row and "share_of_gemm" in old:
             share = f"{row['share_of_gemm'] / old['share_of_gemm']:.2f}"
