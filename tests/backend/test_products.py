@@ -7,6 +7,9 @@ from keras_s2s._backend.products import loop_product, product
 from keras_s2s._backend.scan import scan
 
 STEPS, ROWS, DIM = 4, 3, 5
+own_gradient = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="other backends use the gradient they have"
+)
 
 
 @pytest.mark.parametrize("make", [product, loop_product])
@@ -54,7 +57,7 @@ def numeric(x, kernel):
     return found
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a gradient of our own there")
+@own_gradient
 @pytest.mark.parametrize("graph", [False, True])
 def test_gradients_in_a_loop(graph):
     import tensorflow as tf
@@ -73,7 +76,7 @@ def test_gradients_in_a_loop(graph):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a gradient of our own there")
+@own_gradient
 def test_second_derivative():
     import tensorflow as tf
 

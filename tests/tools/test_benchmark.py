@@ -1,5 +1,4 @@
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -82,33 +81,23 @@ def test_summary():
     assert found["a peer"] == {"tokens_per_second": 45, "spread": 1}
 
 
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchmark", *map(str, arguments)])
-        benchmark.main()
-        return capsys.readouterr().out
-
-    return run
-
-
-def test_comparison(run, tmp_path):
+def test_comparison(run_main, tmp_path):
     for name, seconds in (("before", 3.0), ("after", 2.0)):
         results = {"greedy": {"seconds": seconds}, name: {"seconds": 1.0}}
         found = {"run": {"corpus": "made up", "backend": "jax"}, "results": results}
         (tmp_path / name).write_text(json.dumps(found))
-    output = run("--compare", tmp_path / "before", tmp_path / "after")
+    output = run_main(benchmark, "--compare", tmp_path / "before", tmp_path / "after")
     [row] = [line for line in output.splitlines() if "greedy" in line]
     assert "1.50" in row
     assert "before" not in output.split("greedy")[1]
 
 
-def test_what_cannot_be_compared(run, tmp_path):
+def test_what_cannot_be_compared(run_main, tmp_path):
     for name, text in (("before", "made up"), ("after", "multi30k")):
         found = {"run": {"corpus": text, "backend": "jax"}, "results": {}}
         (tmp_path / name).write_text(json.dumps(found))
     with pytest.raises(SystemExit, match="cannot be compared: the corpus"):
-        run("--compare", tmp_path / "before", tmp_path / "after")
+        run_main(benchmark, "--compare", tmp_path / "before", tmp_path / "after")
 
 
 def test_peer(tmp_path):
@@ -145,18 +134,21 @@ def test_peer_that_fails(script, tmp_path):
         (["--cases", "gemm", "--output", "/nowhere/now.json"], "No such file"),
     ],
 )
-def test_wrong_arguments(arguments, message, run):
+def test_wrong_arguments(arguments, message, run_main):
     with pytest.raises(SystemExit, match=message):
-        run(*arguments)
+        run_main(benchmark, *arguments)
 
 
 @pytest.mark.slow
-def test_measures(run, tmp_path):
-    output = run(
-        "--cases", "gemm,import-after-keras", "--rounds", "2", "--output", tmp_path / "now.json"
-    )
-    found = json.loads((tmp_path / "now.json").read_text())
-    assert set(found["results"]) == {"gemm", "import-after-keras"}
+def test_measures(run_main, tmp_path):
+    cases, file = {"gemm", "import-after-keras"}, tmp_path / "now.json"
+    arguments = "--cases", ",".join(sorted(cases)), "--rounds", 2, "--output", file
+    output = run_main(benchmark, *arguments)
+    found = json.loads(file.read_text())
+    assert set(found["results"]) == cases
+    assert found["results"]["gemm"]["peak_mib"] > 100
+    # That would be of the process that waits.
+    assert "peak_mib" not in found["results"]["import-after-keras"]
     assert [len(windows) for windows in found["windows"].values()] == [2, 2]
     assert found["results"]["gemm"]["gflops_per_second"] > 0
     assert "gemm" in output

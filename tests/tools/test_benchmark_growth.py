@@ -1,19 +1,8 @@
 import json
-import sys
 
 import pytest
 
 import benchmark_growth
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["benchmark_growth", *map(str, arguments)])
-        benchmark_growth.main()
-        return capsys.readouterr().out
-
-    return run
 
 
 @pytest.mark.parametrize("power", [0, 1, 2])
@@ -22,15 +11,15 @@ def test_slope_is_the_power(power):
     assert benchmark_growth.slope(rows, "train") == pytest.approx(power)
 
 
-def test_unknown_axis(run, tmp_path):
+def test_unknown_axis(run_main, tmp_path):
     with pytest.raises(SystemExit, match="no axis 'depth'"):
-        run("--axes", "depth", "--output", tmp_path)
+        run_main(benchmark_growth, "--axes", "depth", "--output", tmp_path)
 
 
 @pytest.mark.slow
-def test_table_and_plot(run, tmp_path, monkeypatch):
+def test_table_and_plot(run_main, tmp_path, monkeypatch):
     monkeypatch.setattr(benchmark_growth, "AXES", {"beam": (1, 2, 3), "batch": (1, 2, 4)})
-    output = run("--repeats", "1", "--output", tmp_path / "run")
+    output = run_main(benchmark_growth, "--repeats", "1", "--output", tmp_path / "run")
     found = json.loads((tmp_path / "run" / "growth.json").read_text())["growth"]
     assert [row["size"] for row in found["beam"]] == [1, 2, 3]
     assert "train" not in found["beam"][0] and found["batch"][0]["train"] > 0

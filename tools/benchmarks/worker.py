@@ -10,7 +10,7 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, NewProcess
 
 
 def main():
@@ -25,7 +25,8 @@ def main():
     case.prepare(workspace)
     answer("ready")
     for _ in sys.stdin:
-        answer({**case.window(), **_memory()})
+        window = case.window()
+        answer(window if isinstance(case, NewProcess) else {**window, **_memory()})
 
 
 def _memory():
