@@ -4,23 +4,78 @@
 under XLA; `keras.ops.while_loop` with `slice_update` has no gradient.
 """
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
+_with_gradient = contextvars.ContextVar("with_gradient", default=True)
 
-def scan(step, state, inputs, like, reverse=False):
-    """Runs `state, output = step(state, input)` over the leading axis of `inputs`.
+
+@contextlib.contextmanager
+def no_gradient():
+    """Loops that are run or traced inside keep nothing for a gradient of their own."""
+    token = _with_gradient.set(False)
+    try:
+        yield
+    finally:
+        _with_gradient.reset(token)
+
+
+class Matrix:
+    """A constant of `scan` that each step multiplies by, once, with `multiply`.
+
+    Its gradient is one product after the loop, where that of another constant is a sum of one
+    product for each step.
+
+    Args:
+        tensor: `(dim, units)`, for factors `(rows, dim)`, or `(rows, dim, units)`, for factors
+            `(rows, 1, dim)`, where the state has `rows` rows.
+    """
+
+    def __init__(self, tensor):
+        self.tensor = tensor
+
+    def multiply(self, x):
+        return ops.matmul(x, self.tensor)
+
+
+def multiply(x, matrix):
+    """`x @ matrix`, for a tensor or a `Matrix`."""
+    return matrix.multiply(x) if isinstance(matrix, Matrix) else ops.matmul(x, matrix)
+
+
+def with_matrices(constants, names):
+    """Nested dicts and lists with a `Matrix` for each tensor that has one of the names."""
+    if isinstance(constants, dict):
+        return {
+            key: Matrix(value) if key in names else with_matrices(value, names)
+            for key, value in constants.items()
+        }
+    if isinstance(constants, list):
+        return [with_matrices(value, names) for value in constants]
+    return constants
+
+
+def scan(step, state, inputs, like, constants=(), reverse=False):
+    """Runs `state, output = step(state, input, constants)` over the leading axis of `inputs`.
+
+    Every tensor with a gradient that a step reads must be among its arguments: on TensorFlow the
+    loop has a gradient of its own, which knows no others.
 
     Draw no random numbers inside `step`: they would be the same at each step on
     some backends. Draw them before the loop and pass them as `inputs`.
 
     Args:
-        step: Function of `(state, input)`, both nested tensors, returning the new
+        step: Function of `(state, input, constants)`, nested tensors, returning the new
             state (same structure, shapes and dtypes) and the nested output.
-        state: Nested tensors, the state before the first step.
+        state: Nested tensors, the state before the first step. The first one's leading axis is
+            that of the rows.
         inputs: Nested tensors of shape `(time, ...)`, `time` at least 1.
         like: Nested tensors which have the structure, shape and dtype of one
             step's output. Their values are not read.
+        constants: Nested tensors and `Matrix` objects, the same for each step.
         reverse: Whether to run from the last step to the first. Outputs stay in
             the order of the inputs.
 
@@ -29,57 +84,22 @@ def scan(step, state, inputs, like, reverse=False):
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        return _scan_tensorflow(step, state, inputs, like, reverse)
+        from keras_s2s._backend.scan_tensorflow import scan as scan_tensorflow
+
+        return scan_tensorflow(step, state, inputs, like, constants, reverse, _with_gradient.get())
     if backend == "jax":
         import jax
 
-        return jax.lax.scan(step, state, inputs, reverse=reverse)
-    return _scan_unrolled(step, state, inputs, reverse)
+        return jax.lax.scan(lambda s, x: step(s, x, constants), state, inputs, reverse=reverse)
+    return _scan_unrolled(step, state, inputs, constants, reverse)
 
 
-def _scan_tensorflow(step, state, inputs, like, reverse):
-    import tensorflow as tf
-
-    flat_inputs = tf.nest.flatten(inputs)
-    length = flat_inputs[0].shape[0]
-    if length is None:
-        length = tf.shape(flat_inputs[0])[0]
-    sources = [
-        tf.TensorArray(x.dtype, size=length, element_shape=x.shape[1:]).unstack(x)
-        for x in flat_inputs
-    ]
-    targets = [
-        tf.TensorArray(y.dtype, size=length, element_shape=y.shape) for y in tf.nest.flatten(like)
-    ]
-    shapes = [tf.convert_to_tensor(s).shape for s in tf.nest.flatten(state)]
-
-    def body(count, state, targets):
-        time = length - 1 - count if reverse else count
-        now = tf.nest.pack_sequence_as(inputs, [source.read(time) for source in sources])
-        state_after, output = step(state, now)
-        # The loop refuses a state which became less static on the way.
-        flat = [tf.ensure_shape(s, shape) for s, shape in zip(tf.nest.flatten(state_after), shapes)]
-        targets = [t.write(time, y) for t, y in zip(targets, tf.nest.flatten(output))]
-        return count + 1, tf.nest.pack_sequence_as(state, flat), targets
-
-    _, state, targets = tf.while_loop(
-        lambda count, state, targets: count < length,
-        body,
-        (tf.constant(0), state, targets),
-        maximum_iterations=length,
-    )
-    stacked = [target.stack() for target in targets]
-    for y in stacked:
-        y.set_shape([flat_inputs[0].shape[0], *y.shape[1:]])
-    return state, tf.nest.pack_sequence_as(like, stacked)
-
-
-def _scan_unrolled(step, state, inputs, reverse):
+def _scan_unrolled(step, state, inputs, constants, reverse):
     times = range(len(keras.tree.flatten(inputs)[0]))
     outputs = []
     for time in reversed(times) if reverse else times:
         now = keras.tree.map_structure(lambda x, time=time: x[time], inputs)
-        state, output = step(state, now)
+        state, output = step(state, now, constants)
         outputs.append(output)
     if reverse:
         outputs.reverse()

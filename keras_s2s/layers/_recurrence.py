@@ -9,14 +9,15 @@ import numbers
 import keras
 from keras import ops
 
-from keras_s2s._backend.products import loop_product, product
-from keras_s2s._backend.scan import scan
+from keras_s2s._backend.scan import multiply, scan, with_matrices
 
 CELLS = {
     "rnn": keras.layers.SimpleRNN,
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
 }
+#: The names of what steps multiply by.
+MATRICES = ("kernel", "recurrent")
 #: How many tensors a cell's state has: h, or h and c.
 STATE_SIZE = {"rnn": 1, "gru": 1, "lstm": 2}
 
@@ -52,13 +53,27 @@ def check_sizes(**sizes):
             raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
-def project(layer, inputs, size=None):
-    """Inputs' share of the gates, `(..., dim)` to `(..., gates)`, with the bias.
+def project(layer, inputs):
+    """Inputs' share of the gates, `(..., dim)` to `(..., gates)`, with the bias."""
+    return project_step(input_weights(layer, inputs.dtype), inputs)
 
-    Where the input is a concatenation, `size` says that these inputs are its first part.
+
+def input_weights(layer, dtype, begin=None, end=None):
+    """What `project_step` takes: a dict.
+
+    Where the input is a concatenation whose parts come at different times, `begin` and `end` say
+    which part it is. The first brings the bias.
     """
-    gates = ops.matmul(inputs, ops.cast(layer.cell.kernel, inputs.dtype)[:size])
-    return gates + _biases(layer, inputs.dtype)[0]
+    weights = {"kernel": ops.cast(layer.cell.kernel, dtype)[begin:end]}
+    if not begin:
+        weights["bias"] = _biases(layer, dtype)[0]
+    return weights
+
+
+def project_step(weights, inputs):
+    """`(..., dim)` to their share of the gates, `(..., gates)`."""
+    gates = multiply(inputs, weights["kernel"])
+    return gates + weights["bias"] if "bias" in weights else gates
 
 
 def _biases(layer, dtype):
@@ -67,56 +82,51 @@ def _biases(layer, dtype):
     return ops.unstack(bias, num=2) if isinstance(layer, keras.layers.GRU) else (bias, None)
 
 
-class Cell:
-    """One step of a recurrent layer.
-
-    Made before a loop, it does once what is done with the weights.
+def step_weights(layer, dtype, dropout_mask=None):
+    """What `advance` takes, made once before a loop: a dict.
 
     Args:
         layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built.
         dtype: The dtype of the computation.
-        in_loop: Whether there are steps and a gradient to come.
-        known_size: How much of the input is known, and projected, before the loop.
+        dropout_mask: `(rows, units)` factor of the h that enters the gates, or None.
     """
+    weights = {"recurrent": ops.cast(layer.cell.recurrent_kernel, dtype)}
+    _, bias = _biases(layer, dtype)
+    if bias is not None:
+        weights["bias"] = bias
+    if dropout_mask is not None:
+        weights["dropout_mask"] = dropout_mask
+    return weights
 
-    def __init__(self, layer, dtype, in_loop=False, known_size=0):
-        multiply = loop_product if in_loop else product
-        self.layer = layer
-        self._multiply = multiply(ops.cast(layer.cell.kernel, dtype)[known_size:])
-        self._multiply_recurrent = multiply(ops.cast(layer.cell.recurrent_kernel, dtype))
-        bias, self._recurrent_bias = _biases(layer, dtype)
-        self._bias = None if known_size else bias
 
-    def project(self, inputs):
-        """The share in the gates of what is not known before: `(rows, dim)` to `(rows, gates)`."""
-        gates = self._multiply(inputs)
-        return gates if self._bias is None else gates + self._bias
+def advance(layer, weights, gates, state):
+    """One step of the recurrence.
 
-    def advance(self, gates, state, dropout_mask=None):
-        """One step of the recurrence.
+    Args:
+        layer: The layer, of which the kind counts.
+        weights: What `step_weights` returned, with tensors or `Matrix` objects.
+        gates: `(rows, gates)`, the inputs' share, see `project`.
+        state: List of `(rows, units)`.
 
-        Args:
-            gates: `(rows, gates)`, from `project`.
-            state: List of `(rows, units)`.
-            dropout_mask: `(rows, units)` factor of the h that enters the gates, or None.
-
-        Returns:
-            The new state. Its first tensor is the output.
-        """
-        h = state[0] if dropout_mask is None else state[0] * dropout_mask
-        recurrent = self._multiply_recurrent(h)
-        if isinstance(self.layer, keras.layers.LSTM):
-            i, f, g, o = ops.split(gates + recurrent, 4, axis=-1)
-            c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
-            return [ops.sigmoid(o) * ops.tanh(c), c]
-        if isinstance(self.layer, keras.layers.GRU):
-            # Split, since a slice has a gradient of the size of what it is cut from.
-            z, r, candidate = ops.split(gates, 3, axis=-1)
-            parts = ops.split(recurrent + self._recurrent_bias, 3, axis=-1)
-            z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
-            candidate = ops.tanh(candidate + r * parts[2])
-            return [z * state[0] + (1 - z) * candidate]
-        return [ops.tanh(gates + recurrent)]
+    Returns:
+        The new state. Its first tensor is the output.
+    """
+    h = state[0]
+    if "dropout_mask" in weights:
+        h = h * weights["dropout_mask"]
+    recurrent = multiply(h, weights["recurrent"])
+    if isinstance(layer, keras.layers.LSTM):
+        i, f, g, o = ops.split(gates + recurrent, 4, axis=-1)
+        c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
+        return [ops.sigmoid(o) * ops.tanh(c), c]
+    if isinstance(layer, keras.layers.GRU):
+        # Split, since a slice has a gradient of the size of what it is cut from.
+        z, r, candidate = ops.split(gates, 3, axis=-1)
+        parts = ops.split(recurrent + weights["bias"], 3, axis=-1)
+        z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
+        candidate = ops.tanh(candidate + r * parts[2])
+        return [z * state[0] + (1 - z) * candidate]
+    return [ops.tanh(gates + recurrent)]
 
 
 def zero_state(cell, units, rows, dtype):
@@ -158,15 +168,17 @@ def _run_loop(layer, inputs, state, mask, dropout_mask):
     if mask is not None:
         xs["mask"] = ops.expand_dims(ops.transpose(mask), -1)
 
-    cell = Cell(layer, gates.dtype, in_loop=True)
+    constants = with_matrices(step_weights(layer, gates.dtype, dropout_mask), MATRICES)
 
-    def step(state, x):
-        after = cell.advance(x["gates"], state, dropout_mask)
+    def step(state, x, weights):
+        after = advance(layer, weights, x["gates"], state)
         if mask is not None:
             after = [ops.where(x["mask"], new, old) for new, old in zip(after, state)]
         return after, after[0]
 
-    state, outputs = scan(step, state, xs, like=state[0], reverse=layer.go_backwards)
+    state, outputs = scan(
+        step, state, xs, like=state[0], constants=constants, reverse=layer.go_backwards
+    )
     return ops.transpose(outputs, (1, 0, 2)), state
 
 

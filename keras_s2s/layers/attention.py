@@ -12,7 +12,9 @@ class Attention(keras.layers.Layer):
     Both the steps of a sequence and the beams of a search go into the query axis,
     so that the memory is never repeated.
 
-    A subclass implements `project_keys(values)` and `score(query, keys)`.
+    A subclass implements `project_keys(values)` and `score(query, keys)`, and sets
+    `query_projection` if it has one. A decoder calls these by themselves, so where
+    they read weights of their own they cast them to the dtype of the query.
 
     Args:
         **kwargs: Keras's own layer arguments, such as `name` and `dtype`.
@@ -31,17 +33,38 @@ class Attention(keras.layers.Layer):
         are zero.
     """
 
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        #: A `Dense` without bias that the query goes through before `score`, or None.
+        self.query_projection = None
+
     def project_keys(self, values):
         """Returns the keys `(batch, source, units)` of `values` `(batch, source, dim)`."""
         raise NotImplementedError
 
     def score(self, query, keys):
-        """Returns the scores `(batch, queries, source)` of every query with every key."""
+        """Returns the scores `(batch, queries, source)` of every projected query with every key."""
         raise NotImplementedError
 
     def call(self, query, values, keys=None, values_mask=None):
         if keys is None:
             keys = self.project_keys(values)
+        if self.query_projection is not None:
+            query = per_query(self.query_projection, query)
+        weights = ops.cast(self.weigh(query, keys, values_mask), values.dtype)
+        return ops.matmul(weights, values), weights
+
+    def weigh(self, query, keys, values_mask=None):
+        """The softmax of the scores.
+
+        Args:
+            query: `(batch, queries, units)`, projected if there is a `query_projection`.
+            keys: `(batch, source, units)`.
+            values_mask: `(batch, source)` bool, or None.
+
+        Returns:
+            Float32 weights `(batch, queries, source)`.
+        """
         # A float16 sum over the source would lose digits, so the softmax is float32.
         scores = ops.cast(self.score(query, keys), "float32")
         if values_mask is not None:
@@ -51,8 +74,7 @@ class Attention(keras.layers.Layer):
         weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
         if values_mask is not None:
             weights = ops.where(valid, weights, 0.0)
-        weights = ops.cast(weights, values.dtype)
-        return ops.matmul(weights, values), weights
+        return weights
 
     def compute_mask(self, *args, **kwargs):
         return None

@@ -1,6 +1,6 @@
 import keras
 
-from keras_s2s.layers.attention import AdditiveScore, Attention, per_query
+from keras_s2s.layers.attention import AdditiveScore, Attention
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -63,7 +63,7 @@ class BahdanauAttention(Attention):
         return self.key_projection(values)
 
     def score(self, query, keys):
-        return self.additive(per_query(self.query_projection, query), keys)
+        return self.additive(query, keys)
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "normalize": self.normalize}

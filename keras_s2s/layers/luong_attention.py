@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_s2s.layers.attention import AdditiveScore, Attention, per_query
+from keras_s2s.layers.attention import AdditiveScore, Attention
 
 SCORES = ("dot", "general", "concat")
 
@@ -100,9 +100,9 @@ class LuongAttention(Attention):
     def score(self, query, keys):
         if self.score_type == "concat":
             # W [s; h] is W_1 s + W_2 h, and W_2 h is known before the query is.
-            return self.additive(per_query(self.query_projection, query), keys)
+            return self.additive(query, keys)
         scores = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
-        return scores * ops.convert_to_tensor(self.gain) if self.scale else scores
+        return scores * ops.cast(self.gain, scores.dtype) if self.scale else scores
 
     def get_config(self):
         return {

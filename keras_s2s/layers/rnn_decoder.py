@@ -1,7 +1,7 @@
 import keras
 from keras import ops
 
-from keras_s2s._backend.scan import scan
+from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dropout import check_rate, dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
@@ -215,19 +215,56 @@ class RNNDecoder(keras.layers.Layer):
 
         Returns:
             Tuple of the memory with the attention's `"keys"` `(batch, source, units)`
-            added, and the state before the first step: a dict of `"cells"`, for each
-            layer a list of `(batch, units)`, and with input feeding `"readout"`
-            `(batch, embedding_dim)`.
+            and the `"weights"` that the steps take added, and the state before the first
+            step: a dict of `"cells"`, for each layer a list of `(batch, units)`, and with
+            input feeding `"readout"` `(batch, embedding_dim)`.
         """
         if not self.built:
             self.build((None, None), keras.tree.map_structure(lambda x: tuple(x.shape), memory))
         state = {"cells": self.bridge(memory)}
         if self.attention is not None:
             memory = {**memory, "keys": self.attention.project_keys(memory["values"])}
+        memory = {**memory, "weights": self._step_weights(memory, state["cells"][0][0].dtype)}
         if self.input_feeding:
             h = state["cells"][0][0]
             state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
         return memory, state
+
+    def _step_weights(self, memory, dtype):
+        """What steps multiply by, in their dtype and form, so that no step makes it again."""
+        first, *others = self.rnn_layers
+        known = self.embedding_dim
+        weights = {
+            "embedded": _recurrence.input_weights(first, dtype, end=known),
+            "cells": [_recurrence.step_weights(layer, dtype) for layer in self.rnn_layers],
+            "inputs": [_recurrence.input_weights(layer, dtype) for layer in others],
+            "readout": {
+                "kernel": ops.cast(self.readout.kernel, dtype),
+                "bias": ops.cast(self.readout.bias, dtype),
+            },
+        }
+        if self._steps_depend_on_attention:
+            weights["fed"] = _recurrence.input_weights(first, dtype, begin=known)
+        if self.attention is not None:
+            weights["attention"] = {
+                "keys": memory["keys"],
+                "mask": memory["mask"],
+                "values": ops.cast(memory["values"], dtype),
+                "variables": [ops.convert_to_tensor(v) for v in self._variables_of_scores()],
+            }
+            if self.attention.query_projection is not None:
+                weights["attention"]["query"] = ops.cast(
+                    self.attention.query_projection.kernel, dtype
+                )
+        return weights
+
+    def _variables_of_scores(self):
+        projections = (
+            self.attention.query_projection,
+            getattr(self.attention, "key_projection", None),
+        )
+        others = {id(v) for layer in projections if layer is not None for v in layer.variables}
+        return [v for v in self.attention.variables if id(v) not in others]
 
     def step(self, tokens, state, memory, return_attention=False):
         """One step.
@@ -243,13 +280,17 @@ class RNNDecoder(keras.layers.Layer):
             Tuple of logits `(rows, vocabulary_size)`, the new state and, with
             `return_attention`, the weights `(rows, source)`.
         """
+        weights = memory["weights"]
         embedded = self.embedding(tokens)
-        gates = self._embedding_gates(embedded)
-        cells = self._make_cells(gates.dtype)
-        state, outputs = self._advance(cells, {"gates": gates}, state, memory)
+        gates = _recurrence.project_step(weights["embedded"], embedded)
+        state, outputs = self._advance({"gates": gates}, state, weights)
         if not self._steps_depend_on_attention and self.attention is not None:
-            outputs["context"], outputs["weights"] = self._attend(outputs["hidden"], memory)
-        logits = self._logits(self._read_out(outputs, embedded))
+            outputs["context"], outputs["weights"] = self._attend(
+                outputs["hidden"], weights["attention"]
+            )
+        if not self.input_feeding:
+            outputs["readout"] = self._read_out_step(outputs, embedded, weights["readout"])
+        logits = self._logits(outputs["readout"])
         if return_attention:
             self._check_attention()
             return logits, state, outputs["weights"]
@@ -265,8 +306,9 @@ class RNNDecoder(keras.layers.Layer):
             outputs = self._run_loop(embedded, state, memory, masks)
         else:
             outputs = self._run_layers(embedded, state, memory, masks)
-        logits = self._logits(self._drop(self._read_out(outputs, embedded), training))
-        logits = logits[:, :length]
+        readout = self._drop(self._read_out(outputs, embedded), training)
+        # Before the logits, which are many times as large.
+        logits = self._logits(readout[:, :length])
         if return_attention:
             self._check_attention()
             return logits, outputs["weights"][:, :length]
@@ -280,21 +322,30 @@ class RNNDecoder(keras.layers.Layer):
 
     def _run_loop(self, embedded, state, memory, masks):
         """All steps one by one: `(batch, target, ...)` outputs."""
-        gates = ops.transpose(self._embedding_gates(embedded), (1, 0, 2))
-        per_step = {"gates": gates, "between": masks["between"]}
+        weights = memory["weights"]
+        gates = _recurrence.project_step(weights["embedded"], embedded)
+        per_step = {"gates": ops.transpose(gates, (1, 0, 2)), "between": masks["between"]}
         like = {"hidden": state["cells"][-1][0], "weights": memory["mask"]}
         like["weights"] = ops.cast(like["weights"], gates.dtype)
+        constants = {
+            "cells": [
+                cell if mask is None else {**cell, "dropout_mask": mask}
+                for cell, mask in zip(weights["cells"], masks["recurrent"])
+            ],
+            **{name: weights[name] for name in ("inputs", "fed", "attention")},
+        }
         if self.input_feeding:
             like["readout"] = state["readout"]
+            constants["readout"] = weights["readout"]
         else:
             like["context"] = memory["values"][:, 0]
 
-        cells = self._make_cells(gates.dtype, in_loop=True)
+        constants = with_matrices(constants, (*_recurrence.MATRICES, "query", "values"))
 
-        def step(state, x):
-            return self._advance(cells, {**masks, **x}, state, memory)
+        def step(state, x, constants):
+            return self._advance(x, state, constants)
 
-        _, outputs = scan(step, state, per_step, like)
+        _, outputs = scan(step, state, per_step, like, constants)
         return {name: ops.transpose(value, (1, 0, 2)) for name, value in outputs.items()}
 
     def _run_layers(self, embedded, state, memory, masks):
@@ -314,49 +365,56 @@ class RNNDecoder(keras.layers.Layer):
             outputs["context"], outputs["weights"] = self._call_attention(hidden, memory)
         return outputs
 
-    def _make_cells(self, dtype, in_loop=False):
-        known = [self.embedding_dim] + [0] * (self.num_layers - 1)
-        return [_recurrence.Cell(x, dtype, in_loop, k) for x, k in zip(self.rnn_layers, known)]
-
-    def _advance(self, cells, x, state, memory):
+    def _advance(self, x, state, weights):
         """The part of a step that the next step depends on."""
         outputs = {}
         gates = x["gates"]
         if self.order == "bahdanau" and self.attention is not None:
             query = state["cells"][-1][0]
-            outputs["context"], outputs["weights"] = self._attend(query, memory)
-            gates = gates + cells[0].project(outputs["context"])
+            outputs["context"], outputs["weights"] = self._attend(query, weights["attention"])
+            gates = gates + _recurrence.project_step(weights["fed"], outputs["context"])
         elif self.input_feeding:
-            gates = gates + cells[0].project(state["readout"])
+            gates = gates + _recurrence.project_step(weights["fed"], state["readout"])
 
         new, hidden = [], None
-        recurrent = x.get("recurrent") or [None] * self.num_layers
-        for i, cell in enumerate(cells):
+        for i, layer in enumerate(self.rnn_layers):
             inputs = hidden
             if i:
                 if x.get("between"):
                     inputs = inputs * x["between"][i - 1]
-                gates = cell.project(inputs)
-            new.append(cell.advance(gates, state["cells"][i], recurrent[i]))
+                gates = _recurrence.project_step(weights["inputs"][i - 1], inputs)
+            cell = weights["cells"][i]
+            new.append(_recurrence.advance(layer, cell, gates, state["cells"][i]))
             hidden = new[-1][0]
             if self.residual and i:
                 hidden = hidden + inputs
         outputs["hidden"] = hidden
         state = {"cells": new}
         if self.input_feeding:
-            context, outputs["weights"] = self._attend(hidden, memory)
-            outputs["readout"] = self.readout(ops.concatenate([context, hidden], axis=-1))
+            outputs["context"], outputs["weights"] = self._attend(hidden, weights["attention"])
+            outputs["readout"] = self._read_out_step(outputs, None, weights["readout"])
+            del outputs["context"]
             state["readout"] = outputs["readout"]
         return state, outputs
 
-    def _attend(self, query, memory):
+    def _attend(self, query, weights):
         """`(rows, units)` to `(rows, dim)` and `(rows, source)`: beams are queries."""
-        rows, dim = ops.shape(query)
-        batch, source = ops.shape(memory["mask"])
+        rows = ops.shape(query)[0]
+        batch, source = ops.shape(weights["mask"])
         # Not -1, which no reshape can infer where the batch is empty.
-        beams = rows // (ops.maximum(batch, 1) if ops.is_tensor(batch) else max(batch, 1))
-        context, weights = self._call_attention(ops.reshape(query, (batch, beams, dim)), memory)
-        return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(weights, (rows, source))
+        if ops.is_tensor(batch):
+            beams = ops.maximum(rows // ops.maximum(batch, 1), 1)
+        else:
+            beams = max(rows // max(batch, 1), 1)
+        projected = multiply(query, weights["query"]) if "query" in weights else query
+        projected = ops.reshape(projected, (batch, beams, projected.shape[-1]))
+        # An attention that was given as a layer may have a dtype policy of its own.
+        projected = ops.cast(projected, weights["keys"].dtype)
+        with keras.StatelessScope(zip(self._variables_of_scores(), weights["variables"])):
+            found = self.attention.weigh(projected, weights["keys"], weights["mask"])
+        found = ops.cast(found, query.dtype)
+        context = multiply(found, weights["values"])
+        return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(found, (rows, source))
 
     def _call_attention(self, query, memory):
         context, weights = self.attention(
@@ -365,19 +423,23 @@ class RNNDecoder(keras.layers.Layer):
         # An attention that was given as a layer may have a dtype policy of its own.
         return ops.cast(context, query.dtype), ops.cast(weights, query.dtype)
 
-    def _embedding_gates(self, embedded):
-        return _recurrence.project(self.rnn_layers[0], embedded, self.embedding_dim)
-
     def _read_out(self, outputs, embedded):
-        if self.input_feeding:
-            return outputs["readout"]
+        return (
+            outputs["readout"]
+            if self.input_feeding
+            else self.readout(self._readout_inputs(outputs, embedded))
+        )
+
+    def _read_out_step(self, outputs, embedded, weights):
+        product = multiply(self._readout_inputs(outputs, embedded), weights["kernel"])
+        return self.readout.activation(product + weights["bias"])
+
+    def _readout_inputs(self, outputs, embedded):
         if self.attention is None:
-            return self.readout(outputs["hidden"])
+            return outputs["hidden"]
         if self.order == "luong":
-            parts = [outputs["context"], outputs["hidden"]]
-        else:
-            parts = [outputs["hidden"], outputs["context"], embedded]
-        return self.readout(ops.concatenate(parts, axis=-1))
+            return ops.concatenate([outputs["context"], outputs["hidden"]], axis=-1)
+        return ops.concatenate([outputs["hidden"], outputs["context"], embedded], axis=-1)
 
     def _logits(self, readout):
         return self.embedding(readout, reverse=True)

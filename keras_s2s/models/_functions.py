@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s import decoding
+from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding.ids import END, PAD
 
 
@@ -26,6 +27,7 @@ class Alignment(NamedTuple):
     weights: np.ndarray
 
 
+@no_gradient()
 def decode(model, sampler, inputs, max_length=None, return_attention=False):
     """From the tensors of the encoder to what the sampler returns: the core of it all.
 
@@ -69,6 +71,7 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False):
     )
 
 
+@no_gradient()
 def score(model, inputs, labels, sample_weight):
     """The log-probability of each row of labels: `(batch,)`."""
     logits = ops.cast(model(inputs, training=False), "float32")

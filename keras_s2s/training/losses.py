@@ -1,5 +1,6 @@
 import keras
-from keras import ops
+
+from keras_s2s._backend.cross_entropy import cross_entropy
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -47,11 +48,7 @@ class TokenCrossentropy(keras.losses.Loss):
         self.label_smoothing = label_smoothing
 
     def call(self, y_true, y_pred):
-        value = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-        if self.label_smoothing:
-            even = ops.logsumexp(y_pred, axis=-1) - ops.mean(y_pred, axis=-1)
-            value = (1 - self.label_smoothing) * value + self.label_smoothing * even
-        return value
+        return cross_entropy(y_true, y_pred, self.label_smoothing)
 
     def get_config(self):
         # The base class also writes `reduction`, which is not the caller's to choose.

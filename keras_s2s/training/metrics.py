@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.cross_entropy import cross_entropy
 from keras_s2s._backend.top_k import top_k
 
 
@@ -43,10 +44,8 @@ class Perplexity(TokenMean):
         super().__init__(name=name, dtype=dtype)
 
     def values(self, y_true, y_pred):
-        logits = ops.cast(y_pred, "float32")
         # As Keras casts them for the loss, so that a graph finds both to be the same, once.
-        labels = ops.cast(y_true, "float32")
-        return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        return cross_entropy(ops.cast(y_true, "float32"), y_pred)
 
     def result(self):
         return ops.exp(super().result())

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_s2s._backend.scan import scan
+from keras_s2s._backend.scan import Matrix, multiply, no_gradient, scan, with_matrices
 from tests.layers.helpers import BACKEND, gradients, random, run
 
 TIME, ROWS, DIM = 5, 2, 3
 
 
-def step(state, x):
+def step(state, x, constants=()):
     """A nested state, nested inputs, and outputs that look like neither."""
     h = ops.tanh(ops.matmul(state["h"][0], ops.convert_to_tensor(MATRIX)) + x["x"])
     h = ops.where(x["mask"], h, state["h"][0])
@@ -47,7 +47,7 @@ def reference(state, xs, reverse):
 @pytest.mark.parametrize("time", [1, TIME])
 def test_equals_a_loop(time, reverse):
     state, xs = arguments(time)
-    after, outputs = run(lambda s, x: scan(step, s, x, like(s), reverse), state, xs)
+    after, outputs = run(lambda s, x: scan(step, s, x, like(s), reverse=reverse), state, xs)
     h, expected = reference(state, xs, reverse)
     np.testing.assert_allclose(after["h"][0], h, atol=1e-6)
     assert after["count"] == time
@@ -64,19 +64,21 @@ def test_gradient_equals_that_of_a_loop(reverse):
     inputs = keras.Variable(xs["x"])
     direction = ops.convert_to_tensor(random(TIME, ROWS, DIM, seed=4))
 
-    def advance(h, x):
-        h = ops.tanh(ops.matmul(h, ops.convert_to_tensor(matrix)) + x)
+    def advance(h, x, matrix):
+        h = ops.tanh(ops.matmul(h, matrix) + x)
         return h, h
 
     def scanned():
-        h = ops.convert_to_tensor(start)
-        _, outputs = scan(advance, h, ops.convert_to_tensor(inputs), like=h, reverse=reverse)
+        h, constant = ops.convert_to_tensor(start), ops.convert_to_tensor(matrix)
+        _, outputs = scan(
+            advance, h, ops.convert_to_tensor(inputs), like=h, constants=constant, reverse=reverse
+        )
         return ops.sum(outputs * direction)
 
     def unrolled():
         h, total = ops.convert_to_tensor(start), 0.0
         for t in reversed(range(TIME)) if reverse else range(TIME):
-            h, _ = advance(h, inputs[t])
+            h, _ = advance(h, inputs[t], ops.convert_to_tensor(matrix))
             total = total + ops.sum(h * direction[t])
         return total
 
@@ -93,7 +95,7 @@ def test_no_outputs_wanted_and_no_inputs_beside_one():
     xs = {"x": random(TIME, 2), "masks": []}
     state, outputs = run(
         lambda xs: scan(
-            lambda s, x: (s + x["x"], {"none": [], "x": x["x"]}),
+            lambda s, x, _: (s + x["x"], {"none": [], "x": x["x"]}),
             xs["x"][0] * 0,
             xs,
             like={"none": [], "x": xs["x"][0]},
@@ -117,7 +119,7 @@ def test_unknown_sizes_in_a_graph(jit):
         input_signature=[tf.TensorSpec([None, DIM]), tf.TensorSpec([None, None, DIM])],
     )
     def graph(h, x):
-        def advance(h, x):
+        def advance(h, x, _):
             h = tf.tanh(h @ MATRIX + x)
             return h, h
 
@@ -141,3 +143,184 @@ def test_unknown_sizes_in_a_graph(jit):
             h = tf.tanh(h @ MATRIX + x[t])
             loss += tf.reduce_sum(h**2)
     np.testing.assert_allclose(gradient, tape.gradient(loss, x), atol=1e-5)
+
+
+# Matrices: constants that each step multiplies by
+
+
+def multiply_step(h, x, constants):
+    """A recurrence that multiplies by one matrix for all rows, and by one for each row."""
+    z = multiply(h, constants["kernel"]) + x + constants["bias"]
+    own = multiply(ops.expand_dims(ops.tanh(z), 1), constants["of_rows"])
+    return ops.tanh(own[:, 0]), {"z": z}
+
+
+def multiply_constants():
+    return {
+        "kernel": random(DIM, DIM, seed=5),
+        "of_rows": random(ROWS, DIM, DIM, seed=6),
+        "bias": random(DIM, seed=7),
+    }
+
+
+def multiplied(wrap, h, x, constants, reverse):
+    """A number that depends on the last state and on all outputs, in the loop or unrolled."""
+    constants = wrap(constants)
+    weight = ops.convert_to_tensor(random(TIME, ROWS, DIM, seed=8))
+    last, outputs = scan(multiply_step, h, x, {"z": h}, constants, reverse)
+    return ops.sum(outputs["z"] * weight) + ops.sum(last * weight[0])
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("names", [(), ("kernel",), ("kernel", "of_rows")])
+def test_gradients_with_matrices(reverse, names):
+    """Against the same steps one after the other in PyTorch, in float64."""
+    import torch
+
+    arrays = {"h": random(ROWS, DIM, seed=2), "x": random(TIME, ROWS, DIM), **multiply_constants()}
+    leaves = {
+        k: torch.tensor(v, dtype=torch.float64, requires_grad=True) for k, v in arrays.items()
+    }
+    h, total = leaves["h"], 0.0
+    weight = torch.tensor(random(TIME, ROWS, DIM, seed=8), dtype=torch.float64)
+    for t in reversed(range(TIME)) if reverse else range(TIME):
+        z = h @ leaves["kernel"] + leaves["x"][t] + leaves["bias"]
+        h = torch.tanh((torch.tanh(z)[:, None] @ leaves["of_rows"])[:, 0])
+        total = total + (z * weight[t]).sum()
+    total = total + (h * weight[0]).sum()
+    total.backward()
+
+    variables = {k: keras.Variable(v) for k, v in arrays.items()}
+
+    def value():
+        tensors = {k: ops.convert_to_tensor(v) for k, v in variables.items()}
+        h, x = tensors.pop("h"), tensors.pop("x")
+        return multiplied(lambda c: with_matrices(c, names), h, x, tensors, reverse)
+
+    got_value, got = gradients(value, list(variables.values()))
+    assert got_value == pytest.approx(total.item(), rel=1e-5)
+    for name, gradient in zip(variables, got):
+        np.testing.assert_allclose(gradient, leaves[name].grad, rtol=1e-4, atol=1e-5, err_msg=name)
+
+
+def test_with_matrices_wraps_what_is_named():
+    nested = {"a": [{"kernel": 1, "bias": 2}], "values": 3, "mask": 4}
+    wrapped = with_matrices(nested, ("kernel", "values"))
+    assert isinstance(wrapped["a"][0]["kernel"], Matrix) and wrapped["a"][0]["bias"] == 2
+    assert isinstance(wrapped["values"], Matrix) and wrapped["mask"] == 4
+
+
+own_gradient = pytest.mark.skipif(
+    BACKEND != "tensorflow", reason="other backends use the gradient they have"
+)
+
+
+def matrix_loop(h, x, matrix):
+    return scan(lambda h, x, m: (ops.tanh(multiply(h, m) + x),) * 2, h, x, like=h, constants=matrix)
+
+
+@own_gradient
+def test_a_matrix_is_for_one_product():
+    import tensorflow as tf
+
+    h, x = tf.constant(random(ROWS, DIM)), tf.constant(random(TIME, ROWS, DIM))
+    with pytest.raises(RuntimeError, match="only once"):
+        scan(lambda h, x, m: (multiply(multiply(h, m), m), h), h, x, h, Matrix(tf.constant(MATRIX)))
+
+
+@own_gradient
+def test_a_second_derivative_is_refused():
+    import tensorflow as tf
+
+    h, x = tf.constant(random(ROWS, DIM)), tf.constant(random(TIME, ROWS, DIM))
+    with tf.GradientTape() as outer:
+        outer.watch(x)
+        with tf.GradientTape() as inner:
+            inner.watch(x)
+            _, outputs = matrix_loop(h, x, Matrix(tf.constant(MATRIX)))
+            total = tf.reduce_sum(outputs)
+        penalty = tf.reduce_sum(inner.gradient(total, x) ** 2)
+    with pytest.raises(NotImplementedError, match="no second derivative"):
+        outer.gradient(penalty, x)
+
+
+@own_gradient
+@pytest.mark.parametrize("wanted", [True, False])
+def test_in_a_branch(wanted):
+    """As on a GPU, where cuDNN is in the other one."""
+    import tensorflow as tf
+
+    h, x = tf.constant(random(ROWS, DIM)), tf.constant(random(TIME, ROWS, DIM))
+    matrix = tf.constant(MATRIX)
+
+    @tf.function
+    def gradient(wanted):
+        with tf.GradientTape() as tape:
+            tape.watch(matrix)
+            total = tf.cond(
+                wanted,
+                lambda: tf.reduce_sum(matrix_loop(h, x, Matrix(matrix))[1]),
+                lambda: tf.reduce_sum(matrix),
+            )
+        return tape.gradient(total, matrix)
+
+    expected = np.ones_like(MATRIX)
+    if wanted:
+        with tf.GradientTape() as tape:
+            tape.watch(matrix)
+            state, total = h, 0.0
+            for t in range(TIME):
+                state = tf.tanh(state @ matrix + x[t])
+                total += tf.reduce_sum(state)
+        expected = tape.gradient(total, matrix)
+    np.testing.assert_allclose(gradient(tf.constant(wanted)), expected, rtol=1e-4, atol=1e-5)
+
+
+@own_gradient
+def test_nothing_is_kept_where_no_gradient_is_to_come():
+    import tensorflow as tf
+
+    h, x = tf.constant(random(ROWS, DIM)), tf.constant(random(TIME, ROWS, DIM))
+    matrix = tf.constant(MATRIX)
+
+    def graph(without):
+        def run(h, x):
+            if not without:
+                return matrix_loop(h, x, Matrix(matrix))[1]
+            with no_gradient():
+                return matrix_loop(h, x, Matrix(matrix))[1]
+
+        return tf.function(run).get_concrete_function(h, x)
+
+    counts = [
+        sum(
+            op.type.startswith("TensorList")
+            for f in (function.graph, *function.graph._functions.values())
+            for op in getattr(f, "graph", f).get_operations()
+        )
+        for function in (graph(False), graph(True))
+    ]
+    assert counts[1] < counts[0]
+    np.testing.assert_allclose(graph(True)(h, x), graph(False)(h, x), atol=1e-6)
+
+
+@own_gradient
+def test_gradients_are_saved_with_a_model(tmp_path):
+    import tensorflow as tf
+
+    h, x = tf.constant(random(ROWS, DIM)), tf.constant(random(TIME, ROWS, DIM))
+    module = tf.Module()
+    module.matrix = tf.Variable(MATRIX)
+    module.run = tf.function(lambda h, x: matrix_loop(h, x, Matrix(module.matrix.read_value()))[1])
+
+    def gradient(module):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(module.run(h, x))
+        return tape.gradient(total, module.matrix)
+
+    expected = gradient(module)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=True)
+    tf.saved_model.save(module, str(tmp_path / "saved"), options=options)
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    np.testing.assert_allclose(loaded.run(h, x), module.run(h, x), atol=1e-6)
+    np.testing.assert_allclose(gradient(loaded), expected, rtol=1e-5)

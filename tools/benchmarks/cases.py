@@ -103,10 +103,10 @@ class Train(Case):
         self.window()
 
     def window(self):
-        start = time.perf_counter()
-        self.model.fit(self.batches, shuffle=False, verbose=0)
+        clock = _Clock()
+        self.model.fit(self.batches, shuffle=False, verbose=0, callbacks=[clock])
         return {
-            "seconds": time.perf_counter() - start,
+            "seconds": clock.seconds,
             "tokens": self.tokens,
             "flops": self.flops,
             "traces": self.traces.count,
@@ -242,6 +242,16 @@ class _Some(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         return self.batches[index]
+
+
+class _Clock(keras.callbacks.Callback):
+    """From the first batch to the last: TensorFlow takes up to 5 s to put its iterator away."""
+
+    def on_train_begin(self, logs=None):
+        self.start = time.perf_counter()
+
+    def on_train_end(self, logs=None):
+        self.seconds = time.perf_counter() - self.start
 
 
 class _Calls:
