@@ -1,5 +1,6 @@
 """Training batches of a few fixed shapes."""
 
+import functools
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,13 +18,15 @@ _drawing = ThreadPoolExecutor(max_workers=1)
 
 
 class BucketedBatches(keras.utils.PyDataset):
-    """Batches of token ids in a small set of shapes, for `fit`, `evaluate` or an own loop.
+    """Batches of token ids of similar lengths, for `fit`, `evaluate` or an own loop.
 
-    Pairs of similar lengths share a batch, so little is padding; all batches of a bucket have
-    exactly the same shape, batch size included, so XLA and JAX compile `len(shapes)` programs and
-    no more. Every pair comes exactly once per epoch: what does not fill a batch moves to the next
+    Every pair comes exactly once per epoch, and little is padding. Plain NumPy: no TensorFlow
+    needed.
+
+    Without `max_buckets` pairs are sorted by length, and each batch is as wide as its longest
+    source and target. With `max_buckets` there are no more shapes than that, batch size included,
+    so that XLA and JAX compile as many programs: what does not fill a batch moves to the next
     wider bucket, and the last batch of all is filled with rows of zeros whose sample weight is 0.
-    Plain NumPy: no TensorFlow needed.
 
     Batches are `(x, labels, sample_weight)` as `TextPairPreprocessor` makes them.
 
@@ -36,7 +39,9 @@ class BucketedBatches(keras.utils.PyDataset):
         target_ids: The same for the outputs.
         tokens_per_batch: Positions of a batch, source and target together, padding included.
         batch_size: Pairs of a batch, however long, in place of `tokens_per_batch`.
-        max_buckets: Largest number of shapes. Small sets get fewer, so that batches fill.
+        max_buckets: Largest number of shapes, or None. Small sets get fewer, so that batches fill.
+            `"auto"`: 12 on JAX, which compiles each, and None on other backends. Give a number
+            for `jit_compile=True` too.
         source_length: Longest source, its end id included. `None`: that of the longest pair.
         target_length: Longest target, its end id included. `None`: that of the longest pair.
         drop_long: If true, leave out pairs longer than that; if false, cut them, the end id kept.
@@ -49,7 +54,7 @@ class BucketedBatches(keras.utils.PyDataset):
         **kwargs: Those of `keras.utils.PyDataset`.
 
     Attributes:
-        shapes: List of `(batch, source, target)`.
+        shapes: List of `(batch, source, target)`: those of this epoch, from narrow to wide.
         padding_share: Share of this epoch's positions that are padding.
         num_dropped: Number of pairs left out because of their length.
         epoch: Number of the current epoch, from 0.
@@ -76,7 +81,7 @@ class BucketedBatches(keras.utils.PyDataset):
         source_ids,
         target_ids,
         tokens_per_batch=4096,
-        max_buckets=12,
+        max_buckets="auto",
         source_length=None,
         target_length=None,
         drop_long=False,
@@ -98,6 +103,8 @@ class BucketedBatches(keras.utils.PyDataset):
                 "`source_ids` and `target_ids` must be of the same length. "
                 f"Received {len(pairs[0])} sources and {len(pairs[1])} targets."
             )
+        if max_buckets == "auto":
+            max_buckets = 12 if keras.backend.backend() == "jax" else None
         for name, value in (
             ("tokens_per_batch", tokens_per_batch),
             ("max_buckets", max_buckets),
@@ -120,24 +127,10 @@ class BucketedBatches(keras.utils.PyDataset):
         self._given = self._prepare(pairs)
         pairs = self._segmented(0)
 
-        lengths = [ids.lengths + 1 for ids in pairs]
-        # At least four batches a bucket, else most batches would come from spilling over.
-        if batch_size:
-            useful = len(self._kept) // (4 * batch_size)
-        else:
-            useful = int(np.sum(lengths)) // (4 * tokens_per_batch)
-        self._widths = choose_buckets(*lengths, min(max(useful, 1), max_buckets))
-        # Whatever is drawn in an epoch, the given ids must fit.
-        widest = [ids.lengths.max() + 1 for ids in self._given]
-        self._widths[-1] = np.maximum(self._widths[-1], widest)
-        self.shapes = [
-            (
-                min(batch_size or _rows(tokens_per_batch, source + target), len(self._kept)),
-                source,
-                target,
-            )
-            for source, target in self._widths.tolist()
-        ]
+        self._sizes = functools.partial(_rows, tokens_per_batch, batch_size)
+        self._buckets = None
+        if max_buckets is not None:
+            self._buckets = self._choose_buckets(pairs, max_buckets, tokens_per_batch, batch_size)
         self._num_batches = len(self._plan(self._given))
         if resample:
             # Keras asks for the number once, so it must do for every draw.
@@ -145,6 +138,20 @@ class BucketedBatches(keras.utils.PyDataset):
             enough = max(self._num_batches, drawn) + 2 + drawn // 500
             self._num_batches = min(enough, len(self._kept))
         self._state = (0, *self._start_epoch(0, pairs))
+
+    def _choose_buckets(self, pairs, max_buckets, tokens_per_batch, batch_size):
+        """Array `(buckets, 2)` of source and target widths."""
+        lengths = [ids.lengths + 1 for ids in pairs]
+        # At least four batches a bucket, else most batches would come from spilling over.
+        if batch_size:
+            useful = len(self._kept) // (4 * batch_size)
+        else:
+            useful = int(np.sum(lengths)) // (4 * tokens_per_batch)
+        widths = choose_buckets(*lengths, min(max(useful, 1), max_buckets))
+        # Whatever is drawn in an epoch, the given ids must fit.
+        widest = [ids.lengths.max() + 1 for ids in self._given]
+        widths[-1] = np.maximum(widths[-1], widest)
+        return widths
 
     @classmethod
     def from_text(cls, preprocessor, sources, targets, sample=True, **options):
@@ -189,6 +196,17 @@ class BucketedBatches(keras.utils.PyDataset):
         return cls(*plain, **options)
 
     @property
+    def shapes(self):
+        if self._buckets is not None:
+            return [self._shape(widths) for widths in self._buckets]
+        _, plan = self._current()
+        return sorted({shape for shape, _ in plan}, key=lambda shape: (sum(shape[1:]), shape))
+
+    def _shape(self, widths):
+        source, target = (int(width) for width in widths)
+        return min(self._sizes(source + target), len(self._kept)), source, target
+
+    @property
     def num_batches(self):
         return self._num_batches
 
@@ -199,8 +217,7 @@ class BucketedBatches(keras.utils.PyDataset):
         if not 0 <= index < self._num_batches:
             raise IndexError(f"There is no batch {index}; there are {self._num_batches}.")
         (sources, targets), plan = self._current()
-        bucket, rows = plan[index]
-        size, source_width, target_width = self.shapes[bucket]
+        (size, source_width, target_width), rows = plan[index]
         row = np.arange(len(rows))
         source = np.zeros((size, source_width), "int32")
         source[row] = sources.padded(rows, source_width)
@@ -225,8 +242,7 @@ class BucketedBatches(keras.utils.PyDataset):
         pairs, plan = self._current()
         used = sum(int(ids.lengths.sum()) + len(ids) for ids in pairs)
         positions = 0
-        for bucket, _ in plan:
-            size, source, target = self.shapes[bucket]
+        for (size, source, target), _ in plan:
             positions += size * (source + target)
         return 1.0 - used / positions
 
@@ -278,10 +294,11 @@ class BucketedBatches(keras.utils.PyDataset):
         return self._prepare(drawn)
 
     def _start_epoch(self, epoch, pairs):
-        """`(pairs, plan)`: the plan a list of `(bucket, rows)`, `num_batches` long."""
+        """`(pairs, plan)`: the plan a list of `(shape, rows)`, `num_batches` long."""
         rng = np.random.default_rng([self.seed, epoch])
         order = rng.permutation(len(pairs[0])) if self.shuffle else None
-        use = np.all([_fits(ids, width) for ids, width in zip(pairs, self._widths[-1])], axis=0)
+        widest = (None, None) if self._buckets is None else self._buckets[-1]
+        use = np.all([_fits(ids, width) for ids, width in zip(pairs, widest)], axis=0)
         chosen = pairs
         while True:
             if not use.all():
@@ -292,29 +309,63 @@ class BucketedBatches(keras.utils.PyDataset):
             use &= rng.random(len(use)) < 0.9  # Rare: draws need more batches than announced.
         while len(plan) < self._num_batches:  # The other way round: split some.
             largest = max(range(len(plan)), key=lambda index: len(plan[index][1]))
-            bucket, rows = plan[largest]
-            plan[largest] = bucket, rows[::2]
-            plan.append((bucket, rows[1::2]))
+            shape, rows = plan[largest]
+            plan[largest] = shape, rows[::2]
+            plan.append((shape, rows[1::2]))
         if self.shuffle:
             plan = [plan[index] for index in rng.permutation(len(plan))]
-        # Keras derives from the first two batches which axes vary in length.
-        plan.insert(0, plan.pop(min(range(len(plan)), key=lambda index: plan[index][0])))
-        plan.insert(1, plan.pop(max(range(len(plan)), key=lambda index: plan[index][0])))
+        _show_what_varies(plan)
         return chosen, plan
 
     def _plan(self, pairs, order=None):
-        """List of `(bucket, rows)`, each pair in the narrowest bucket with room in a batch."""
-        bucket = np.max(
-            [np.searchsorted(w, ids.lengths + 1) for w, ids in zip(self._widths.T, pairs)], axis=0
-        )
-        order = np.arange(len(bucket)) if order is None else order
+        """List of `(shape, rows)`, short ones first."""
+        lengths = np.stack([ids.lengths + 1 for ids in pairs], axis=1)
+        order = np.arange(len(lengths)) if order is None else order
+        if self._buckets is None:
+            return self._sorted_plan(lengths, order)
+        bucket = np.max([np.searchsorted(w, n) for w, n in zip(self._buckets.T, lengths.T)], axis=0)
+        # Each pair in the narrowest bucket with room in a batch.
         plan, spilled = [], order[:0]
-        for index, (size, _, _) in enumerate(self.shapes):
+        for index, shape in enumerate(self.shapes):
+            size = shape[0]
             rows = np.concatenate([spilled, order[bucket[order] == index]])
             full = len(rows) // size * size
-            plan += [(index, rows[at : at + size]) for at in range(0, full, size)]
+            plan += [(shape, rows[at : at + size]) for at in range(0, full, size)]
             spilled = rows[full:]
-        return plan + [(index, spilled)] if len(spilled) else plan
+        return plan + [(shape, spilled)] if len(spilled) else plan
+
+    def _sorted_plan(self, lengths, order):
+        source, target = lengths[order].T
+        # Sources grow for one length of the target and fall for the next, so that neighbours are
+        # similar everywhere. Targets cost more.
+        order = order[np.lexsort((np.where(target % 2, source, -source), target))]
+        widths, plan, at = lengths[order], [], 0
+        while at < len(order):
+            size = self._sizes(int(widths[at].sum()))
+            while True:
+                shape = widths[at : at + size].max(axis=0)
+                if self._sizes(int(shape.sum())) >= size:
+                    break
+                size = self._sizes(int(shape.sum()))
+            rows = order[at : at + size]
+            plan.append(((len(rows), *shape.tolist()), rows))
+            at += size
+        return plan
+
+
+def _show_what_varies(plan):
+    """Puts first the batches that Keras looks at to see which axes vary in length."""
+    plan.insert(0, plan.pop(min(range(len(plan)), key=lambda index: sum(plan[index][0][1:]))))
+    plan.insert(1, plan.pop(max(range(len(plan)), key=lambda index: sum(plan[index][0][1:]))))
+    if len(plan) < 3:
+        return
+    (size, *widths), rows = plan[1]
+    for axis in (0, 1):
+        # Rarely neither the narrowest nor the widest batch shows it: then this one is wider.
+        all_widths = {shape[1 + axis] for shape, _ in plan}
+        if widths[axis] == plan[0][0][1 + axis] and len(all_widths) > 1:
+            widths[axis] = max(all_widths) + (widths[axis] == max(all_widths))
+    plan[1] = (size, *widths), rows
 
 
 def _fits(ids, width):
@@ -322,7 +373,9 @@ def _fits(ids, width):
     return np.full(len(ids), True) if width is None else ids.lengths < width
 
 
-def _rows(tokens_per_batch, width):
+def _rows(tokens_per_batch, batch_size, width):
+    if batch_size:
+        return batch_size
     rows = max(tokens_per_batch // width, 1)
     # Matrix units work in eights.
     return rows - rows % 8 if rows > 8 else rows

@@ -7,6 +7,7 @@ once, before the loop, the same weights give the same numbers in less time.
 import numbers
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
@@ -55,18 +56,23 @@ def check_sizes(**sizes):
 
 def project(layer, inputs):
     """Inputs' share of the gates, `(..., dim)` to `(..., gates)`, with the bias."""
-    return project_step(input_weights(layer, inputs.dtype), inputs)
+    (weights,) = input_weights(layer, inputs.dtype)
+    return project_step(weights, inputs)
 
 
-def input_weights(layer, dtype, begin=None, end=None):
-    """What `project_step` takes: a dict.
+def input_weights(layer, dtype, sizes=None):
+    """What `project_step` takes: a list of dicts.
 
-    Where the input is a concatenation whose parts come at different times, `begin` and `end` say
-    which part it is. The first brings the bias.
+    Where the input is a concatenation whose parts come at different times, `sizes` are theirs, and
+    there is a dict for each. The first brings the bias.
     """
-    weights = {"kernel": ops.cast(layer.cell.kernel, dtype)[begin:end]}
-    if not begin:
-        weights["bias"] = _biases(layer, dtype)[0]
+    kernel = ops.cast(layer.cell.kernel, dtype)
+    # Split, since the gradient of each slice would have the size of the whole.
+    kernels = [kernel]
+    if sizes is not None and len(sizes) > 1:
+        kernels = ops.split(kernel, np.cumsum(sizes[:-1]).tolist(), axis=0)
+    weights = [{"kernel": part} for part in kernels]
+    weights[0]["bias"] = _biases(layer, dtype)[0]
     return weights
 
 

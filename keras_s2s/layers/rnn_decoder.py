@@ -233,18 +233,21 @@ class RNNDecoder(keras.layers.Layer):
     def _step_weights(self, memory, dtype):
         """What steps multiply by, in their dtype and form, so that no step makes it again."""
         first, *others = self.rnn_layers
-        known = self.embedding_dim
+        sizes = [self.embedding_dim]
+        if self._steps_depend_on_attention:
+            sizes.append(first.cell.kernel.shape[0] - self.embedding_dim)
+        embedded, *fed = _recurrence.input_weights(first, dtype, sizes)
         weights = {
-            "embedded": _recurrence.input_weights(first, dtype, end=known),
+            "embedded": embedded,
             "cells": [_recurrence.step_weights(layer, dtype) for layer in self.rnn_layers],
-            "inputs": [_recurrence.input_weights(layer, dtype) for layer in others],
+            "inputs": [_recurrence.input_weights(layer, dtype)[0] for layer in others],
             "readout": {
                 "kernel": ops.cast(self.readout.kernel, dtype),
                 "bias": ops.cast(self.readout.bias, dtype),
             },
         }
-        if self._steps_depend_on_attention:
-            weights["fed"] = _recurrence.input_weights(first, dtype, begin=known)
+        if fed:
+            weights["fed"] = fed[0]
         if self.attention is not None:
             weights["attention"] = {
                 "keys": memory["keys"],

@@ -69,10 +69,31 @@ def test_shapes_are_few_and_within_budget(max_buckets):
 
 
 def test_as_many_pairs_in_each_batch():
-    batches = BucketedBatches(*make_pairs(), batch_size=24)
-    assert len(batches.shapes) > 3
-    assert {rows for rows, _, _ in batches.shapes} == {24}
+    batches = BucketedBatches(*make_pairs(), batch_size=24, max_buckets=None)
+    sizes = [len(labels) for _, labels, _ in batches]
+    # 700 pairs: only what is left over at the end is fewer.
+    assert sorted(sizes) == [700 % 24] + [24] * (700 // 24)
+    bounded = BucketedBatches(*make_pairs(), batch_size=24, max_buckets=12)
+    assert len(bounded.shapes) > 3
+    assert {rows for rows, _, _ in bounded.shapes} == {24}
     assert BucketedBatches(*make_pairs(10), batch_size=24).shapes[0][0] == 10
+
+
+def test_sorted_batches_are_as_wide_as_their_longest():
+    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256, max_buckets=None)
+    for index, (x, labels, _) in enumerate(batches):
+        size, source, target = x["encoder_token_ids"].shape + labels.shape[1:]
+        assert size == 1 or size * (source + target) <= 256
+        if index != 1:  # which may show Keras an axis
+            assert x["encoder_token_ids"][:, -1].any() and labels[:, -1].any()
+    assert set(batches.shapes) == shapes_of(batches)
+    bounded = BucketedBatches(*make_pairs(), tokens_per_batch=256, max_buckets=12)
+    assert batches.padding_share < 0.7 * bounded.padding_share
+
+
+def test_shapes_are_bounded_where_each_is_compiled():
+    batches = BucketedBatches(*make_pairs(4000), tokens_per_batch=128)
+    assert (len(batches.shapes) <= 12) == (keras.backend.backend() == "jax")
 
 
 def test_padding_share_counts_what_comes():
@@ -291,6 +312,15 @@ def test_first_two_batches_show_which_axes_vary():
         assert x0["encoder_token_ids"].shape[1] != x1["encoder_token_ids"].shape[1]
         assert y0.shape[1] != y1.shape[1]
         batches.on_epoch_end()
+
+
+def test_an_axis_that_the_first_two_batches_would_not_show():
+    """Of the narrowest and the widest, which have equally long sources."""
+    pairs = [[4], [4], [4] * 5], [[4], [4] * 9, [4] * 4]
+    batches = BucketedBatches(*pairs, batch_size=1, max_buckets=None)
+    widths = [(x["encoder_token_ids"].shape[1], y.shape[1]) for x, y, _ in batches]
+    assert widths == [(2, 2), (6, 10), (6, 5)]
+    assert sorted(rows(batches)) == sorted(zip(*pairs))
 
 
 def test_tf_dataset_is_the_same_and_goes_on():

@@ -1,5 +1,6 @@
 """Medians, ratios and tables of what was measured."""
 
+import os
 import platform
 from pathlib import Path
 from statistics import median
@@ -39,6 +40,10 @@ def _figures(windows, gemm):
     return figures
 
 
+#: Beginnings of environment variables that change how fast a program is.
+_VARIABLES = ("TF_CPU_", "TF_ENABLE_", "TF_NUM_", "XLA_", "OMP_", "MALLOC_", "GLIBC_TUNABLES")
+
+
 def machine():
     """What ran, in words."""
     cpu = platform.processor() or platform.machine()
@@ -51,6 +56,7 @@ def machine():
         "python": platform.python_version(),
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
+        "variables": {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)},
     }
 
 
