@@ -9,6 +9,7 @@ Run again after an interruption, it goes on where the last full epoch ended. RUN
 
 import argparse
 import math
+import os
 import sys
 from pathlib import Path
 
@@ -129,6 +130,8 @@ class GreedyBleu(keras.callbacks.Callback):
 
 
 def main():
+    # Else TensorFlow gives memory back after each step and takes it again, page by page.
+    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("recipe", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")

@@ -105,7 +105,7 @@ def test_peer(tmp_path):
         'echo "noise"\n'
         'echo "RESULT $1 beam 1 batch 64: median 2.50 s of [2.5, 2.6]  6400 out tok/s"\n'
         'echo "RESULT $1: batch-1 latency median 42.0 ms  p90 50.0 ms  n 100"\n'
-        'echo "RESULT $1 bucket=1: train median 2480 tgt tok/s  90.1 sent/s"\n'
+        'echo "RESULT $1 bucket=1: train median 2480 tgt tok/s  90.1 sent/s; rss 1366 MiB"\n'
         'echo "RESULT $1 bench rss 762 MiB"\n'
         'echo "LOAD $1: 8.10 s from process start to first translation"\n'
     )
@@ -113,6 +113,7 @@ def test_peer(tmp_path):
         "them beam 1 batch 64": {"seconds": 2.5},
         "them latency": {"seconds": pytest.approx(0.042)},
         "them bucket=1": {"tokens_per_second": 2480},
+        "them bucket=1 memory": {"peak_mib": 1366},
         "them bench memory": {"peak_mib": 762},
         "them start": {"seconds": 8.1},
     }

@@ -65,7 +65,7 @@ class Worker:
 
 
 _RESULT = re.compile(r"^RESULT (.*?): (?:train )?median ([\d.]+) (s|tgt tok/s)", re.MULTILINE)
-_MEMORY = re.compile(r"^RESULT (.*?):? rss (\d+) MiB", re.MULTILINE)
+_MEMORY = re.compile(r"^RESULT ([^:\n]*).*? rss (\d+) MiB", re.MULTILINE)
 _START = re.compile(r"^LOAD (.*?): ([\d.]+) s", re.MULTILINE)
 _LATENCY = re.compile(r"^RESULT (.*?): batch-1 latency median ([\d.]+) ms", re.MULTILINE)
 
