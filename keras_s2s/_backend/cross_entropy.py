@@ -7,8 +7,8 @@ from keras import ops
 def cross_entropy(labels, logits, label_smoothing=0.0):
     """`-sum(target * log softmax(logits))`, with targets smoothed towards the uniform distribution.
 
-    Large vocabularies make the logits the largest tensor of a training step. TensorFlow's own
-    gradients would make six more of its size where label smoothing is used; this makes one.
+    Large vocabularies make the logits the largest tensor of a training step. On TensorFlow the
+    gradient is written out, so that it is made in one more tensor of that size.
 
     Args:
         labels: `(...,)` integer ids.

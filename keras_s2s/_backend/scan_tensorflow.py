@@ -30,16 +30,15 @@ def scan(step, state, inputs, like, constants, reverse, with_gradient):
         last, outputs, kept = loop.forward(*parts, keep=True)
 
         def gradient(*upstream):
-            return _once(lambda *upstream: loop.backward(*parts, kept, upstream), upstream)
+            return _once(loop.backward(*parts, kept, upstream))
 
         return tf.nest.flatten((last, outputs)), gradient
 
     return tf.nest.pack_sequence_as((state, like), run(*tf.nest.flatten(given)))
 
 
-def _once(function, arguments):
-    """What `function` returns, with an error in place of a wrong second derivative."""
-    gradients = function(*arguments)
+def _once(gradients):
+    """The gradients, with an error in place of a wrong second derivative."""
     wanted = [i for i, g in enumerate(gradients) if g is not None]
 
     @tf.custom_gradient

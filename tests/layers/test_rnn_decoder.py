@@ -682,3 +682,35 @@ def test_copy_bridge_needs_a_state_that_fits(options):
     decoder = RNNDecoder(VOCABULARY, UNITS, bridge="copy")
     with pytest.raises(ValueError, match="(?s)copy.*dense"):
         decoder.start(tensors(memory))
+
+
+def test_weights_of_an_own_attention_are_trained():
+    """Those that its score reads, in a loop whose gradient knows only what it is given."""
+
+    class Scaled(LuongAttention):
+        def build(self, query_shape, values_shape):
+            super().build(query_shape, values_shape)
+            self.slope = self.add_weight((), initializer="ones", name="slope")
+
+        def score(self, query, keys):
+            return super().score(query, keys) * ops.cast(self.slope, query.dtype)
+
+    decoder = RNNDecoder(9, 4, attention=Scaled(), order="bahdanau")
+    memory = {
+        "values": ops.convert_to_tensor(random(2, 3, 5)),
+        "mask": ops.ones((2, 3), dtype="bool"),
+    }
+    targets = ops.convert_to_tensor(np.array([[2, 4, 5], [2, 6, 7]]))
+
+    def total():
+        return ops.sum(ops.square(decoder(targets, memory)))
+
+    total()
+    slope = decoder.attention.slope
+    _, (found,) = gradients(total, [slope])
+    values = []
+    for change in (1e-2, -1e-2):
+        slope.assign(1 + change)
+        values.append(float(ops.convert_to_numpy(ops.stop_gradient(total()))))
+    np.testing.assert_allclose(found, (values[0] - values[1]) / 2e-2, rtol=0.02, atol=1e-5)
+    assert abs(found) > 1e-5
