@@ -14,3 +14,4 @@ from keras_s2s import zoo as zoo
 from keras_s2s._version import __version__ as __version__
 from keras_s2s.training import losses as losses
 from keras_s2s.training import metrics as metrics
+from keras_s2s.training import optimizers as optimizers

@@ -36,7 +36,7 @@ def build(vocabulary):
     encoder = keras_s2s.layers.RNNEncoder(512, vocabulary_size=vocabulary, embedding_dim=256)
     decoder = keras_s2s.layers.RNNDecoder(vocabulary, 512, embedding_dim=256)
     model = keras_s2s.models.Seq2Seq(encoder, decoder)
-    model.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0), weighted_metrics=None)
+    model.compile(keras_s2s.optimizers.Adam(1e-3, global_clipnorm=5.0), weighted_metrics=None)
     return model
 
 

@@ -176,7 +176,7 @@ def main():
         flush=True,
     )
     model.compile(
-        keras.optimizers.Adam(
+        keras_s2s.optimizers.Adam(
             WarmupCosine(training.learning_rate, training.warmup_steps, steps * training.epochs),
             global_clipnorm=training.clip_norm,
         ),

@@ -99,11 +99,7 @@ class Sampler:
         search = self._start(batch, max_length, memory)
         if limits is not None:
             search["limits"] = limits
-        memory, state = decoder.start(memory)
-        if self.rows_per_example > 1:
-            state = keras.tree.map_structure(
-                lambda x: ops.repeat(x, self.rows_per_example, axis=0), state
-            )
+        memory, state = decoder.start(memory, self.rows_per_example)
         with_weights = return_attention or self._uses_attention
         attention = ()
         if return_attention:

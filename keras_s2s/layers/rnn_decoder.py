@@ -207,59 +207,89 @@ class RNNDecoder(keras.layers.Layer):
             if not layer.built:
                 layer.build(*shapes)
 
-    def start(self, memory):
+    def start(self, memory, rows_per_example=1):
         """What is computed once before the steps.
 
         Args:
             memory: What an encoder returned.
+            rows_per_example: Integer, the rows that each example has in the steps, side by
+                side, such as beams.
 
         Returns:
-            Tuple of the memory with the attention's `"keys"` `(batch, source, units)`
-            and the `"weights"` that the steps take added, and the state before the first
-            step: a dict of `"cells"`, for each layer a list of `(batch, units)`, and with
-            input feeding `"readout"` `(batch, embedding_dim)`.
+            Tuple of the memory with `"prepared"`, what the steps multiply by, and the state
+            before the first step: a dict of `"cells"`, for each layer a list of
+            `(rows, units)`, and with input feeding `"readout"` `(rows, embedding_dim)`.
         """
         if not self.built:
             self.build((None, None), keras.tree.map_structure(lambda x: tuple(x.shape), memory))
+        state = self._first_state(memory)
+        dtype = state["cells"][0][0].dtype
+        if rows_per_example > 1:
+            state = keras.tree.map_structure(
+                lambda x: ops.repeat(x, rows_per_example, axis=0), state
+            )
+        # Beams take several times as many steps as there are positions in the memory.
+        prepared = self._prepare(memory, dtype, project_values=rows_per_example > 1)
+        return {**memory, "prepared": prepared}, state
+
+    def _first_state(self, memory):
         state = {"cells": self.bridge(memory)}
-        if self.attention is not None:
-            memory = {**memory, "keys": self.attention.project_keys(memory["values"])}
-        memory = {**memory, "weights": self._step_weights(memory, state["cells"][0][0].dtype)}
         if self.input_feeding:
             h = state["cells"][0][0]
             state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
-        return memory, state
+        return state
 
-    def _step_weights(self, memory, dtype):
-        """What steps multiply by, in their dtype and form, so that no step makes it again."""
+    def _prepare(self, memory, dtype, project_values):
+        """What steps multiply by, in their dtype and form, so that no step makes it again.
+
+        With `project_values` the memory is multiplied by what the contexts would be: weighted
+        sums of the products are the products of the weighted sums.
+        """
         first, *others = self.rnn_layers
         sizes = [self.embedding_dim]
         if self._steps_depend_on_attention:
             sizes.append(first.cell.kernel.shape[0] - self.embedding_dim)
         embedded, *fed = _recurrence.input_weights(first, dtype, sizes)
-        weights = {
+        readout = self._readout_weights(dtype)
+        prepared = {
             "embedded": embedded,
             "cells": [_recurrence.step_weights(layer, dtype) for layer in self.rnn_layers],
             "inputs": [_recurrence.input_weights(layer, dtype)[0] for layer in others],
-            "readout": {
-                "kernel": ops.cast(self.readout.kernel, dtype),
-                "bias": ops.cast(self.readout.bias, dtype),
-            },
+            "readout": readout,
         }
+        if self.attention is None:
+            return prepared
+        values = ops.cast(memory["values"], dtype)
         if fed:
-            weights["fed"] = fed[0]
-        if self.attention is not None:
-            weights["attention"] = {
-                "keys": memory["keys"],
-                "mask": memory["mask"],
-                "values": ops.cast(memory["values"], dtype),
-                "variables": [ops.convert_to_tensor(v) for v in self._variables_of_scores()],
-            }
-            if self.attention.query_projection is not None:
-                weights["attention"]["query"] = ops.cast(
-                    self.attention.query_projection.kernel, dtype
-                )
-        return weights
+            prepared["fed"] = fed[0]
+        if project_values:
+            kernels = [readout.pop("context")]
+            if self.order == "bahdanau":
+                kernels.append(prepared.pop("fed")["kernel"])
+            values = ops.matmul(values, ops.concatenate(kernels, axis=1))
+        prepared["attention"] = {
+            "keys": self.attention.project_keys(memory["values"]),
+            "mask": memory["mask"],
+            "values": values,
+            "variables": [ops.convert_to_tensor(v) for v in self._variables_of_scores()],
+        }
+        if self.attention.query_projection is not None:
+            prepared["attention"]["query"] = ops.cast(self.attention.query_projection.kernel, dtype)
+        return prepared
+
+    def _readout_weights(self, dtype):
+        """The readout's weights: of contexts and of the rest of its input, and the bias."""
+        kernel = ops.cast(self.readout.kernel, dtype)
+        weights = {"bias": ops.cast(self.readout.bias, dtype)}
+        if self.attention is None:
+            return {**weights, "rest": kernel}
+        if self.order == "luong":
+            context, rest = ops.split(kernel, [kernel.shape[0] - self.units], axis=0)
+            return {**weights, "context": context, "rest": rest}
+        hidden, context, embedded = ops.split(
+            kernel, [self.units, kernel.shape[0] - self.embedding_dim], axis=0
+        )
+        return {**weights, "context": context, "rest": ops.concatenate([hidden, embedded], axis=0)}
 
     def _variables_of_scores(self):
         projections = (
@@ -283,7 +313,7 @@ class RNNDecoder(keras.layers.Layer):
             Tuple of logits `(rows, vocabulary_size)`, the new state and, with
             `return_attention`, the weights `(rows, source)`.
         """
-        weights = memory["weights"]
+        weights = memory["prepared"]
         embedded = self.embedding(tokens)
         gates = _recurrence.project_step(weights["embedded"], embedded)
         state, outputs = self._advance({"gates": gates}, state, weights)
@@ -292,7 +322,7 @@ class RNNDecoder(keras.layers.Layer):
                 outputs["hidden"], weights["attention"]
             )
         if not self.input_feeding:
-            outputs["readout"] = self._read_out_step(outputs, embedded, weights["readout"])
+            outputs["readout"] = self._read_out(outputs, embedded, weights["readout"])
         logits = self._logits(outputs["readout"])
         if return_attention:
             self._check_attention()
@@ -302,14 +332,12 @@ class RNNDecoder(keras.layers.Layer):
     def call(self, targets, memory, training=False, return_attention=False):
         length = ops.shape(targets)[1]
         targets = at_least_one_step(targets)
-        memory, state = self.start(memory)
+        state = self._first_state(memory)
         embedded = self._drop(self.embedding(targets), training)
         masks = self._step_masks(embedded, training)
-        if self._steps_depend_on_attention:
-            outputs = self._run_loop(embedded, state, memory, masks)
-        else:
-            outputs = self._run_layers(embedded, state, memory, masks)
-        readout = self._drop(self._read_out(outputs, embedded), training)
+        run = self._run_loop if self._steps_depend_on_attention else self._run_layers
+        outputs = run(embedded, state, memory, masks)
+        readout = self._drop(outputs["readout"], training)
         # Before the logits, which are many times as large.
         logits = self._logits(readout[:, :length])
         if return_attention:
@@ -325,11 +353,10 @@ class RNNDecoder(keras.layers.Layer):
 
     def _run_loop(self, embedded, state, memory, masks):
         """All steps one by one: `(batch, target, ...)` outputs."""
-        weights = memory["weights"]
-        gates = _recurrence.project_step(weights["embedded"], embedded)
-        per_step = {"gates": ops.transpose(gates, (1, 0, 2)), "between": masks["between"]}
-        like = {"hidden": state["cells"][-1][0], "weights": memory["mask"]}
-        like["weights"] = ops.cast(like["weights"], gates.dtype)
+        weights = self._prepare(memory, embedded.dtype, project_values=False)
+        gates = ops.transpose(_recurrence.project_step(weights["embedded"], embedded), (1, 0, 2))
+        per_step = {"gates": gates, "between": masks["between"]}
+        like = {"hidden": state["cells"][-1][0], "weights": ops.cast(memory["mask"], gates.dtype)}
         constants = {
             "cells": [
                 cell if mask is None else {**cell, "dropout_mask": mask}
@@ -341,15 +368,20 @@ class RNNDecoder(keras.layers.Layer):
             like["readout"] = state["readout"]
             constants["readout"] = weights["readout"]
         else:
-            like["context"] = memory["values"][:, 0]
+            like["context"] = weights["attention"]["values"][:, 0]
 
-        constants = with_matrices(constants, (*_recurrence.MATRICES, "query", "values"))
+        constants = with_matrices(
+            constants, (*_recurrence.MATRICES, "query", "values", "context", "rest")
+        )
 
         def step(state, x, constants):
             return self._advance(x, state, constants)
 
         _, outputs = scan(step, state, per_step, like, constants)
-        return {name: ops.transpose(value, (1, 0, 2)) for name, value in outputs.items()}
+        outputs = {name: ops.transpose(value, (1, 0, 2)) for name, value in outputs.items()}
+        if not self.input_feeding:
+            outputs["readout"] = self._read_out(outputs, embedded, weights["readout"])
+        return outputs
 
     def _run_layers(self, embedded, state, memory, masks):
         """All steps of one layer after the other, then all of the attention."""
@@ -366,7 +398,8 @@ class RNNDecoder(keras.layers.Layer):
         outputs = {"hidden": hidden}
         if self.attention is not None:
             outputs["context"], outputs["weights"] = self._call_attention(hidden, memory)
-        return outputs
+        weights = self._readout_weights(hidden.dtype)
+        return {**outputs, "readout": self._read_out(outputs, embedded, weights)}
 
     def _advance(self, x, state, weights):
         """The part of a step that the next step depends on."""
@@ -374,8 +407,12 @@ class RNNDecoder(keras.layers.Layer):
         gates = x["gates"]
         if self.order == "bahdanau" and self.attention is not None:
             query = state["cells"][-1][0]
-            outputs["context"], outputs["weights"] = self._attend(query, weights["attention"])
-            gates = gates + _recurrence.project_step(weights["fed"], outputs["context"])
+            context, outputs["weights"] = self._attend(query, weights["attention"])
+            if "fed" in weights:
+                fed = _recurrence.project_step(weights["fed"], context)
+            else:
+                context, fed = ops.split(context, [self.embedding_dim], axis=-1)
+            gates, outputs["context"] = gates + fed, context
         elif self.input_feeding:
             gates = gates + _recurrence.project_step(weights["fed"], state["readout"])
 
@@ -395,7 +432,7 @@ class RNNDecoder(keras.layers.Layer):
         state = {"cells": new}
         if self.input_feeding:
             outputs["context"], outputs["weights"] = self._attend(hidden, weights["attention"])
-            outputs["readout"] = self._read_out_step(outputs, None, weights["readout"])
+            outputs["readout"] = self._read_out(outputs, None, weights["readout"])
             del outputs["context"]
             state["readout"] = outputs["readout"]
         return state, outputs
@@ -420,29 +457,20 @@ class RNNDecoder(keras.layers.Layer):
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(found, (rows, source))
 
     def _call_attention(self, query, memory):
-        context, weights = self.attention(
-            query, memory["values"], keys=memory["keys"], values_mask=memory["mask"]
-        )
+        context, weights = self.attention(query, memory["values"], values_mask=memory["mask"])
         # An attention that was given as a layer may have a dtype policy of its own.
         return ops.cast(context, query.dtype), ops.cast(weights, query.dtype)
 
-    def _read_out(self, outputs, embedded):
-        return (
-            outputs["readout"]
-            if self.input_feeding
-            else self.readout(self._readout_inputs(outputs, embedded))
-        )
-
-    def _read_out_step(self, outputs, embedded, weights):
-        product = multiply(self._readout_inputs(outputs, embedded), weights["kernel"])
-        return self.readout.activation(product + weights["bias"])
-
-    def _readout_inputs(self, outputs, embedded):
-        if self.attention is None:
-            return outputs["hidden"]
-        if self.order == "luong":
-            return ops.concatenate([outputs["context"], outputs["hidden"]], axis=-1)
-        return ops.concatenate([outputs["hidden"], outputs["context"], embedded], axis=-1)
+    def _read_out(self, outputs, embedded, weights):
+        rest = outputs["hidden"]
+        if self.attention is not None and self.order == "bahdanau":
+            rest = ops.concatenate([rest, embedded], axis=-1)
+        product = multiply(rest, weights["rest"]) + weights["bias"]
+        if self.attention is not None:
+            # Without a matrix contexts are sums of the projected memory.
+            context = outputs["context"]
+            product += multiply(context, weights["context"]) if "context" in weights else context
+        return ops.tanh(product)
 
     def _logits(self, readout):
         return self.embedding(readout, reverse=True)

@@ -7,6 +7,7 @@ from keras_s2s.models import _raw, presets
 from keras_s2s.models._functions import Functions
 from keras_s2s.training.losses import TokenCrossentropy
 from keras_s2s.training.metrics import Perplexity, TokenAccuracy
+from keras_s2s.training.optimizers import Adam
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -131,7 +132,7 @@ class Seq2Seq(keras.Model):
             **kwargs: Other arguments of `keras.Model.compile`.
         """
         if optimizer == "auto":
-            optimizer = keras.optimizers.Adam(5e-4, global_clipnorm=1.0)
+            optimizer = Adam(5e-4, global_clipnorm=1.0)
         if loss == "auto":
             loss = TokenCrossentropy()
         if weighted_metrics == "auto":

@@ -1,5 +1,6 @@
-"""Losses and metrics over tokens."""
+"""Losses and metrics over tokens, and an optimizer."""
 
 from keras_s2s.training.losses import TokenCrossentropy as TokenCrossentropy
 from keras_s2s.training.metrics import Perplexity as Perplexity
 from keras_s2s.training.metrics import TokenAccuracy as TokenAccuracy
+from keras_s2s.training.optimizers import Adam as Adam

@@ -28,9 +28,9 @@ class FakeDecoder:
         self.python_steps = 0
         self.memories = []
 
-    def start(self, memory):
+    def start(self, memory, rows_per_example=1):
         memory = {**memory, "keys": 2.0 * memory["values"]}
-        return memory, {"cells": [memory["state"]]}
+        return memory, {"cells": [ops.repeat(memory["state"], rows_per_example, axis=0)]}
 
     def step(self, tokens, state, memory, return_attention=False):
         self.python_steps += 1
@@ -65,8 +65,8 @@ class TableDecoder:
         self.logits = np.log(np.maximum(np.array([probabilities], "float32"), 1e-30))
         self.vocabulary_size = len(probabilities)
 
-    def start(self, memory):
-        return memory, memory["state"]
+    def start(self, memory, rows_per_example=1):
+        return memory, ops.repeat(memory["state"], rows_per_example, axis=0)
 
     def step(self, tokens, state, memory, return_attention=False):
         rows = ops.shape(tokens)[0]

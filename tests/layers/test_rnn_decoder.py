@@ -167,7 +167,7 @@ def test_state_has_the_structure_that_is_documented(wiring):
     if wiring == "luong_feeding":
         expected["readout"] = (rows, EMBEDDING)
     assert shapes == expected
-    assert tuple(memory["keys"].shape) == (rows, max(LENGTHS), UNITS)
+    assert tuple(memory["prepared"]["attention"]["keys"].shape) == (rows, max(LENGTHS), UNITS)
     assert decoder.vocabulary_size == VOCABULARY
 
 
@@ -331,17 +331,18 @@ def test_beams_are_rows_of_one_memory(wiring):
     def step(memory, tokens, state):
         return decoder.step(tokens, state, memory, return_attention=with_weights)
 
-    prepared, start = decoder.start(tensors(memory))
-    prepared = numpy(prepared)
-    state = keras.tree.map_structure(
-        lambda s: random(batch * beams, s.shape[1], seed=5), numpy(start)
-    )
+    prepared, start = decoder.start(tensors(memory), rows_per_example=beams)
+    single, first = decoder.start(tensors(memory))
+    for state, one in zip(flat(start), flat(first), strict=True):
+        np.testing.assert_array_equal(numpy(state), np.repeat(numpy(one), beams, axis=0))
+    prepared, single = numpy(prepared), numpy(single)
+    state = keras.tree.map_structure(lambda s: random(*s.shape, seed=5), numpy(start))
     together = run(step, prepared, tokens, state)
     # All the first beams, all the second and so on: then rows are examples.
     for k in range(beams):
         rows = np.arange(batch) * beams + k
         part = keras.tree.map_structure(lambda s, r=rows: s[r], state)
-        alone = run(step, prepared, tokens[rows], part)
+        alone = run(step, single, tokens[rows], part)
         for got, expected in zip(flat(together), flat(alone), strict=True):
             np.testing.assert_allclose(got[rows], expected, atol=1e-6)
 
@@ -544,13 +545,17 @@ def test_recurrent_dropout_is_the_same_in_all_steps(wiring):
     recurrent.assign(np.eye(units))
     bias.assign(np.full(units, 0.5))
     hidden = []
-    read_out = decoder._read_out
 
-    def spy(outputs, embedded):
-        hidden.append(outputs["hidden"])
-        return read_out(outputs, embedded)
+    def spy(run):
+        def spied(*arguments):
+            outputs = run(*arguments)
+            hidden.append(outputs["hidden"])
+            return outputs
 
-    decoder._read_out = spy
+        return spied
+
+    for name in ("_run_loop", "_run_layers"):
+        setattr(decoder, name, spy(getattr(decoder, name)))
     decoder(np.full((10, steps), 4, "int32"), memory, training=True)
     [hidden] = numpy(hidden)
 

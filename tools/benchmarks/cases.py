@@ -86,7 +86,7 @@ class Train(Case):
         preprocessor, sentences = corpus.read(workspace)
         keras.utils.set_random_seed(1)
         self.model = keras_s2s.models.Seq2Seq(*build(**self.model_options))
-        self.model.compile(keras.optimizers.Adam(1e-3, global_clipnorm=5.0))
+        self.model.compile(keras_s2s.optimizers.Adam(1e-3, global_clipnorm=5.0))
         batches = keras_s2s.data.BucketedBatches.from_text(
             preprocessor,
             sentences["sources"],

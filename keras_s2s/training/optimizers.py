@@ -1,0 +1,51 @@
+import keras
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class Adam(keras.optimizers.Adam):
+    """Keras's Adam, which on TensorFlow updates each variable in one operation.
+
+    Keras's own goes through the memory of a variable and its two moments about ten times. What
+    it computes is the same, but for the roundings and for embeddings: where a token occurs
+    several times in a batch, Keras on TensorFlow adds the squares of its gradients, and this, as
+    on the other backends, takes the square of their sum.
+
+    Args:
+        *args: See `keras.optimizers.Adam`.
+        **kwargs: See `keras.optimizers.Adam`. With `amsgrad=True`, and for variables that are
+            not float32, this is Keras's own.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    optimizer = keras_s2s.optimizers.Adam(1e-3, global_clipnorm=1.0)
+    assert optimizer.get_config()["beta_1"] == 0.9
+    ```
+
+    Reference:
+        Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        one_operation = keras.backend.backend() == "tensorflow" and variable.dtype == "float32"
+        if self.amsgrad or not one_operation:
+            return super().update_step(gradient, variable, learning_rate)
+        import tensorflow as tf
+
+        index = self._get_variable_index(variable)
+        moments = [slots[index].value.handle for slots in (self._momentums, self._velocities)]
+        updates = tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=moments[0],
+            v=moments[1],
+            beta1_power=tf.pow(self.beta_1, updates),
+            beta2_power=tf.pow(self.beta_2, updates),
+            lr=tf.cast(learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            # The gradient of an embedding may be slices of it.
+            grad=tf.cast(tf.convert_to_tensor(gradient), tf.float32),
+        )

@@ -1,0 +1,78 @@
+"""Adam against NumPy and Keras's own."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_s2s
+from tests.layers.helpers import numpy, random
+
+GRADIENTS = [random(5, 3, seed=seed) for seed in range(4)]
+
+
+def train(optimizer):
+    variable = keras.Variable(np.ones((5, 3)), dtype="float32")
+    optimizer.build([variable])
+    for gradient in GRADIENTS:
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)], [variable])
+    return numpy(variable.value)
+
+
+def test_equals_the_paper():
+    rate, beta_1, beta_2, epsilon = 0.1, 0.8, 0.95, 1e-4
+    value, m, v = np.ones((5, 3)), 0.0, 0.0
+    for t, g in enumerate(GRADIENTS, start=1):
+        m = beta_1 * m + (1 - beta_1) * g
+        v = beta_2 * v + (1 - beta_2) * g**2
+        # With epsilon "hat", as in the paper's remark on the order of the computation.
+        step = rate * np.sqrt(1 - beta_2**t) / (1 - beta_1**t)
+        value = value - step * m / (np.sqrt(v) + epsilon)
+    optimizer = keras_s2s.optimizers.Adam(rate, beta_1, beta_2, epsilon)
+    np.testing.assert_allclose(train(optimizer), value, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"amsgrad": True},
+        {"weight_decay": 0.1, "global_clipnorm": 0.5},
+        {"gradient_accumulation_steps": 2, "use_ema": True},
+        {"learning_rate": keras.optimizers.schedules.CosineDecay(0.2, 4)},
+    ],
+)
+def test_equals_keras(options):
+    options = {"learning_rate": 0.1, **options}
+    expected = train(keras.optimizers.Adam(**options))
+    got = train(keras_s2s.optimizers.Adam(**options))
+    np.testing.assert_allclose(got, expected, rtol=1e-5)
+    assert abs(got - 1).max() > 0.1
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_slices_count_as_their_sum(jit_compile):
+    """TensorFlow's gradient of an embedding, where a row that is read twice has two slices."""
+    ids, labels = np.array([[1, 1, 4], [2, 1, 0]]), np.array([[1.0], [3.0]])
+
+    def fit(embed, inputs, optimizer):
+        model = keras.Sequential([embed, keras.layers.Flatten(), keras.layers.Dense(1)])
+        model.build(inputs.shape)
+        weights = [random(6, 3, seed=1), random(9, 1, seed=2), np.zeros(1)]
+        model.set_weights(weights)
+        model.compile(optimizer, "mse", jit_compile=jit_compile)
+        model.fit(inputs, labels, epochs=3, verbose=0)
+        return model.get_weights()
+
+    one_hot = keras.layers.Dense(3, use_bias=False)
+    expected = fit(one_hot, np.eye(6)[ids], keras.optimizers.Adam(0.1))
+    got = fit(keras.layers.Embedding(6, 3), ids, keras_s2s.optimizers.Adam(0.1))
+    for weights, right in zip(got, expected, strict=True):
+        np.testing.assert_allclose(weights, right, rtol=1e-4, atol=1e-5)
+
+
+def test_config_has_what_keras_has():
+    optimizer = keras_s2s.optimizers.Adam(0.02, global_clipnorm=1.0)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(optimizer))
+    assert type(again) is keras_s2s.optimizers.Adam
+    assert again.get_config() == optimizer.get_config()
+    assert set(again.get_config()) == set(keras.optimizers.Adam().get_config())
