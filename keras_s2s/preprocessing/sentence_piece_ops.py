@@ -45,10 +45,11 @@ class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
         )
         return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
 
-    def detokenize(self, ids):
-        """Ragged int32 tensor `(batch, None)` to a `tf.string` tensor `(batch,)`."""
+    def detokenize(self, ids, lengths):
+        """int32 ids `(tokens,)` of all rows, int64 `lengths (batch,)`: `tf.string` `(batch,)`."""
+        splits = tf.concat([tf.zeros((1,), tf.int64), tf.cumsum(lengths)], axis=0)
         return ops.sentencepiece_detokenize_op(
-            self.resource_handle, ids.values, ids.row_splits, False, False, False
+            self.resource_handle, ids, splits, False, False, False
         )
 
     def id_to_token(self, ids):

@@ -203,7 +203,9 @@ class SentencePieceTokenizer:
         rows = tf.reshape(ids, [tf.reduce_prod(outer), tf.shape(ids)[-1]])
         ended = tf.cumsum(tf.cast(rows == self.end_token_id, tf.int32), axis=1) > 0
         is_text = (rows > self.end_token_id) & (rows < self.vocabulary_size) & ~ended
-        text = self._resource().detokenize(tf.ragged.boolean_mask(rows, is_text))
+        text = self._resource().detokenize(
+            tf.gather_nd(rows, tf.where(is_text)), tf.reduce_sum(tf.cast(is_text, tf.int64), axis=1)
+        )
         return tf.ensure_shape(tf.reshape(text, outer), ids.shape[:-1])
 
     def encode(self, sentences, sample=False, seed=None):

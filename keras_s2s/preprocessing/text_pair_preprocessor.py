@@ -177,14 +177,16 @@ class TextPairPreprocessor:
         tf = import_tensorflow()
         batch = tf.reshape(strings, [-1])
         sample = sample and tokenizer.sample_alpha is not None
-        ids = tokenizer.tokenize(batch, sample=sample)[:, : length - 1]
-        end = tf.fill([tf.shape(batch)[0], 1], tokenizer.end_token_id)
-        ids = tf.concat([ids, end], axis=1).to_tensor(tokenizer.pad_token_id)
+        rows = tokenizer.tokenize(batch, sample=sample)
+        # Dense at once: a text by itself waits for each operation, and ragged ones are many.
+        lengths = tf.minimum(rows.row_lengths(), length - 1)[:, None]
+        # A batch of none has no longest sequence.
+        width = tf.maximum(tf.reduce_max(lengths), 0) + 1
+        position = tf.range(width)[None]
+        ids = rows.to_tensor(tokenizer.pad_token_id, shape=tf.stack([-1, width]))
+        ids = tf.where(position == lengths, tokenizer.end_token_id, ids)
         if strings.shape.rank == 0:
             return ids[0]
-        # A batch of none has no longest sequence.
-        missing = tf.maximum(1 - tf.shape(ids)[1], 0)
-        ids = tf.pad(ids, [[0, 0], [0, missing]], constant_values=tokenizer.pad_token_id)
         return tf.ensure_shape(ids, [strings.shape[0], None])
 
 
