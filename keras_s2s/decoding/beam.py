@@ -12,8 +12,9 @@ from keras_s2s.decoding._tensors import (
     take_rows,
     write,
 )
+from keras_s2s.decoding.choices import IMPOSSIBLE
 from keras_s2s.decoding.ids import END
-from keras_s2s.decoding.sampler import IMPOSSIBLE, Sampler, check_int, check_number, make_result
+from keras_s2s.decoding.sampler import Sampler, check_int, check_number, make_result
 from keras_s2s.decoding.scoring import coverage_penalty, length_penalty
 
 
@@ -126,14 +127,14 @@ class Beam(Sampler):
             search["coverage"] = ops.repeat(padding, beams, axis=0)
         return search
 
-    def _advance(self, step, logits, normalizer, weights, search):
-        beams, vocabulary = self.num_beams, logits.shape[-1]
+    def _advance(self, step, choices, weights, search):
+        beams, vocabulary = self.num_beams, choices.logits.shape[-1]
         batch = ops.shape(search["done"])[0]
         # At most one extension per beam ends, so the best 2 * beams hold `beams` to go on with;
         # and no beam contributes more than 2 * beams of them.
         width = min(2 * beams, vocabulary)
-        log_probs, token_ids = top_k(logits, width)
-        log_probs = split_rows(log_probs - normalizer, beams)
+        log_probs, token_ids = choices.best(width)
+        log_probs = split_rows(log_probs, beams)
         log_probs = log_probs + split_rows(ops.expand_dims(search["log_probs"], -1), beams)
         log_probs, best = top_k(ops.reshape(log_probs, (batch, beams * width)), 2 * beams)
         token_ids = select(ops.reshape(token_ids, (batch, beams * width)), best)

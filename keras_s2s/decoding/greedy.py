@@ -3,8 +3,7 @@
 import keras
 from keras import ops
 
-from keras_s2s._backend.top_k import top_k
-from keras_s2s.decoding._tensors import select, split_rows, write
+from keras_s2s.decoding._tensors import split_rows, write
 from keras_s2s.decoding.ids import END, PAD
 from keras_s2s.decoding.sampler import Sampler, make_result
 
@@ -44,10 +43,9 @@ class Greedy(Sampler):
             "tokens": ops.zeros((rows, max_length), dtype="int32"),
         }
 
-    def _advance(self, step, logits, normalizer, weights, search):
+    def _advance(self, step, choices, weights, search):
         done = search["done"]
-        chosen = self._choose(step, logits, search)
-        log_probs = select(logits, chosen) - normalizer
+        log_probs, chosen = self._choose(step, choices, search)
         tokens = ops.where(done, PAD, ops.squeeze(chosen, -1))
         search = {
             **search,
@@ -57,9 +55,9 @@ class Greedy(Sampler):
         }
         return tokens, None, search
 
-    def _choose(self, step, logits, search):
-        """The token of every row, `(rows, 1)`."""
-        return top_k(logits, 1)[1]
+    def _choose(self, step, choices, search):
+        """The log-probability and the id of the token of every row, `(rows, 1)`."""
+        return choices.best(1)
 
     def _finish(self, search, max_length, attention):
         n = self.rows_per_example

@@ -91,8 +91,8 @@ class Random(Greedy):
         seed = self.seed if self.seed_generator is None else self.seed_generator
         return {**search, "uniform": keras.random.uniform(shape, dtype="float32", seed=seed)}
 
-    def _choose(self, step, logits, search):
-        logits = logits / self.temperature
+    def _choose(self, step, choices, search):
+        logits = choices.scores() / self.temperature
         token_ids = None
         if self.top_k is not None and self.top_k < logits.shape[-1]:
             logits, token_ids = top_k(logits, self.top_k)
@@ -101,7 +101,8 @@ class Random(Greedy):
             weights = _nucleus(weights, self.top_p)
         uniform = ops.expand_dims(ops.take(search["uniform"], step, axis=1), -1)
         position = _draw(weights, uniform)
-        return position if token_ids is None else select(token_ids, position)
+        chosen = position if token_ids is None else select(token_ids, position)
+        return choices.log_probs(chosen), chosen
 
     def _finish(self, search, max_length, attention):
         result = super()._finish(search, max_length, attention)

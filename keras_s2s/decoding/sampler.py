@@ -6,17 +6,8 @@ import keras
 from keras import ops
 
 from keras_s2s.decoding._tensors import same_static_shape, write
+from keras_s2s.decoding.choices import Choices, Constraints
 from keras_s2s.decoding.ids import END, PAD, START
-from keras_s2s.decoding.processors import (
-    BannedTokens,
-    EndAtLimit,
-    ForcedPrefix,
-    MinLength,
-    NoRepeatNgram,
-)
-
-# The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
-IMPOSSIBLE = -1e9
 
 
 class Sampler:
@@ -28,8 +19,9 @@ class Sampler:
 
     - `_start(batch, max_length, memory)`: its own loop variables, a dict with at least `"done"`
       (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros),
-    - `_advance(step, logits, normalizer, weights, search)`: the chosen `tokens (rows,)`, the row
-      each continues (`parents (rows,)`, or None for its own), and the new `search`,
+    - `_advance(step, choices, weights, search)`: from the `Choices` at this step the chosen
+      `tokens (rows,)`, the row each continues (`parents (rows,)`, or None for its own), and the
+      new `search`,
     - `_finish(search, max_length, attention)`: the result.
 
     Args:
@@ -89,11 +81,9 @@ class Sampler:
                 fit the decoder's vocabulary.
         """
         max_length = _check_max_length(max_length)
-        row_limits = None
         if limits is not None:
             limits = ops.cast(limits, "int32")
-            row_limits = ops.repeat(limits, self.rows_per_example)
-        processors = self._processors(decoder.vocabulary_size, prefix, row_limits)
+        constraints = self._constraints(decoder.vocabulary_size, prefix, limits)
         batch, source = ops.shape(memory["values"])[:2]
         rows = batch * self.rows_per_example
         search = self._start(batch, max_length, memory)
@@ -116,14 +106,8 @@ class Sampler:
             else:
                 logits, state = decoder.step(tokens, state, memory)
                 weights = None
-            logits = ops.cast(logits, "float32")
-            # Of all tokens: a ban does not make the others more probable.
-            normalizer = ops.logsumexp(logits, axis=-1, keepdims=True)
-            banned = ops.zeros((1, decoder.vocabulary_size), dtype="bool")
-            for processor in processors:
-                banned = processor(banned, search["tokens"], step)
-            logits = ops.where(banned, IMPOSSIBLE, logits)
-            tokens, parents, search = self._advance(step, logits, normalizer, weights, search)
+            choices = Choices(logits, constraints, search["tokens"], step)
+            tokens, parents, search = self._advance(step, choices, weights, search)
             if parents is not None:
                 state = keras.tree.map_structure(lambda x: ops.take(x, parents, axis=0), state)
             if return_attention:
@@ -139,7 +123,7 @@ class Sampler:
             )
         return self._finish(search, max_length, attention if return_attention else None)
 
-    def _processors(self, vocabulary_size, prefix, row_limits):
+    def _constraints(self, vocabulary_size, prefix, limits):
         banned = {PAD, START, *self.banned_tokens}
         if max(banned) >= vocabulary_size:
             raise ValueError(
@@ -151,13 +135,8 @@ class Sampler:
                 "Nothing could be produced: `banned_tokens` and `min_length` leave no token of "
                 f"the {vocabulary_size} in the decoder's vocabulary. Ban fewer tokens."
             )
-        processors = [BannedTokens(banned, vocabulary_size)]
-        if self.min_length:
-            processors.append(MinLength(self.min_length, vocabulary_size))
-        if self.no_repeat_ngram_size:
-            processors.append(NoRepeatNgram(self.no_repeat_ngram_size))
-        if row_limits is not None:
-            processors.append(EndAtLimit(row_limits, vocabulary_size))
+        if limits is not None:
+            limits = ops.repeat(limits, self.rows_per_example)
         if prefix is not None:
             prefix = ops.convert_to_tensor(prefix)
             dtype = keras.backend.standardize_dtype(prefix.dtype)
@@ -166,8 +145,10 @@ class Sampler:
                     "`prefix` must be an int tensor of shape (batch, prefix_length). Received: "
                     f"shape {tuple(prefix.shape)}, dtype {dtype}"
                 )
-            processors.append(ForcedPrefix(prefix, self.rows_per_example, vocabulary_size))
-        return processors
+            prefix = ops.repeat(ops.cast(prefix, "int32"), self.rows_per_example, axis=0)
+        return Constraints(
+            vocabulary_size, banned, self.min_length, self.no_repeat_ngram_size, limits, prefix
+        )
 
     def get_config(self):
         return {

@@ -1,0 +1,153 @@
+"""What may come next in each row: what the model says of it, what is banned and what is forced."""
+
+import numpy as np
+from keras import ops
+
+from keras_s2s._backend.top_k import Groups, top_k
+from keras_s2s.decoding._tensors import select
+from keras_s2s.decoding.ids import END, PAD
+
+# The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
+IMPOSSIBLE = -1e9
+# So many banned tokens are sorted out among the best ones, more in a mask of the vocabulary.
+_FEW = 16
+
+
+class Constraints:
+    """What a search is told about its tokens, the same at all steps.
+
+    Args:
+        vocabulary_size: Int.
+        banned_tokens: Set of ints, ids that are never chosen.
+        min_length: Int, tokens before the end id.
+        no_repeat_ngram_size: Int, n of the n-grams that no row has twice, or 0. Where that would
+            leave nothing to continue with, the repetition is let through.
+        limits: int32 tensor `(rows,)`, or None: the end id is forced as token of this number.
+        prefix: int32 tensor `(rows, prefix_length)`, or None: what is forced, 0 where nothing is.
+            It overrules all others.
+    """
+
+    def __init__(
+        self, vocabulary_size, banned_tokens, min_length, no_repeat_ngram_size, limits, prefix
+    ):
+        self.token_ids = np.arange(vocabulary_size, dtype="int32")[None]
+        self.banned_tokens = sorted(banned_tokens)
+        self.min_length = min_length
+        self.no_repeat_ngram_size = no_repeat_ngram_size
+        self.limits = limits
+        # One free column more: all steps after the prefix read it.
+        self.prefix = None if prefix is None else ops.pad(prefix, ((0, 0), (0, 1)))
+
+    def is_banned(self, token_ids, step):
+        """Whether each of `token_ids`, of any shape, is banned at a step, n-grams aside."""
+        banned_ids = np.array(self.banned_tokens, "int32")
+        banned = ops.any(ops.expand_dims(token_ids, -1) == banned_ids, axis=-1)
+        if self.min_length:
+            too_early = ops.logical_and(token_ids == END, step < self.min_length)
+            banned = ops.logical_or(banned, too_early)
+        return banned
+
+    def forced(self, step):
+        """The token `(rows,)` that each row must take, 0 where it is free; or None: all are."""
+        forced = None
+        if self.limits is not None:
+            forced = ops.where(step >= self.limits - 1, END, PAD)
+        if self.prefix is not None:
+            column = ops.minimum(step, ops.shape(self.prefix)[1] - 1)
+            prefix = ops.take(self.prefix, column, axis=1)
+            forced = prefix if forced is None else ops.where(prefix != PAD, prefix, forced)
+        return forced
+
+
+class Choices:
+    """The tokens that each row has to choose from at one step.
+
+    Log-probabilities are those of the model: a ban does not make other tokens more probable.
+
+    Args:
+        logits: `(rows, vocabulary)`.
+        constraints: `Constraints`.
+        tokens: int32 tensor `(rows, max_length)`, what was produced so far, zeros from `step` on.
+        step: int32 scalar tensor, how many tokens were produced so far.
+    """
+
+    def __init__(self, logits, constraints, tokens, step):
+        self.logits = ops.cast(logits, "float32")
+        self._constraints = constraints
+        self._step = step
+        self._forced = constraints.forced(step)
+        self._masked = None
+        if len(constraints.banned_tokens) > _FEW or constraints.no_repeat_ngram_size:
+            self._masked = ops.where(self._mask(tokens), IMPOSSIBLE, self.logits)
+        self._groups = Groups(self.logits)
+        largest = self._groups.max()
+        sums = ops.sum(ops.exp(self.logits - largest), axis=-1, keepdims=True)
+        self._normalizer = largest + ops.log(sums)
+
+    def best(self, k):
+        """The k best: log-probabilities and ids `(rows, k)`.
+
+        Where there are fewer, the others are below `IMPOSSIBLE / 2`.
+        """
+        constraints = self._constraints
+        if self._masked is not None:
+            values, token_ids = top_k(self._masked, k)
+        else:
+            values, token_ids = self._groups.top_k(
+                k,
+                banned=[*constraints.banned_tokens, END],
+                is_banned=lambda ids: constraints.is_banned(ids, self._step),
+                fill=IMPOSSIBLE,
+            )
+        if self._forced is not None:
+            forced = ops.expand_dims(self._forced, -1)
+            is_first = np.arange(k)[None] == 0
+            alone = ops.where(is_first, select(self.logits, forced), IMPOSSIBLE)
+            values = ops.where(forced != PAD, alone, values)
+            token_ids = ops.where(ops.logical_and(forced != PAD, is_first), forced, token_ids)
+        return values - self._normalizer, token_ids
+
+    def scores(self):
+        """Of all tokens, `(rows, vocabulary)`: the logits, and `IMPOSSIBLE`."""
+        constraints, scores = self._constraints, self._masked
+        if scores is None:
+            banned = constraints.is_banned(constraints.token_ids, self._step)
+            scores = ops.where(banned, IMPOSSIBLE, self.logits)
+        if self._forced is not None:
+            forced = ops.expand_dims(self._forced, -1)
+            alone = ops.where(constraints.token_ids == forced, self.logits, IMPOSSIBLE)
+            scores = ops.where(forced != PAD, alone, scores)
+        return scores
+
+    def log_probs(self, token_ids):
+        """Those of `token_ids (rows, n)`."""
+        return select(self.logits, token_ids) - self._normalizer
+
+    def _mask(self, tokens):
+        constraints = self._constraints
+        banned = constraints.is_banned(constraints.token_ids, self._step)
+        if constraints.no_repeat_ngram_size:
+            banned = _ban_repeated(banned, tokens, self._step, constraints.no_repeat_ngram_size)
+        return banned
+
+
+def _ban_repeated(banned, tokens, step, size):
+    """`banned (1, vocabulary)`, and what completes an n-gram that the row has: `(rows, ...)`."""
+    rows, length = ops.shape(tokens)
+    # Zeros on the right let every window slice start at 0..length - 1, however short `tokens`.
+    padded = ops.pad(tokens, ((0, 0), (0, size)))
+    start = ops.arange(length, dtype="int32")
+    repeats = ops.expand_dims(start + size - 1 < step, 0)
+    for offset in range(size - 1):
+        # Clamped for the first steps only, where `repeats` is False everywhere.
+        recent = ops.take(tokens, ops.maximum(step - size + 1 + offset, 0), axis=1)
+        window = padded[:, offset : offset + length]
+        repeats = ops.logical_and(repeats, window == ops.expand_dims(recent, -1))
+    last = padded[:, size - 1 : size - 1 + length]
+    # The pad id is banned anyhow, so windows that do not match may point at it.
+    last = ops.where(repeats, last, PAD)
+    row = ops.broadcast_to(ops.expand_dims(ops.arange(rows, dtype="int32"), -1), (rows, length))
+    indices = ops.reshape(ops.stack([row, last], axis=-1), (rows * length, 2))
+    before = ops.broadcast_to(banned, (rows, ops.shape(banned)[1]))
+    after = ops.scatter_update(before, indices, ops.ones((rows * length,), dtype="bool"))
+    return ops.where(ops.all(after, axis=-1, keepdims=True), before, after)
