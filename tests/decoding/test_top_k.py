@@ -1,8 +1,9 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
-from keras_s2s._backend.top_k import top_k
+from keras_s2s._backend.top_k import Groups, top_k
 
 
 @pytest.mark.parametrize(["rows", "size"], [(3, 1), (4, 31), (5, 320), (7, 333), (2, 8000)])
@@ -29,3 +30,21 @@ def test_low_precision_is_compared_in_float32():
     values, indices = top_k(x, 3)
     assert keras.ops.convert_to_numpy(indices).tolist() == [[99, 199, 98]]
     assert keras.backend.standardize_dtype(values.dtype) == "float32"
+
+
+@pytest.mark.parametrize("size", [5, 64, 333])
+@pytest.mark.parametrize("k", [1, 4])
+def test_banned_entries_count_as_the_fill(size, k):
+    rng = np.random.default_rng(size + k)
+    x = rng.integers(0, 9, size=(50, size)).astype("float32")
+    banned = [0, 3, size - 1]
+    values, indices = Groups(x).top_k(
+        k,
+        banned,
+        lambda ids: ops.any(ops.expand_dims(ids, -1) == np.array(banned, "int32"), -1),
+        fill=-7.0,
+    )
+    x[:, banned] = -7
+    expected = np.argsort(-x, axis=-1, kind="stable")[:, :k]
+    np.testing.assert_array_equal(ops.convert_to_numpy(indices), expected)
+    np.testing.assert_array_equal(ops.convert_to_numpy(values), np.take_along_axis(x, expected, -1))
