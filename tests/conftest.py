@@ -1,11 +1,28 @@
 import os
 
-# Both must be set before Keras and TensorFlow are first imported.
+# All must be set before Keras and TensorFlow are first imported.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# There is a process for each core already, and what tests compute is small.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
+
+
+def pytest_collection_modifyitems(config, items):
+    """Lets every worker begin with long tests: those that end late keep the others waiting."""
+    workers = getattr(config, "workerinput", {}).get("workercount", 1)
+    long = [item for item in items if item.get_closest_marker("long")]
+    rest = [item for item in items if not item.get_closest_marker("long")]
+    total, items[:] = len(items), []
+    for k in range(workers):
+        # `--dist=worksteal` cuts the list into equal runs.
+        head = long[k::workers]
+        size = (total - len(items)) // (workers - k)
+        items += head + rest[: max(size - len(head), 0)]
+        rest = rest[max(size - len(head), 0) :]
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-REST = ["tests/backend", "tests/decoding", "tests/training"]
 # JAX compiles the training step of every model anew, which takes minutes.
 SOME_MODELS = [
     f"tests/models/test_{name}"
@@ -27,13 +26,21 @@ NOT = [
     "tests/models/test_learns.py",
     "tests/models/test_presets.py::test_new_process",
 ]
+LAYERS = ["tests/layers"]
+REST = ["tests/backend", "tests/decoding", "tests/training"]
+DECODER = "tests/layers/test_rnn_decoder.py"
+# Each runs in one process: several, so that there is one for every core until the end.
 RUNS = {
-    "jax-layers": ["tests/layers"],
-    "jax-rest": [*REST, *SOME_MODELS],
-    "torch-all": ["tests/layers", *REST, "tests/models"],
+    "jax-decoder": [DECODER],
+    "jax-layers": [*LAYERS, f"--ignore={DECODER}"],
+    "jax-rest": REST,
+    "jax-models": SOME_MODELS,
+    "torch-layers": [*LAYERS, *REST],
+    "torch-models": ["tests/models"],
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("run", RUNS)
 def test_other_backend(run):

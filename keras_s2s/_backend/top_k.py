@@ -3,7 +3,6 @@
 import functools
 
 import keras
-import numpy as np
 from keras import ops
 
 # 16 to 128 were tried for (64..320, 8000..32000) and k = 5..20; 32 is best or near it.
@@ -46,14 +45,16 @@ class Groups:
 
     def __init__(self, x):
         self._x = ops.cast(x, "float32")
-        rows, size = ops.shape(x)
-        self._count = -(-size // _GROUP)
-        x = self._x
+        self._count = -(-x.shape[1] // _GROUP)
+
+    @functools.cached_property
+    def _grouped(self):
+        x, (rows, size) = self._x, ops.shape(self._x)
         if self._count * _GROUP != size:
             # Padding has the highest indices, so it loses even against entries that are -inf.
             missing = self._count * _GROUP - size
             x = ops.pad(x, ((0, 0), (0, missing)), constant_values=float("-inf"))
-        self._grouped = ops.reshape(x, (rows, self._count, _GROUP))
+        return ops.reshape(x, (rows, self._count, _GROUP))
 
     @functools.cached_property
     def _maxima(self):
@@ -78,7 +79,8 @@ class Groups:
         if self._count <= count:
             x = self._x
             if is_banned is not None:
-                x = ops.where(is_banned(np.arange(size, dtype="int32")[None]), fill, x)
+                indices = ops.expand_dims(ops.arange(size, dtype="int32"), 0)
+                x = ops.where(is_banned(indices), fill, x)
             return _top_k(x, k)
         _, best = _top_k(self._maxima, count)
         # In index order, the position among the candidates breaks ties as the index would.
@@ -91,7 +93,7 @@ class Groups:
         )
         candidates = ops.reshape(candidates, (rows, count, _GROUP))
         if is_banned is not None:
-            indices = ops.expand_dims(best, -1) * _GROUP + np.arange(_GROUP, dtype="int32")
+            indices = ops.expand_dims(best, -1) * _GROUP + ops.arange(_GROUP, dtype="int32")
             candidates = ops.where(is_banned(indices), fill, candidates)
         values, position = _top_k(ops.reshape(candidates, (rows, count * _GROUP)), k)
         group = ops.take(ops.reshape(best, (rows * count,)), row * count + position // _GROUP)

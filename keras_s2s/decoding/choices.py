@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_s2s._backend.top_k import Groups, top_k
 from keras_s2s.decoding._tensors import select
-from keras_s2s.decoding.ids import END, PAD
+from keras_s2s.decoding.ids import END, PAD, UNKNOWN
 
 # The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
 IMPOSSIBLE = -1e9
@@ -23,29 +23,47 @@ class Constraints:
         no_repeat_ngram_size: Int, n of the n-grams that no row has twice, or 0. Where that would
             leave nothing to continue with, the repetition is let through.
         limits: int32 tensor `(rows,)`, or None: the end id is forced as token of this number.
-        prefix: int32 tensor `(rows, prefix_length)`, or None: what is forced, 0 where nothing is.
-            It overrules all others.
+        prefix: int32 tensor `(rows, prefix_length)`, or None: what is forced, 0 where nothing is;
+            ids outside the vocabulary count as unknown. It overrules all others.
     """
 
     def __init__(
         self, vocabulary_size, banned_tokens, min_length, no_repeat_ngram_size, limits, prefix
     ):
-        self.token_ids = np.arange(vocabulary_size, dtype="int32")[None]
+        self.vocabulary_size = vocabulary_size
         self.banned_tokens = sorted(banned_tokens)
         self.min_length = min_length
         self.no_repeat_ngram_size = no_repeat_ngram_size
         self.limits = limits
-        # One free column more: all steps after the prefix read it.
-        self.prefix = None if prefix is None else ops.pad(prefix, ((0, 0), (0, 1)))
+        self.prefix = None
+        if prefix is not None:
+            known = ops.logical_and(prefix >= 0, prefix < vocabulary_size)
+            # One free column more: all steps after the prefix read it.
+            self.prefix = ops.pad(ops.where(known, prefix, UNKNOWN), ((0, 0), (0, 1)))
 
     def is_banned(self, token_ids, step):
         """Whether each of `token_ids`, of any shape, is banned at a step, n-grams aside."""
         banned_ids = np.array(self.banned_tokens, "int32")
-        banned = ops.any(ops.expand_dims(token_ids, -1) == banned_ids, axis=-1)
-        if self.min_length:
-            too_early = ops.logical_and(token_ids == END, step < self.min_length)
-            banned = ops.logical_or(banned, too_early)
+        banned = ops.any(ops.equal(ops.expand_dims(token_ids, -1), banned_ids), axis=-1)
+        return self._with_early_end(banned, token_ids == END, step)
+
+    def mask(self, tokens, step):
+        """Whether each token of the vocabulary is: `(1, vocabulary)`, with n-grams `(rows, ...)`.
+
+        `tokens (rows, max_length)` are those before.
+        """
+        banned = np.zeros((1, self.vocabulary_size), "bool")
+        banned[:, self.banned_tokens] = True
+        is_end = np.arange(self.vocabulary_size)[None] == END
+        banned = self._with_early_end(ops.convert_to_tensor(banned), is_end, step)
+        if self.no_repeat_ngram_size:
+            banned = _ban_repeated(banned, tokens, step, self.no_repeat_ngram_size)
         return banned
+
+    def _with_early_end(self, banned, is_end, step):
+        if not self.min_length:
+            return banned
+        return ops.logical_or(banned, ops.logical_and(is_end, step < self.min_length))
 
     def forced(self, step):
         """The token `(rows,)` that each row must take, 0 where it is free; or None: all are."""
@@ -74,11 +92,8 @@ class Choices:
     def __init__(self, logits, constraints, tokens, step):
         self.logits = ops.cast(logits, "float32")
         self._constraints = constraints
-        self._step = step
+        self._tokens, self._step = tokens, step
         self._forced = constraints.forced(step)
-        self._masked = None
-        if len(constraints.banned_tokens) > _FEW or constraints.no_repeat_ngram_size:
-            self._masked = ops.where(self._mask(tokens), IMPOSSIBLE, self.logits)
         self._groups = Groups(self.logits)
         largest = self._groups.max()
         sums = ops.sum(ops.exp(self.logits - largest), axis=-1, keepdims=True)
@@ -87,11 +102,12 @@ class Choices:
     def best(self, k):
         """The k best: log-probabilities and ids `(rows, k)`.
 
-        Where there are fewer, the others are below `IMPOSSIBLE / 2`.
+        Where there are fewer, the log-probabilities of the others are below `IMPOSSIBLE / 2`, and
+        their ids no end id.
         """
         constraints = self._constraints
-        if self._masked is not None:
-            values, token_ids = top_k(self._masked, k)
+        if constraints.no_repeat_ngram_size or len(constraints.banned_tokens) > _FEW:
+            values, token_ids = top_k(self._masked(), k)
         else:
             values, token_ids = self._groups.top_k(
                 k,
@@ -101,21 +117,20 @@ class Choices:
             )
         if self._forced is not None:
             forced = ops.expand_dims(self._forced, -1)
-            is_first = np.arange(k)[None] == 0
-            alone = ops.where(is_first, select(self.logits, forced), IMPOSSIBLE)
-            values = ops.where(forced != PAD, alone, values)
-            token_ids = ops.where(ops.logical_and(forced != PAD, is_first), forced, token_ids)
+            is_first = ops.expand_dims(ops.arange(k) == 0, 0)
+            logit = ops.maximum(select(self.logits, forced), IMPOSSIBLE)
+            values = ops.where(forced != PAD, ops.where(is_first, logit, IMPOSSIBLE), values)
+            alone = ops.where(is_first, forced, PAD)
+            token_ids = ops.where(forced != PAD, alone, token_ids)
         return values - self._normalizer, token_ids
 
     def scores(self):
         """Of all tokens, `(rows, vocabulary)`: the logits, and `IMPOSSIBLE`."""
-        constraints, scores = self._constraints, self._masked
-        if scores is None:
-            banned = constraints.is_banned(constraints.token_ids, self._step)
-            scores = ops.where(banned, IMPOSSIBLE, self.logits)
+        scores = self._masked()
         if self._forced is not None:
             forced = ops.expand_dims(self._forced, -1)
-            alone = ops.where(constraints.token_ids == forced, self.logits, IMPOSSIBLE)
+            token_ids = ops.arange(self._constraints.vocabulary_size, dtype="int32")
+            alone = ops.where(token_ids == forced, self.logits, IMPOSSIBLE)
             scores = ops.where(forced != PAD, alone, scores)
         return scores
 
@@ -123,12 +138,9 @@ class Choices:
         """Those of `token_ids (rows, n)`."""
         return select(self.logits, token_ids) - self._normalizer
 
-    def _mask(self, tokens):
-        constraints = self._constraints
-        banned = constraints.is_banned(constraints.token_ids, self._step)
-        if constraints.no_repeat_ngram_size:
-            banned = _ban_repeated(banned, tokens, self._step, constraints.no_repeat_ngram_size)
-        return banned
+    def _masked(self):
+        banned = self._constraints.mask(self._tokens, self._step)
+        return ops.where(banned, IMPOSSIBLE, self.logits)
 
 
 def _ban_repeated(banned, tokens, step, size):

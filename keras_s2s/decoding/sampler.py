@@ -50,8 +50,8 @@ class Sampler:
         """Decodes a batch.
 
         Args:
-            decoder: A decoder with `start`, `step` and `vocabulary_size`, such as
-                `keras_s2s.layers.RNNDecoder`.
+            decoder: A decoder with `start(memory, rows_per_example)`, `step` and
+                `vocabulary_size`, such as `keras_s2s.layers.RNNDecoder`.
             memory: What the encoder returned: `"values"` `(batch, source, dim)`, `"mask"`
                 `(batch, source)` and whatever else the decoder reads.
             max_length: Int, or on TensorFlow an int scalar tensor: tokens per hypothesis at most,

@@ -3,6 +3,7 @@ from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s.layers import _recurrence
+from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._dropout import check_rate, dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
 from keras_s2s.layers.attention import Attention
@@ -228,7 +229,7 @@ class RNNDecoder(keras.layers.Layer):
             state = keras.tree.map_structure(
                 lambda x: ops.repeat(x, rows_per_example, axis=0), state
             )
-        # Beams take several times as many steps as there are positions in the memory.
+        # Where beams together take about as many steps as there are positions, or more, it pays.
         prepared = self._prepare(memory, dtype, project_values=rows_per_example > 1)
         return {**memory, "prepared": prepared}, state
 
@@ -274,12 +275,12 @@ class RNNDecoder(keras.layers.Layer):
             "variables": [ops.convert_to_tensor(v) for v in self._variables_of_scores()],
         }
         if self.attention.query_projection is not None:
-            prepared["attention"]["query"] = ops.cast(self.attention.query_projection.kernel, dtype)
+            prepared["attention"]["query"] = kernel_of(self.attention.query_projection, dtype)
         return prepared
 
     def _readout_weights(self, dtype):
         """The readout's weights: of contexts and of the rest of its input, and the bias."""
-        kernel = ops.cast(self.readout.kernel, dtype)
+        kernel = kernel_of(self.readout, dtype)
         weights = {"bias": ops.cast(self.readout.bias, dtype)}
         if self.attention is None:
             return {**weights, "rest": kernel}

@@ -7,8 +7,8 @@ class Adam(keras.optimizers.Adam):
 
     Keras's own goes through the memory of a variable and its two moments about ten times. What
     it computes is the same, but for the roundings and for embeddings: where a token occurs
-    several times in a batch, Keras on TensorFlow adds the squares of its gradients, and this, as
-    on the other backends, takes the square of their sum.
+    several times in a batch, Keras on TensorFlow adds the squares of its gradients, there and
+    where it clips, and this, as on the other backends, takes the square of their sum.
 
     Args:
         *args: See `keras.optimizers.Adam`.
@@ -26,6 +26,16 @@ class Adam(keras.optimizers.Adam):
     Reference:
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980
     """
+
+    def apply(self, grads, trainable_variables=None):
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            # Before they are clipped: the norm of a sum is not that of its parts.
+            grads = [
+                tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
+            ]
+        return super().apply(grads, trainable_variables)
 
     def update_step(self, gradient, variable, learning_rate):
         one_operation = keras.backend.backend() == "tensorflow" and variable.dtype == "float32"
@@ -46,6 +56,5 @@ class Adam(keras.optimizers.Adam):
             beta1=self.beta_1,
             beta2=self.beta_2,
             epsilon=self.epsilon,
-            # The gradient of an embedding may be slices of it.
-            grad=tf.cast(tf.convert_to_tensor(gradient), tf.float32),
+            grad=tf.cast(gradient, tf.float32),
         )

@@ -53,6 +53,9 @@ def test_choices_are_those_of_the_masked_vocabulary(step, banned, min_length, li
     np.testing.assert_array_equal(token_ids[possible], order[possible])
     np.testing.assert_allclose(log_probs[possible], (right - normalizer)[possible], atol=1e-4)
     assert (log_probs[~possible] < IMPOSSIBLE / 2).all()
+    # A beam that ended must not seem to end again.
+    is_forced = (scores > IMPOSSIBLE / 2).sum(-1, keepdims=True) == 1
+    assert (token_ids != END)[is_forced & ~possible].all()
     of_ids = ops.convert_to_numpy(choices.log_probs(order.astype("int32")))
     all_log_probs = np.take_along_axis(LOGITS - normalizer, order, -1)
     np.testing.assert_allclose(of_ids, all_log_probs, atol=1e-4)

@@ -22,7 +22,15 @@ def model():
     return encoder, decoder
 
 
-@pytest.mark.parametrize("sampler", [Greedy(), Beam(3, length_penalty=1.0, num_return_sequences=3)])
+@pytest.mark.parametrize(
+    "sampler",
+    [
+        Greedy(),
+        Beam(3, length_penalty=1.0, num_return_sequences=3),
+        Beam(1, coverage_penalty=1.0),
+    ],
+    ids=["greedy", "beams", "coverage"],
+)
 def test_limits_make_examples_independent(model, sampler):
     encoder, decoder = model
     together = sampler(decoder, encoder(SOURCE), 9, limits=LIMITS)

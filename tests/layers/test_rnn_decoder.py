@@ -26,6 +26,7 @@ from tests.layers.decoders import (
     combinations,
     make,
     make_targets,
+    one_of_two,
     state_sizes,
 )
 from tests.layers.helpers import (
@@ -97,7 +98,7 @@ def describe(state):
     "wiring, options",
     [
         pytest.param(w, o, id="-".join([w, o["cell"], str(o["num_layers"]), o["bridge"]]))
-        for w, o in combinations()
+        for w, o in one_of_two(combinations())
     ],
 )
 def test_call_equals_steps(wiring, options):
@@ -110,8 +111,10 @@ def test_call_equals_steps(wiring, options):
         assert np.isfinite(got).all()
 
 
-@pytest.mark.parametrize("wiring", REPRESENTATIVES)
-@pytest.mark.parametrize("bridge", ["dense", "copy", "zero"])
+@pytest.mark.parametrize(
+    ["bridge", "wiring"],
+    [*one_of_two(itertools.product(["dense", "copy", "zero"], REPRESENTATIVES))],
+)
 def test_call_equals_steps_for_every_bridge(wiring, bridge):
     decoder, memory = make(wiring, cell="lstm", num_layers=2, bridge=bridge)
     targets = make_targets(length=2)
@@ -121,16 +124,11 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def mixed_combinations():
-    """All; on JAX, which compiles for a second each, the two policies in turn."""
-    policies = ["mixed_bfloat16", "mixed_float16"]
-    for i, (wiring, cell) in enumerate(itertools.product(WIRINGS, CELLS)):
-        for policy in policies if BACKEND != "jax" else policies[i % 2 :][:1]:
-            yield wiring, cell, policy
-
-
 @pytest.mark.slow
-@pytest.mark.parametrize("wiring, cell, policy", [*mixed_combinations()])
+@pytest.mark.parametrize(
+    ["wiring", "cell", "policy"],
+    one_of_two(itertools.product(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"])),
+)
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.
     given = wiring not in REPRESENTATIVES and cell == "gru"
@@ -155,6 +153,26 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     plain.set_weights(decoder.get_weights())
     for got, expected in zip(fused, call(plain, targets, memory), strict=True):
         np.testing.assert_allclose(got, expected, atol=2 * tolerance)
+
+
+@representatives
+def test_int8(wiring):
+    """Keras's quantization of the dense layers and embeddings inside."""
+    decoder, memory = make(wiring)
+    targets = make_targets()
+    expected = call(decoder, targets, memory)[0]
+    for layer in decoder._flatten_layers():
+        if isinstance(layer, (keras.layers.Dense, keras.layers.Embedding)):
+            layer.quantize("int8")
+    for got in (call(decoder, targets, memory), step_by_step(decoder, targets, memory)):
+        assert 0 < np.abs(got[0] - expected).max() < 0.05 * np.abs(expected).max()
+
+
+def test_other_quantizations():
+    decoder, memory = make()
+    decoder.readout.quantize("int4")
+    with pytest.raises(ValueError, match="(?s)int8.*readout.*int4"):
+        decoder.start(tensors(memory))
 
 
 @pytest.mark.parametrize("wiring", ["bahdanau", "luong_feeding", "luong"])
@@ -417,8 +435,9 @@ def loss_of(decoder, targets, memory, steps=None):
     return total
 
 
-@pytest.mark.parametrize("wiring", WIRINGS)
-@pytest.mark.parametrize("tie_embeddings", [True, False])
+@pytest.mark.parametrize(
+    ["wiring", "tie_embeddings"], one_of_two(itertools.product(WIRINGS, [True, False]))
+)
 def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
     cell = "lstm" if tie_embeddings else "gru"
     decoder, memory = make(wiring, cell=cell, num_layers=2, tie_embeddings=tie_embeddings)

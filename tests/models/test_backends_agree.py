@@ -57,6 +57,7 @@ for wiring in test.WIRINGS:
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]

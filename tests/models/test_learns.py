@@ -12,6 +12,7 @@ from tests.models.helpers import END, pad
 FIRST, SYMBOLS, LONGEST = 4, 8, 7
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_learns_to_reverse():
     rng = np.random.default_rng(0)

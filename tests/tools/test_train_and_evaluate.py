@@ -72,6 +72,7 @@ def data(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_train_then_evaluate(data):
     run = data / "run"

@@ -36,6 +36,7 @@ def pairs():
     return zip(*found[:200])
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_fit_without_compile():
     sources, targets = map(list, pairs())
