@@ -156,6 +156,8 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
 
 
 @representatives
+# Keras transposes so in its embedding, on PyTorch.
+@pytest.mark.filterwarnings("ignore:The use of .x.T. on tensors:UserWarning")
 def test_int8(wiring):
     """Keras's quantization of the dense layers and embeddings inside."""
     decoder, memory = make(wiring)
