@@ -103,7 +103,7 @@ class Choices:
         """The k best: log-probabilities and ids `(rows, k)`.
 
         Where there are fewer, the log-probabilities of the others are below `IMPOSSIBLE / 2`, and
-        their ids no end id.
+        where a token is forced their ids are 0: a row must not seem to end twice.
         """
         constraints = self._constraints
         if constraints.no_repeat_ngram_size or len(constraints.banned_tokens) > _FEW:

@@ -169,7 +169,6 @@ def run(layer, inputs, state, mask=None, dropout_mask=None):
 
 
 def _run_loop(layer, inputs, state, mask, dropout_mask):
-    # Transposed here, where there is less of them than of the gates.
     gates = ops.transpose(project(layer, inputs), (1, 0, 2))
     xs = {"gates": gates}
     if mask is not None:

@@ -471,7 +471,7 @@ class RNNDecoder(keras.layers.Layer):
             # Without a matrix contexts are sums of the projected memory.
             context = outputs["context"]
             product += multiply(context, weights["context"]) if "context" in weights else context
-        return ops.tanh(product)
+        return self.readout.activation(product)
 
     def _logits(self, readout):
         return self.embedding(readout, reverse=True)
