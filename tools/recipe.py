@@ -58,6 +58,8 @@ class Training:
     warmup_steps: int = 0
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
+    max_buckets: int | None = None
+    """The most batch shapes, each compiled once by JAX. By default as `BucketedBatches` has it."""
     dtype: str = "float32"
     """Dtype policy while it trains; the preset computes in float32."""
     average_last: int = 1

@@ -4,13 +4,15 @@
     python tools/train.py RECIPE --data DATA --output RUN --set model.dropout=0.0
 
 Run again after an interruption, it goes on where the last full epoch ended. RUN then holds
-`preset/`, the model of averaged weights, and `log.csv`.
+`preset/`, the model of averaged weights, and `log.csv`. With KERAS_BACKEND=jax it needs no
+TensorFlow, and then leaves out the BLEU of each epoch.
 """
 
 import argparse
 import math
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import keras
@@ -159,13 +161,12 @@ def main():
     }
     model = build(recipe, *split["train"])
     training = recipe.training
+    options = {"tokens_per_batch": training.tokens_per_batch, "seed": recipe.seed}
+    if training.max_buckets is not None:
+        options["max_buckets"] = training.max_buckets
     batches = {
         name: keras_s2s.data.BucketedBatches.from_text(
-            model.preprocessor,
-            *pairs,
-            sample=name == "train",
-            tokens_per_batch=training.tokens_per_batch,
-            seed=recipe.seed,
+            model.preprocessor, *pairs, sample=name == "train", **options
         )
         for name, pairs in split.items()
     }
@@ -193,7 +194,7 @@ def main():
         shuffle=False,
         verbose=arguments.verbose,
         callbacks=[
-            GreedyBleu(*split["valid"]),
+            *([GreedyBleu(*split["valid"])] if find_spec("tensorflow_text") else []),
             keras.callbacks.CSVLogger(log, append=interrupted),
             last,
             keras.callbacks.BackupAndRestore(backup, double_checkpoint=True),

@@ -6,7 +6,7 @@ import pytest
 import benchmark
 import keras_s2s
 from benchmarks import corpus, flops, report
-from benchmarks.cases import CASES, FORCED_LENGTH, Decode, Train
+from benchmarks.cases import CASES, FORCED_LENGTH, Decode, Setting, Train
 from benchmarks.processes import Worker, WorkerError, run_peer
 
 
@@ -81,6 +81,25 @@ def test_summary():
     assert found["a peer"] == {"tokens_per_second": 45, "spread": 1}
 
 
+def test_each_setting_has_its_own_rate():
+    rounds = {
+        "gemm, 64, float32": [{"seconds": 1.0, "flops": 100}],
+        "gemm, 64, bfloat16": [{"seconds": 1.0, "flops": 200}],
+        "greedy, 64, float32": [{"seconds": 1.0, "flops": 50}],
+        "greedy, 64, bfloat16": [{"seconds": 1.0, "flops": 50}],
+    }
+    found = report.summarize(rounds)
+    assert found["greedy, 64, float32"]["share_of_gemm"] == 0.5
+    assert found["greedy, 64, bfloat16"]["share_of_gemm"] == 0.25
+
+
+def test_settings():
+    assert benchmark.read_settings("64", "float32") == {"": {"batch_size": 64, "dtype": "float32"}}
+    several = benchmark.read_settings("1,8", "float32,float16", max_buckets=2)
+    assert len(several) == 4
+    assert several[", 8, float16"] == {"batch_size": 8, "dtype": "float16", "max_buckets": 2}
+
+
 def test_comparison(run_main, tmp_path):
     for name, seconds in (("before", 3.0), ("after", 2.0)):
         results = {"greedy": {"seconds": seconds}, name: {"seconds": 1.0}}
@@ -132,6 +151,7 @@ def test_peer_that_fails(script, tmp_path):
         (["--cases", "gemm,sprint"], "no case 'sprint'"),
         (["--peer", "joeynmt"], "--peers"),
         (["--rounds", "0"], "at least 1"),
+        (["--batch-size", "64,large"], "batch-size"),
         (["--cases", "gemm", "--output", "/nowhere/now.json"], "No such file"),
     ],
 )
@@ -156,20 +176,20 @@ def test_measures(run_main, tmp_path):
 
 
 @pytest.fixture
-def workspace(tmp_path, monkeypatch):
-    """A few sentences and a small vocabulary."""
+def setting(tmp_path, monkeypatch):
+    """With a few sentences and a small vocabulary."""
     small = ["a dog barks", "a cat", "good morning my dog", "the cat sees a dog"] * 50
     monkeypatch.setattr(corpus, "_made_up", lambda: (small, small, small[:7]))
     monkeypatch.setattr(corpus, "VOCABULARY_SIZE", 24)
     corpus.prepare(tmp_path)
-    return tmp_path
+    return Setting(str(tmp_path))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["greedy", "beam-5"])
-def test_all_outputs_have_as_many_tokens(name, workspace):
+def test_all_outputs_have_as_many_tokens(name, setting):
     case = Decode(CASES[name].sampler)
-    case.prepare(workspace)
+    case.prepare(setting)
     ids = case.model.preprocessor.generate_preprocess(case.tests)
     found = case.model.generate(ids, max_length=FORCED_LENGTH, sampler=case.sampler)
     assert np.all(found["lengths"] == FORCED_LENGTH)
@@ -179,10 +199,10 @@ def test_all_outputs_have_as_many_tokens(name, workspace):
 
 
 @pytest.mark.slow
-def test_training_counts_the_tokens_of_its_batches(workspace):
+def test_training_counts_the_tokens_of_its_batches(setting):
     case = Train()
     case.BATCHES = 3
-    case.prepare(workspace)
+    case.prepare(setting)
     first, second = case.window(), case.window()
     assert first["tokens"] == sum(int(weights.sum()) for _, _, weights in case.batches.batches)
     assert first["traces"] == second["traces"] < 4
@@ -190,4 +210,4 @@ def test_training_counts_the_tokens_of_its_batches(workspace):
 
 def test_a_worker_that_fails_says_why(tmp_path):
     with pytest.raises(WorkerError, match="greedy failed:(.|\n)*spm.model"):
-        Worker("greedy", tmp_path)
+        Worker("greedy", Setting(str(tmp_path))).ready()

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import keras
 import numpy as np
@@ -12,7 +13,18 @@ from benchmarks import corpus, flops
 
 #: What every output is forced to have, so that all decode equally much.
 FORCED_LENGTH = 16
-BATCH = 64
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all cases of a run share."""
+
+    workspace: str
+    batch_size: int = 64
+    dtype: str = "float32"
+    """Dtype policy of the models; the product of matrices is of its compute dtype."""
+    max_buckets: int | None = None
+    """Batch shapes in training; None as `BucketedBatches` has it."""
 
 
 def build(cell="gru", attention="bahdanau", input_feeding=False):
@@ -44,7 +56,7 @@ class Case:
     #: Whether it needs the sentences of the workspace.
     needs_corpus = False
 
-    def prepare(self, workspace):
+    def prepare(self, setting):
         """What comes before the first window, and does not count."""
 
     def window(self):
@@ -53,15 +65,25 @@ class Case:
 
 
 class Gemm(Case):
-    """The rate of the machine: float32 products of square matrices, in TensorFlow."""
+    """The rate of the machine: products of square matrices."""
 
-    SIZE, REPEATS = 2048, 12
+    REPEATS = 12
 
-    def prepare(self, workspace):
-        import tensorflow as tf
+    def prepare(self, setting):
+        # What fills a CPU's cores leaves most of a GPU idle.
+        size, self.count = (8192, 10) if _on_gpu() else (2048, 1)
+        dtype = keras.config.dtype_policy().compute_dtype
+        matrix = keras.random.normal((size, size), stddev=size**-0.5, dtype=dtype)
+        self.flops = 2 * size**3
 
-        matrix = tf.random.normal((self.SIZE, self.SIZE))
-        self.run = tf.function(lambda: tf.linalg.matmul(matrix, matrix))
+        def products(x):
+            for _ in range(self.count):
+                x = keras.ops.matmul(x, matrix)
+            return x[0, 0]
+
+        compiled = _compiled(products)
+        # The value is only there when all products are.
+        self.run = lambda: keras.ops.convert_to_numpy(compiled(matrix))
         self.window()
 
     def window(self):
@@ -69,21 +91,22 @@ class Gemm(Case):
         for _ in range(self.REPEATS):
             start = time.perf_counter()
             self.run()
-            times.append(time.perf_counter() - start)
-        return {"seconds": float(np.median(times)), "flops": 2 * self.SIZE**3}
+            times.append((time.perf_counter() - start) / self.count)
+        return {"seconds": float(np.median(times)), "flops": self.flops}
 
 
 class Train(Case):
     """Training: batches of Multi30k's lengths, made beforehand, through `fit` with its metrics."""
 
+    #: Of an epoch, on a CPU. A GPU needs all of it for a window of seconds.
     BATCHES = 24
     needs_corpus = True
 
     def __init__(self, **model):
         self.model_options = model
 
-    def prepare(self, workspace):
-        preprocessor, sentences = corpus.read(workspace)
+    def prepare(self, setting):
+        preprocessor, sentences = corpus.read(setting.workspace)
         keras.utils.set_random_seed(1)
         self.model = keras_s2s.models.Seq2Seq(*build(**self.model_options))
         self.model.compile(keras_s2s.optimizers.Adam(1e-3, global_clipnorm=5.0))
@@ -91,9 +114,10 @@ class Train(Case):
             preprocessor,
             sentences["sources"],
             sentences["targets"],
-            batch_size=BATCH,
+            batch_size=setting.batch_size,
+            max_buckets=setting.max_buckets or "auto",
         )
-        self.batches = _Some(batches, self.BATCHES)
+        self.batches = _Some(batches, len(batches) if _on_gpu() else self.BATCHES)
         self.traces = _Calls(self.model, "compute_loss")
         self.model.train_on_batch(*self.batches[0])
         pairs = [_lengths(batch) for batch in self.batches]
@@ -115,31 +139,44 @@ class Train(Case):
 
 
 class Decode(Case):
-    """Decoding of 1,000 sentences, from strings to strings, 16 tokens each."""
+    """Decoding of 1,000 sentences, 16 tokens each.
+
+    With TensorFlow from strings to strings; on other backends from token ids to token ids, since
+    those need not have TensorFlow Text.
+    """
 
     needs_corpus = True
 
     def __init__(self, sampler):
         self.sampler = sampler
 
-    def prepare(self, workspace):
-        preprocessor, sentences = corpus.read(workspace)
+    def prepare(self, setting):
+        preprocessor, sentences = corpus.read(setting.workspace)
         keras.utils.set_random_seed(1)
         self.model = keras_s2s.models.Translator(*build(), preprocessor)
-        self.tests = sentences["tests"]
+        self.batch_size = setting.batch_size
         self.traces = _Calls(self.model.encoder, "call")
-        lengths = [len(ids) + 1 for ids in preprocessor.source_tokenizer.encode(self.tests)]
+        ids = [[*row, 3] for row in preprocessor.source_tokenizer.encode(sentences["tests"])]
+        self.tests = sentences["tests"] if keras.backend.backend() == "tensorflow" else ids
+        lengths = np.array([len(row) for row in ids])
         targets = np.full(len(lengths), FORCED_LENGTH)
         self.tokens = int(targets.sum())
-        self.flops = flops.forward(
-            self.model, np.array(lengths), targets, self.sampler.rows_per_example
-        )
+        self.flops = flops.forward(self.model, lengths, targets, self.sampler.rows_per_example)
         self.window()
 
-    def _generate(self, texts):
-        return self.model.generate(
-            texts, max_length=FORCED_LENGTH, sampler=self.sampler, batch_size=BATCH
-        )
+    def _generate(self, tests):
+        options = {"max_length": FORCED_LENGTH, "sampler": self.sampler}
+        if isinstance(tests[0], str):
+            self.model.generate(tests, batch_size=self.batch_size, **options)
+            return
+        tests = sorted(tests, key=len)
+        for at in range(0, len(tests), self.batch_size):
+            rows = tests[at : at + self.batch_size]
+            # Few shapes, as `generate` makes them of strings.
+            ids = np.zeros((len(rows), -(-len(rows[-1]) // 16) * 16), "int32")
+            for i, row in enumerate(rows):
+                ids[i, : len(row)] = row
+            self.model.generate({"encoder_token_ids": ids}, **options)
 
     def window(self):
         start = time.perf_counter()
@@ -224,6 +261,22 @@ CASES = {
     "load": NewProcess(_LOAD),
     "load-and-translate": NewProcess(_FIRST),
 }
+
+
+def _on_gpu():
+    return not any(name.startswith("cpu") for name in keras.distribution.list_devices())
+
+
+def _compiled(function):
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.function(function)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(function)
+    return function
 
 
 class _Some(keras.utils.PyDataset):

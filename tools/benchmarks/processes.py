@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 TOOLS = Path(__file__).parent.parent
@@ -17,25 +18,28 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A running case.
+    """A running case. Several prepare at once; wait for `ready()` before measuring.
 
     Args:
         case: A key of `benchmarks.cases.CASES`.
-        workspace: The folder that `benchmarks.corpus.prepare` wrote.
+        setting: A `benchmarks.cases.Setting`, whose workspace `benchmarks.corpus.prepare` wrote.
     """
 
-    def __init__(self, case, workspace):
+    def __init__(self, case, setting):
         self.case = case
-        path = os.pathsep.join([str(TOOLS), str(TOOLS.parent)])
+        path = [str(TOOLS), str(TOOLS.parent), os.environ.get("PYTHONPATH", "")]
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.worker", case, str(workspace)],
+            [sys.executable, "-m", "benchmarks.worker", case, json.dumps(asdict(setting))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "TF_CPP_MIN_LOG_LEVEL": "3"},
         )
+
+    def ready(self):
+        """Waits until the case is prepared."""
         self._read()
 
     def measure(self):

@@ -13,10 +13,15 @@ from rich.table import Table
 def summarize(rounds):
     """From `{case: [window, ...]}`, in the order of the rounds, to `{case: figures}`.
 
-    A share of the machine's rate is that of the product measured in the same round.
+    A share of the machine's rate is that of the product measured in the same round, with the same
+    setting: the names of cases end with `", "` and the setting where there are several.
     """
-    gemm = [window["flops"] / window["seconds"] for window in rounds.get("gemm", [])]
-    return {case: _figures(windows, gemm) for case, windows in rounds.items()}
+    figures = {}
+    for name, windows in rounds.items():
+        _, comma, setting = name.partition(", ")
+        products = rounds.get(f"gemm{comma}{setting}", [])
+        figures[name] = _figures(windows, [w["flops"] / w["seconds"] for w in products])
+    return figures
 
 
 def _figures(windows, gemm):
@@ -56,6 +61,7 @@ def machine():
         "python": platform.python_version(),
         "keras": keras.__version__,
         "backend": keras.backend.backend(),
+        "devices": keras.distribution.list_devices(),
         "variables": {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)},
     }
 

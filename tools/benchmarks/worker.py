@@ -1,6 +1,6 @@
 """A process of its own for a case, so that memory and compiled programs are its own too.
 
-    python -m benchmarks.worker CASE WORKSPACE
+    python -m benchmarks.worker CASE '{"workspace": "FOLDER", "batch_size": 64}'
 
 It prepares the case, prints a line, and then measures one window for each line that it reads.
 """
@@ -10,11 +10,13 @@ import re
 import sys
 from pathlib import Path
 
-from benchmarks.cases import CASES, NewProcess
+import keras
+
+from benchmarks.cases import CASES, NewProcess, Setting
 
 
 def main():
-    name, workspace = sys.argv[1:]
+    name, setting = sys.argv[1], Setting(**json.loads(sys.argv[2]))
     # What libraries print must not mix with the answers.
     answers, sys.stdout = sys.stdout, sys.stderr
 
@@ -22,7 +24,8 @@ def main():
         print(json.dumps(result), file=answers, flush=True)
 
     case = CASES[name]
-    case.prepare(workspace)
+    keras.config.set_dtype_policy(setting.dtype)
+    case.prepare(setting)
     answer("ready")
     for _ in sys.stdin:
         window = case.window()
