@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -16,12 +18,13 @@ from tests.decoding.fake import (
     replay,
     score,
 )
+from tests.fewer import fewer_on_jax
 
 LENGTHS = [3, 1, 5, 2, 4]
 PENALTIES = [(0.0, 0.0), (0.6, 0.0), (1.0, 0.3)]
 
 
-@pytest.mark.parametrize(["alpha", "beta"], PENALTIES)
+@pytest.mark.parametrize(["alpha", "beta"], fewer_on_jax(PENALTIES, 2))
 def test_wide_beam_is_exhaustive_search(alpha, beta):
     decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 10
     sampler = Beam(120, alpha, beta, num_return_sequences=n)
@@ -34,9 +37,12 @@ def test_wide_beam_is_exhaustive_search(alpha, beta):
         assert result["lengths"][row].tolist() == [len(x[2]) for x in expected]
 
 
-@pytest.mark.parametrize(["alpha", "beta"], PENALTIES)
-@pytest.mark.parametrize(["beams", "n"], [(1, 1), (2, 1), (3, 3), (5, 2)])
-def test_narrow_beam_is_the_reference(alpha, beta, beams, n):
+@pytest.mark.parametrize(
+    ["penalties", "sizes"],
+    fewer_on_jax(itertools.product(PENALTIES, [(1, 1), (2, 1), (3, 3), (5, 2)]), 5),
+)
+def test_narrow_beam_is_the_reference(penalties, sizes):
+    (alpha, beta), (beams, n) = penalties, sizes
     decoder = FakeDecoder(9, seed=2, end_bias=1.0)
     memory = make_memory(LENGTHS, seed=3)
     result = decode(Beam(beams, alpha, beta, n), decoder, memory, 7)
@@ -95,7 +101,7 @@ def test_example_alone_is_the_same_as_in_a_batch():
     memory = make_memory(LENGTHS, pad_to=8)
     sampler = Beam(3, 1.0, 0.3, num_return_sequences=2)
     together = decode(sampler, decoder, memory, 9, return_attention=True)
-    for row, length in enumerate(LENGTHS):
+    for row, length in fewer_on_jax(enumerate(LENGTHS), 4):
         alone = decode(sampler, decoder, example(memory, row), 9, return_attention=True)
         assert alone["token_ids"][0].tolist() == together["token_ids"][row].tolist()
         np.testing.assert_allclose(alone["scores"][0], together["scores"][row], rtol=1e-5)

@@ -14,6 +14,7 @@ from tests.decoding.fake import (
     make_memory,
     replay,
 )
+from tests.fewer import fewer_on_jax
 
 LENGTHS = [3, 1, 5, 2]
 MAKERS = {
@@ -51,7 +52,7 @@ def test_forced_prefix(make):
     np.testing.assert_array_equal(result["token_ids"][2], free["token_ids"][2])
 
 
-@pytest.mark.parametrize("token", [-1, 9, 500])
+@pytest.mark.parametrize("token", fewer_on_jax([9, -1, 500], 3))
 def test_prefix_outside_the_vocabulary_is_unknown(make, token):
     prefix = np.array([[token]] + [[4]] * 3)
     decoder, memory = FakeDecoder(9, seed=1), make_memory(LENGTHS)
@@ -88,7 +89,7 @@ def test_banned_tokens(make):
         np.testing.assert_allclose(result["log_probs"][row, 0], log_prob, rtol=1e-4)
 
 
-@pytest.mark.parametrize("size", [1, 2, 3])
+@pytest.mark.parametrize("size", fewer_on_jax([2, 1, 3], 3))
 def test_no_repeat_ngram(make, size):
     def repeats(tokens):
         grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]

@@ -14,6 +14,7 @@ from keras_s2s.layers import (
     RNNEncoder,
     _recurrence,
 )
+from tests.fewer import fewer_on_jax
 from tests.layers.decoders import (
     CELLS,
     DIM,
@@ -45,6 +46,7 @@ from tests.layers.helpers import (
 )
 
 representatives = pytest.mark.parametrize("wiring", REPRESENTATIVES)
+some_representatives = pytest.mark.parametrize("wiring", fewer_on_jax(REPRESENTATIVES, 2))
 flat = keras.tree.flatten
 
 
@@ -380,7 +382,7 @@ def test_padding_of_the_memory_changes_nothing(wiring):
         np.testing.assert_allclose(got[1][..., :4], expected[1], atol=1e-6)
         assert not got[1][..., 4:].any()
     # And each example alone, without any.
-    for row, length in enumerate(LENGTHS):
+    for row, length in fewer_on_jax(enumerate(LENGTHS), 3):
         alone = keras.tree.map_structure(lambda x, r=row: x[r : r + 1], memory)
         alone = {**alone, "values": alone["values"][:, : max(length, 1)]}
         alone = {**alone, "mask": alone["mask"][:, : max(length, 1)]}
@@ -455,7 +457,7 @@ def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4, err_msg=variable.path)
 
 
-@representatives
+@some_representatives
 def test_padding_of_the_memory_changes_no_gradient(wiring):
     decoder, memory = make(wiring)
     _, wider = make(wiring, source=max(LENGTHS) + 3)
@@ -468,7 +470,7 @@ def test_padding_of_the_memory_changes_no_gradient(wiring):
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5, err_msg=variable.path)
 
 
-@representatives
+@some_representatives
 def test_gradient_reaches_the_encoder(wiring):
     encoder = RNNEncoder(3, num_layers=2, vocabulary_size=9)
     decoder = RNNDecoder(VOCABULARY, UNITS, **WIRINGS[wiring]())
@@ -517,7 +519,7 @@ def logits_of_steps(decoder, memory, training):
     return numpy(decoder(targets, memory, training=training))
 
 
-@pytest.mark.parametrize("wiring", ["bahdanau", "luong", "none"])
+@pytest.mark.parametrize("wiring", fewer_on_jax(["bahdanau", "luong", "none"], 3))
 def test_dropout_differs_between_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2)
     steps = logits_of_steps(decoder, memory, training=False)
@@ -525,7 +527,7 @@ def test_dropout_differs_between_steps(wiring):
     assert len(np.unique(logits_of_steps(decoder, memory, training=True)[0], axis=0)) > 4
 
 
-@pytest.mark.parametrize("wiring", ["bahdanau", "luong", "none"])
+@pytest.mark.parametrize("wiring", fewer_on_jax(["bahdanau", "luong", "none"], 3))
 def test_variational_dropout_is_the_same_in_all_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2, variational_dropout=True)
     steps = logits_of_steps(decoder, memory, training=True)
@@ -534,8 +536,10 @@ def test_variational_dropout_is_the_same_in_all_steps(wiring):
     assert np.abs(steps - logits_of_steps(decoder, memory, training=False)).max() > 1e-3
 
 
-@pytest.mark.parametrize("variational", [False, True])
-@pytest.mark.parametrize("wiring", ["bahdanau", "luong_feeding", "luong"])
+@pytest.mark.parametrize(
+    ["wiring", "variational"],
+    fewer_on_jax(itertools.product(["bahdanau", "luong_feeding", "luong"], [False, True]), 3),
+)
 def test_dropout_between_layers(wiring, variational, monkeypatch):
     """By itself: with the dropout of the embedding and of the readout out of the way."""
     decoder, memory = still(wiring, dropout=0.5, num_layers=2, variational_dropout=variational)
@@ -551,7 +555,7 @@ def test_dropout_between_layers(wiring, variational, monkeypatch):
     assert np.abs(steps[0] - steps[1]).max() > 1e-3
 
 
-@representatives
+@some_representatives
 def test_recurrent_dropout_is_the_same_in_all_steps(wiring):
     """With h_t = tanh(m h_{t-1} + b), what is read out shows which units have a past."""
     units, rate, steps = 40, 0.25, 4
@@ -593,7 +597,7 @@ def test_recurrent_dropout_is_the_same_in_all_steps(wiring):
     assert (dropped[0] != dropped[1:]).any()
 
 
-@representatives
+@some_representatives
 def test_no_dropout_outside_training(wiring):
     kwargs = {"dropout": 0.5, "recurrent_dropout": 0.5, "num_layers": 2}
     decoder, memory = make(wiring, **kwargs)

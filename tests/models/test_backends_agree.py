@@ -12,8 +12,8 @@ import pytest
 
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
-from tests.layers.decoders import WIRINGS
-from tests.layers.helpers import BACKEND, numpy, randomize
+from tests.layers.decoders import REPRESENTATIVES, WIRINGS
+from tests.layers.helpers import BACKEND, randomize, run
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
 
 ROOT = Path(__file__).parents[2]
@@ -30,14 +30,15 @@ def make(wiring):
     )
 
 
-def compute(model, train):
-    """Logits, what a beam search finds, and the weights after a step of training."""
+def compute(model, wiring):
+    """Logits and, of some, what a beam search finds and the weights after a step of training."""
     x, labels, weight = make_batch()
-    result = model.generate(
-        {"encoder_token_ids": x["encoder_token_ids"]}, max_length=5, sampler="beam"
-    )
-    found = [numpy(model(x)), result["token_ids"], result["log_probs"]]
-    if train:
+    found = [run(model, x)]
+    if wiring in REPRESENTATIVES:
+        source = {"encoder_token_ids": x["encoder_token_ids"]}
+        result = model.generate(source, max_length=5, sampler="beam")
+        found += [result["token_ids"], result["log_probs"]]
+    if wiring in TRAINED:
         model.compile(optimizer=keras.optimizers.SGD(0.5))
         model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
         found += model.get_weights()
@@ -52,7 +53,7 @@ folder = sys.argv[1]
 for wiring in test.WIRINGS:
     model = test.make(wiring)
     model.load_weights(f"{folder}/{wiring}.weights.h5")
-    found = test.compute(model, wiring in test.TRAINED)
+    found = test.compute(model, wiring)
     np.savez(f"{folder}/{wiring}.npz", *found)
 """
 
@@ -69,7 +70,7 @@ def test_same_numbers(backend, tmp_path):
     for seed, wiring in enumerate(WIRINGS):
         model = randomize(make(wiring), seed=seed)
         model.save_weights(tmp_path / f"{wiring}.weights.h5")
-        expected[wiring] = compute(model, wiring in TRAINED)
+        expected[wiring] = compute(model, wiring)
     result = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path)],
         cwd=ROOT,
@@ -83,10 +84,10 @@ def test_same_numbers(backend, tmp_path):
         timeout=900,
     )
     assert result.returncode == 0, result.stderr
-    for wiring, (logits, token_ids, log_probs, *trained) in expected.items():
+    for wiring, arrays in expected.items():
         with np.load(tmp_path / f"{wiring}.npz") as found:
-            np.testing.assert_allclose(found["arr_0"], logits, atol=1e-5, err_msg=wiring)
-            np.testing.assert_array_equal(found["arr_1"], token_ids, err_msg=wiring)
-            np.testing.assert_allclose(found["arr_2"], log_probs, atol=1e-4, err_msg=wiring)
-            for i, weights in enumerate(trained, start=3):
-                np.testing.assert_allclose(found[f"arr_{i}"], weights, atol=1e-5, err_msg=wiring)
+            for i, array in enumerate(arrays):
+                # Ids are equal; sums of log-probabilities are the least exact.
+                np.testing.assert_allclose(
+                    found[f"arr_{i}"], array, rtol=1e-5, atol=3e-5, err_msg=wiring
+                )

@@ -1,5 +1,6 @@
 """From strings to strings."""
 
+import itertools
 import re
 
 import keras
@@ -8,6 +9,7 @@ import pytest
 
 from keras_s2s import decoding
 from keras_s2s.models import Alignment
+from tests.fewer import fewer_on_jax
 from tests.layers.helpers import numpy, randomize
 from tests.models.conftest import SOURCES
 
@@ -67,7 +69,7 @@ def test_one(translator, expected):
     assert translator.translate("eine Katze") == expected[1]
 
 
-@pytest.mark.parametrize("batch_size", [1, 2, 3])
+@pytest.mark.parametrize("batch_size", fewer_on_jax([2, 3, 1], 3))
 def test_order_and_results_do_not_depend_on_batches(batch_size, translator, expected):
     """Inputs of similar length share a batch, so they are computed in another order."""
     twice = [*SOURCES, *reversed(SOURCES)]
@@ -130,11 +132,18 @@ def test_preprocessor_can_be_taken_away(make_translator):
 
 
 @pytest.mark.parametrize(
-    "sampler", [decoding.Greedy(), decoding.Beam(2, coverage_penalty=0.2), decoding.Random(seed=1)]
+    ["sampler", "width"],
+    fewer_on_jax(
+        itertools.product(
+            [decoding.Greedy(), decoding.Beam(2, coverage_penalty=0.2), decoding.Random(seed=1)],
+            [0, 3],
+        ),
+        3,
+    ),
 )
-@pytest.mark.parametrize("ids", [np.zeros((2, 3), "int32"), np.zeros((2, 0), "int32")])
-def test_rows_of_padding_alone_and_of_no_width(ids, sampler, translator):
+def test_rows_of_padding_alone_and_of_no_width(width, sampler, translator):
     """As an empty text: just an end."""
+    ids = np.zeros((2, width), "int32")
     result = translator.generate({"encoder_token_ids": ids}, sampler=sampler)
     np.testing.assert_array_equal(result["lengths"], 1)
     np.testing.assert_array_equal(result["token_ids"][:, 0, 0], 3)
@@ -219,10 +228,12 @@ def test_several_sequences(translator):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scores", [False, True])
-@pytest.mark.parametrize("attention", [False, True])
-@pytest.mark.parametrize("sampler", [decoding.Greedy(), BEAM], ids=["one", "several"])
-@pytest.mark.parametrize("single", [False, True])
+@pytest.mark.parametrize(
+    ["single", "sampler", "attention", "scores"],
+    fewer_on_jax(
+        itertools.product([False, True], [decoding.Greedy(), BEAM], [False, True], [False, True]), 5
+    ),
+)
 def test_nesting_of_what_is_returned(scores, attention, sampler, single, translator):
     inputs = SOURCES[1] if single else SOURCES[1:3]
     found = translator.generate(
