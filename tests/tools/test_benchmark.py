@@ -6,7 +6,7 @@ import pytest
 import benchmark
 import keras_s2s
 from benchmarks import corpus, flops, report
-from benchmarks.cases import CASES, FORCED_LENGTH, Decode, Setting, Train
+from benchmarks.cases import CASES, FORCED_LENGTH, Batches, Decode, Setting, Train
 from benchmarks.processes import Worker, WorkerError, run_peer
 
 
@@ -206,6 +206,14 @@ def test_training_counts_the_tokens_of_its_batches(setting):
     first, second = case.window(), case.window()
     assert first["tokens"] == sum(int(weights.sum()) for _, _, weights in case.batches.batches)
     assert first["traces"] == second["traces"] < 4
+
+
+def test_batches_count_the_tokens_of_all_targets(setting):
+    case = Batches()
+    case.prepare(setting)
+    preprocessor, sentences = corpus.read(setting.workspace)
+    ids = preprocessor.target_tokenizer.encode(sentences["targets"])
+    assert case.window()["tokens"] == sum(len(row) + 1 for row in ids)
 
 
 def test_a_worker_that_fails_says_why(tmp_path):

@@ -110,13 +110,7 @@ class Train(Case):
         keras.utils.set_random_seed(1)
         self.model = keras_s2s.models.Seq2Seq(*build(**self.model_options))
         self.model.compile(keras_s2s.optimizers.Adam(1e-3, global_clipnorm=5.0))
-        batches = keras_s2s.data.BucketedBatches.from_text(
-            preprocessor,
-            sentences["sources"],
-            sentences["targets"],
-            batch_size=setting.batch_size,
-            max_buckets=setting.max_buckets or "auto",
-        )
+        batches = _training_batches(setting, preprocessor, sentences)
         self.batches = _Some(batches, len(batches) if _on_gpu() else self.BATCHES)
         self.traces = _Calls(self.model, "compute_loss")
         self.model.train_on_batch(*self.batches[0])
@@ -136,6 +130,23 @@ class Train(Case):
             "traces": self.traces.count,
             "padding": self.padding,
         }
+
+
+class Batches(Case):
+    """Making an epoch's batches alone: what training would be held up by if it were faster."""
+
+    needs_corpus = True
+
+    def prepare(self, setting):
+        self.batches = _training_batches(setting, *corpus.read(setting.workspace))
+        self.window()
+
+    def window(self):
+        start, tokens = time.perf_counter(), 0
+        self.batches.on_epoch_end()
+        for i in range(len(self.batches)):
+            tokens += np.count_nonzero(self.batches[i][1])
+        return {"seconds": time.perf_counter() - start, "tokens": tokens}
 
 
 class Decode(Case):
@@ -248,6 +259,7 @@ _GREEDY = keras_s2s.decoding.Greedy(min_length=FORCED_LENGTH - 1)
 
 CASES = {
     "gemm": Gemm(),
+    "batches": Batches(),
     "train-gru-bahdanau": Train(),
     "train-gru-luong": Train(attention="luong"),
     "train-gru-luong-feeding": Train(attention="luong", input_feeding=True),
@@ -261,6 +273,16 @@ CASES = {
     "load": NewProcess(_LOAD),
     "load-and-translate": NewProcess(_FIRST),
 }
+
+
+def _training_batches(setting, preprocessor, sentences):
+    return keras_s2s.data.BucketedBatches.from_text(
+        preprocessor,
+        sentences["sources"],
+        sentences["targets"],
+        batch_size=setting.batch_size,
+        max_buckets=setting.max_buckets or "auto",
+    )
 
 
 def _on_gpu():
