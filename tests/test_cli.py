@@ -54,10 +54,9 @@ def expected(model):
 
 def process(*arguments, **options):
     """Runs a command as a process of its own, as it runs for whoever installed it."""
-    code = "from keras_s2s_cli import main; main()"
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-c", code, *map(str, arguments)]
+    command = [sys.executable, "-m", "keras_s2s", *map(str, arguments)]
     return subprocess.run(command, env=environment, **options)
 
 
@@ -199,13 +198,6 @@ def test_stderr_stays_clean(preset):
     result = process("generate", preset, "ein Hund", capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.count(b"\n") == 1
-
-
-@pytest.mark.slow
-def test_python_m(preset):
-    command = [sys.executable, "-m", "keras_s2s", "verify", str(preset)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert result.returncode == 0 and "3 examples as told" in result.stdout
 
 
 @pytest.mark.slow

@@ -76,11 +76,10 @@ def test_presets_are_found_outside_the_checkout(installed, tmp_path):
 
 @pytest.mark.slow
 def test_the_command_works_outside_the_checkout(installed, tmp_path):
-    command = [sys.executable, str(installed / "bin" / "keras-s2s"), "verify", "translation"]
-    assert "intact" in run(*command, cwd=tmp_path, PYTHONPATH=str(installed))
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     (sentence,) = re.findall(r'pip install \. && keras-s2s generate translation "(.*)"', readme)
-    command[2:] = ["generate", "translation", sentence]
+    program = str(installed / "bin" / "keras-s2s")
+    command = [sys.executable, program, "generate", "translation", sentence]
     output = run(*command, cwd=tmp_path, PYTHONPATH=str(installed))
     examples = json.loads((ROOT / "zoo/translation_de_en/card.json").read_text())["examples"]
     assert [output.strip()] == [e["output"] for e in examples if e["input"] == sentence]

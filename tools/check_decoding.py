@@ -73,9 +73,7 @@ def differences(model, sources, sampler):
     found = []
     for source, text in zip(track(sources, "plain search"), generated):
         ids = np.array(preprocessor.generate_preprocess([source])["encoder_token_ids"])[0]
-        tokens = plain_search(
-            model, ids, options.get("num_beams", 1), options.get("length_penalty", 0.0)
-        )
+        tokens = plain_search(model, ids, options["num_beams"], options["length_penalty"])
         plain = preprocessor.generate_postprocess(np.array([tokens])).numpy()[0].decode()
         if plain != text:
             found.append((source, plain, text))
@@ -86,7 +84,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("preset", help="a name or a folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--num-beams", type=int, help="by default the preset's; 1 is greedy")
+    parser.add_argument("--num-beams", type=int, help="in place of the preset's; 1 is greedy")
     parser.add_argument("--count", type=int, default=1000, help="sentences of the first test set")
     arguments = parser.parse_args()
     folder = preset_folders.find(arguments.preset)
@@ -98,13 +96,8 @@ def main():
     model = keras_s2s.zoo.load(folder)
     sampler = model.sampler
     if arguments.num_beams is not None:
-        sampler = (
-            keras_s2s.decoding.Greedy()
-            if arguments.num_beams == 1
-            else keras_s2s.decoding.Beam(
-                arguments.num_beams, length_penalty=recipe.decoding.length_penalty
-            )
-        )
+        config = {**sampler.get_config(), "num_beams": arguments.num_beams}
+        sampler = sampler.from_config(config)
     name, files = next(iter(recipe.data.tests.items()))
     sources, _ = read_pairs(files, recipe.data.columns, arguments.data)
     sources = sources[: arguments.count]

@@ -14,18 +14,15 @@ def model(preset):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "sampler",
-    [keras_s2s.decoding.Greedy(), keras_s2s.decoding.Beam(3, length_penalty=0.8)],
-    ids=["greedy", "beam"],
-)
-def test_the_plain_search_finds_the_same(model, sampler):
+@pytest.mark.parametrize("num_beams", [1, 3])
+def test_the_plain_search_finds_the_same(model, num_beams):
+    sampler = keras_s2s.decoding.Beam(num_beams, length_penalty=0.8)
     assert len(set(model.generate(SOURCES, sampler=sampler))) > 2
     assert check_decoding.differences(model, SOURCES, sampler) == []
 
 
 def test_differences_are_found(model, monkeypatch):
     monkeypatch.setattr(check_decoding, "plain_search", lambda *_: [4, 3])
-    found = check_decoding.differences(model, SOURCES[:1], keras_s2s.decoding.Greedy())
+    found = check_decoding.differences(model, SOURCES[:1], model.sampler)
     [(source, plain, generated)] = found
     assert source == SOURCES[0] and plain != generated

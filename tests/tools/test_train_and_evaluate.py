@@ -74,7 +74,7 @@ def data(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_train_then_evaluate(data):
+def test_train_then_evaluate(data, run_main):
     run = data / "run"
     change = "training.epochs=6"
     arguments = ["train", data / "recipe.toml", "--data", data, "--output", run, "--set", change]
@@ -93,12 +93,9 @@ def test_train_then_evaluate(data):
     assert (run / "preset" / "recipe.toml").read_text().startswith(f"# --set {change}\n")
 
     preset = run / "preset"
-    done = tool("evaluate", preset, "--data", data, "--write-card")
-    assert done.returncode == 0, done.stderr
-    assert "numbers: 30 sentences" in done.stdout
+    assert "numbers: 30 sentences" in run_main(evaluate, preset, "--data", data, "--write-card")
     assert [e["input"] for e in zoo.verify(preset)["examples"]] == ["eins", "zwei drei"]
-    done = tool("evaluate", preset, "--data", data, "--check")
-    assert done.returncode == 0 and "as the card says" in done.stdout, done.stderr
+    assert "as the card says" in run_main(evaluate, preset, "--data", data, "--check")
 
 
 def test_figures_that_the_card_does_not_hold():
