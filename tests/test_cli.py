@@ -52,11 +52,15 @@ def expected(model):
     return model.generate(SENTENCES)
 
 
-def process(*arguments, **options):
-    """Runs a command as a process of its own, as it runs for whoever installed it."""
+COMMAND = "-c", "from keras_s2s_cli import main; main()"
+MODULE = "-m", "keras_s2s"
+
+
+def process(*arguments, program=COMMAND, **options):
+    """Runs a command as a process of its own, by default as it runs for whoever installed it."""
     environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
     environment["PYTHONPATH"] = str(ROOT)
-    command = [sys.executable, "-m", "keras_s2s", *map(str, arguments)]
+    command = [sys.executable, *program, *map(str, arguments)]
     return subprocess.run(command, env=environment, **options)
 
 
@@ -215,7 +219,8 @@ def test_progress_on_a_terminal(preset, tmp_path):
     source.write_text("ein Hund\n" * 20)
     ours, theirs = pty.openpty()
     options = ["--batch-size", 1, "--input", source, "--output", target]
-    result = process("generate", preset, *options, stdout=subprocess.PIPE, stderr=theirs)
+    streams = {"stdout": subprocess.PIPE, "stderr": theirs}
+    result = process("generate", preset, *options, program=MODULE, **streams)
     os.close(theirs)
     shown = b""
     try:
