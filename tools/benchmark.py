@@ -6,16 +6,20 @@
     python tools/benchmark.py --batch-size 64,512 --dtype float32,mixed_bfloat16
     python tools/benchmark.py --compare before.json now.json
 
-Without --data the sentences are made up, as long as those of Multi30k. The models are what the
-peers are measured with: bidirectional GRU of 512, decoder of 512, embeddings of 256, 8,000 pieces.
+Without --data the sentences are made up, as long as those of Multi30k. The models have the sizes
+that peers are measured with: bidirectional GRU of 512, decoder of 512, embeddings of 256, 8,000
+pieces; but a readout of 256 before the vocabulary, where peers have 512.
 Figures are medians; the spread is that of the slowest over the fastest window.
 """
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from pathlib import Path
+
+import keras
 
 from benchmarks import corpus, report
 from benchmarks.cases import CASES, Setting
@@ -49,78 +53,100 @@ def measure(cases, rounds, data, settings, peers=None, names=()):
                 for name in names:
                     for title, window in run_peer(peers, name).items():
                         found.setdefault(title, []).append(window)
-        except (WorkerError, KeyboardInterrupt) as error:
-            print(f"benchmark: {error!r}", file=sys.stderr)
+        except KeyboardInterrupt:
+            print("benchmark: interrupted", file=sys.stderr)
+        except WorkerError as error:
+            print(f"benchmark: {error}", file=sys.stderr)
         finally:
             for worker in workers.values():
                 worker.stop()
     return found
 
 
-def read_settings(batch_sizes, dtypes, **options):
-    """Every batch size with every dtype, by what tells them apart: nothing where there is one."""
-    pairs = [(int(size), dtype) for dtype in dtypes.split(",") for size in batch_sizes.split(",")]
-    settings = [{"batch_size": size, "dtype": dtype, **options} for size, dtype in pairs]
-    if len(pairs) == 1:
-        return {"": settings[0]}
-    return {f", {size}, {dtype}": setting for (size, dtype), setting in zip(pairs, settings)}
+def read_settings(batch_sizes, dtypes, max_buckets=None):
+    """Every batch size with every dtype, by what tells them apart: nothing where there is one.
+
+    Raises:
+        ValueError: If a number is below 1 or a dtype is none.
+    """
+    sizes, dtypes = [int(size) for size in batch_sizes.split(",")], dtypes.split(",")
+    if min(sizes) < 1 or (max_buckets is not None and max_buckets < 1):
+        raise ValueError("--batch-size and --max-buckets must be at least 1")
+    for dtype in dtypes:
+        keras.dtype_policies.get(dtype)
+    settings = {
+        f", {size}, {dtype}": {"batch_size": size, "dtype": dtype, "max_buckets": max_buckets}
+        for dtype in dtypes
+        for size in sizes
+    }
+    return {"": next(iter(settings.values()))} if len(settings) == 1 else settings
+
+
+def compare(files):
+    """Prints the ratios of two outputs. Raises a ValueError if they are of different things."""
+    before, after = (json.loads(path.read_text(encoding="utf-8")) for path in files)
+    for key in ("corpus", "backend", "gpus", "settings"):
+        old, new = (found["run"][key] for found in (before, after))
+        if old != new:
+            raise ValueError(f"these cannot be compared: the {key} of one is {old}, else {new}")
+    if not report.compare(before["results"], after["results"]):
+        raise ValueError("these have no case in common")
+
+
+def check(arguments):
+    """The cases and settings that the arguments ask for. Raises a ValueError if they are wrong."""
+    cases = list(dict.fromkeys(case for case in arguments.cases.split(",") if case))
+    unknown = sorted(set(cases) - set(CASES))
+    if unknown:
+        raise ValueError(f"there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
+    if arguments.rounds < 1:
+        raise ValueError(f"--rounds must be at least 1. Received: {arguments.rounds}")
+    if arguments.peer and not (arguments.peers and (arguments.peers / "run.sh").is_file()):
+        raise ValueError("--peer needs --peers, the folder of a run.sh")
+    return cases, read_settings(arguments.batch_size, arguments.dtype, arguments.max_buckets)
 
 
 def main():
+    # The processes of all cases share a GPU: none may take its memory for itself.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the data sets")
     parser.add_argument("--cases", default=",".join(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", default="64", help="one or more, with commas")
     parser.add_argument("--dtype", default="float32", help="dtype policies of the models")
-    parser.add_argument("--max-buckets", type=int, help="batch shapes in training")
+    parser.add_argument(
+        "--max-buckets", type=int, help="most batch shapes; by default as BucketedBatches has it"
+    )
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--peers", type=Path, help="folder of the peers' run.sh")
     parser.add_argument("--peer", action="append", default=[], help="a name that run.sh knows")
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("BEFORE", "AFTER"))
     arguments = parser.parse_args()
-    if arguments.compare:
-        before, after = (json.loads(path.read_text()) for path in arguments.compare)
-        for key in ("corpus", "backend"):
-            if before["run"][key] != after["run"][key]:
-                sys.exit(
-                    f"benchmark: these cannot be compared: the {key} of one is "
-                    f"{before['run'][key]}, of the other {after['run'][key]}"
-                )
-        report.compare(before["results"], after["results"])
-        return
-    cases = [case for case in arguments.cases.split(",") if case]
-    unknown = sorted(set(cases) - set(CASES))
-    if unknown:
-        sys.exit(f"benchmark: there is no case {unknown[0]!r}; there are {', '.join(CASES)}")
-    if arguments.peer and not arguments.peers:
-        sys.exit("benchmark: --peer needs --peers, the folder of run.sh")
     try:
-        settings = read_settings(
-            arguments.batch_size, arguments.dtype, max_buckets=arguments.max_buckets
-        )
-    except ValueError as error:
-        sys.exit(f"benchmark: --batch-size: {error}")
-    if arguments.rounds < 1:
-        sys.exit(f"benchmark: --rounds must be at least 1. Received: {arguments.rounds}")
-    try:
-        if arguments.output:
-            arguments.output.touch()  # Rather fail now.
-        rounds = measure(
-            cases, arguments.rounds, arguments.data, settings, arguments.peers, arguments.peer
-        )
-    except OSError as error:
-        sys.exit(f"benchmark: {error}")
-    results = report.summarize(rounds)
-    report.show(results)
-    if arguments.output:
+        if arguments.compare:
+            compare(arguments.compare)
+            return
+        cases, settings = check(arguments)
         run = {
             **report.machine(),
             "corpus": "multi30k" if arguments.data else "made up",
             "settings": settings,
         }
+        if arguments.output:
+            arguments.output.touch()  # Rather fail now.
+        rounds = measure(
+            cases, arguments.rounds, arguments.data, settings, arguments.peers, arguments.peer
+        )
+    except KeyError as error:
+        sys.exit(f"benchmark: this is no output of a benchmark: it lacks {error}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"benchmark: {error}")
+    results = report.summarize(rounds)
+    report.show(results)
+    if arguments.output:
         text = json.dumps({"run": run, "results": results, "windows": rounds}, indent=1)
-        arguments.output.write_text(text + "\n")
+        arguments.output.write_text(text + "\n", encoding="utf-8")
     missing = {case + label for case in cases for label in settings} - set(rounds)
     if missing or any(len(w) < arguments.rounds for w in rounds.values()):
         sys.exit(1)

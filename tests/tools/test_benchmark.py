@@ -9,6 +9,8 @@ from benchmarks import corpus, flops, report
 from benchmarks.cases import CASES, FORCED_LENGTH, Batches, Decode, Setting, Train
 from benchmarks.processes import Worker, WorkerError, run_peer
 
+RUN = {"corpus": "made up", "backend": "jax", "gpus": [], "settings": {}}
+
 
 def model(**decoder):
     """A source vocabulary of 50, embeddings of 6, states of 4 and 5."""
@@ -58,8 +60,29 @@ def test_operations_are_those_of_the_products(attention, cell):
 
 def test_beams_repeat_what_is_of_the_target():
     sources, targets = np.array([4]), np.array([6])
-    once, twice, thrice = (flops.forward(model(), sources, targets, n) for n in (1, 2, 3))
-    assert 0 < twice - once == thrice - twice < once
+    once, *more = (flops.forward(model(), sources, targets, n) for n in (1, 2, 3, 4))
+    steps = np.diff(more)
+    assert 0 < steps[0] == steps[1] < once
+
+
+def test_beams_share_what_contexts_are_multiplied_by():
+    """Written down by hand, for 3 beams: the memory goes through both kernels once."""
+    source, rows = 4, 3 * 6
+    encoder, _ = products(source, 6, "bahdanau", "gru")
+    decoder = [
+        (source, 8, 15 + 7),  # the parts of cell and readout that contexts are multiplied by
+        (rows, source, 15 + 7),
+        (rows, 7, 15),
+        (rows, 5, 15),
+        (rows, 5 + 7, 7),
+        (rows, 7, 30),
+        (rows, 5, source),
+        (source, 8, 5),
+        (rows, 5, 5),
+    ]
+    expected = sum(2 * a * b * c for a, b, c in encoder + decoder)
+    built = model(attention="bahdanau", cell="gru")
+    assert flops.forward(built, np.array([source]), np.array([6]), 3) == expected
 
 
 def test_summary():
@@ -94,7 +117,8 @@ def test_each_setting_has_its_own_rate():
 
 
 def test_settings():
-    assert benchmark.read_settings("64", "float32") == {"": {"batch_size": 64, "dtype": "float32"}}
+    one = {"batch_size": 64, "dtype": "float32", "max_buckets": None}
+    assert benchmark.read_settings("64", "float32") == {"": one}
     several = benchmark.read_settings("1,8", "float32,float16", max_buckets=2)
     assert len(several) == 4
     assert several[", 8, float16"] == {"batch_size": 8, "dtype": "float16", "max_buckets": 2}
@@ -103,7 +127,7 @@ def test_settings():
 def test_comparison(run_main, tmp_path):
     for name, seconds in (("before", 3.0), ("after", 2.0)):
         results = {"greedy": {"seconds": seconds}, name: {"seconds": 1.0}}
-        found = {"run": {"corpus": "made up", "backend": "jax"}, "results": results}
+        found = {"run": RUN, "results": results}
         (tmp_path / name).write_text(json.dumps(found))
     output = run_main(benchmark, "--compare", tmp_path / "before", tmp_path / "after")
     [row] = [line for line in output.splitlines() if "greedy" in line]
@@ -111,11 +135,21 @@ def test_comparison(run_main, tmp_path):
     assert "before" not in output.split("greedy")[1]
 
 
-def test_what_cannot_be_compared(run_main, tmp_path):
-    for name, text in (("before", "made up"), ("after", "multi30k")):
-        found = {"run": {"corpus": text, "backend": "jax"}, "results": {}}
-        (tmp_path / name).write_text(json.dumps(found))
-    with pytest.raises(SystemExit, match="cannot be compared: the corpus"):
+@pytest.mark.parametrize(
+    "after, message",
+    [
+        ({"run": {**RUN, "corpus": "multi30k"}, "results": {}}, "cannot be compared: the corpus"),
+        ({"run": {**RUN, "gpus": ["H100"]}, "results": {}}, "cannot be compared: the gpus"),
+        ({"run": RUN, "results": {"gemm": {"seconds": 1.0}}}, "no case in common"),
+        ({"results": {}}, "no output of a benchmark: it lacks 'run'"),
+        ("oops", "Expecting value"),
+    ],
+)
+def test_what_cannot_be_compared(after, message, run_main, tmp_path):
+    before = {"run": RUN, "results": {"greedy": {"seconds": 1.0}}}
+    (tmp_path / "before").write_text(json.dumps(before))
+    (tmp_path / "after").write_text(after if after == "oops" else json.dumps(after))
+    with pytest.raises(SystemExit, match=message):
         run_main(benchmark, "--compare", tmp_path / "before", tmp_path / "after")
 
 
@@ -150,8 +184,12 @@ def test_peer_that_fails(script, tmp_path):
     [
         (["--cases", "gemm,sprint"], "no case 'sprint'"),
         (["--peer", "joeynmt"], "--peers"),
+        (["--peer", "joeynmt", "--peers", "/nowhere"], "run.sh"),
+        (["--batch-size", "0"], "at least 1"),
+        (["--max-buckets", "0"], "at least 1"),
+        (["--dtype", "float31"], "float31"),
         (["--rounds", "0"], "at least 1"),
-        (["--batch-size", "64,large"], "batch-size"),
+        (["--batch-size", "64,large"], "large"),
         (["--cases", "gemm", "--output", "/nowhere/now.json"], "No such file"),
     ],
 )

@@ -1,7 +1,8 @@
 """Floating-point operations that a model needs: those of its matrix products.
 
 A multiplication and an addition count as two. Element-wise work, the softmax and padding do not
-count, so a share of the machine's rate that comes from these numbers is never flattered.
+count, and of two ways to the same the one with fewer operations does, so a share of the machine's
+rate that comes from these numbers is never flattered.
 """
 
 import math
@@ -29,6 +30,14 @@ def forward(model, sources, targets, beams=1):
         per_target += _matrices(decoder.attention) - keys
         # A score and a share of the context, for each position of the source.
         per_pair = 2 * decoder.units + memory
+        if beams > 1:
+            # Contexts are multiplied once, as parts of the source, and not for each beam.
+            width = decoder.embedding_dim
+            if decoder.order == "bahdanau":
+                width += decoder.rnn_layers[0].cell.kernel.shape[1]
+            per_source += memory * width
+            per_target -= memory * width
+            per_pair += 2 * width - memory
     total = per_source * sources.sum() + _matrices(decoder.bridge) * len(sources)
     total += beams * (per_target * targets.sum() + per_pair * (sources * targets).sum())
     return int(total)

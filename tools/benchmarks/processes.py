@@ -63,6 +63,7 @@ class Worker:
     def stop(self):
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
+        self._process.terminate()
         self._process.wait()
         self._process.stdout.close()
         self._errors.close()

@@ -2,12 +2,15 @@
 
 import os
 import platform
+import sys
 from pathlib import Path
 from statistics import median
 
 import keras
 from rich.console import Console
 from rich.table import Table
+
+import keras_s2s
 
 
 def summarize(rounds):
@@ -46,7 +49,26 @@ def _figures(windows, gemm):
 
 
 #: Beginnings of environment variables that change how fast a program is.
-_VARIABLES = ("TF_CPU_", "TF_ENABLE_", "TF_NUM_", "XLA_", "OMP_", "MALLOC_", "GLIBC_TUNABLES")
+_VARIABLES = tuple(
+    "TF_CPU_ TF_ENABLE_ TF_NUM_ TF_XLA_ XLA_ JAX_ NVIDIA_ OMP_ MKL_ MALLOC_ GLIBC_TUNABLES".split()
+)
+
+
+def gpus():
+    """What the GPUs are called that the backend computes on."""
+    backend = keras.backend.backend()
+    if backend == "jax":
+        import jax
+
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+    if backend == "torch":
+        import torch
+
+        return [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    import tensorflow as tf
+
+    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    return [detail.get("device_name", "GPU") for detail in details]
 
 
 def machine():
@@ -60,8 +82,10 @@ def machine():
         "cpu": cpu,
         "python": platform.python_version(),
         "keras": keras.__version__,
+        "keras_s2s": keras_s2s.__version__,
         "backend": keras.backend.backend(),
-        "devices": keras.distribution.list_devices(),
+        "backend_version": sys.modules[keras.backend.backend()].__version__,
+        "gpus": gpus(),
         "variables": {k: v for k, v in os.environ.items() if k.startswith(_VARIABLES)},
     }
 
@@ -91,7 +115,7 @@ def compare(before, after):
     """Prints how many times as fast `after` is, for each case of ours that both have.
 
     The ratio of shares of the machine's rate is next to it: it stays where only the machine was
-    faster.
+    faster. Returns how many cases there were.
     """
     table = Table("case", "before, s", "after, s", "times as fast", "by share of GEMM")
     for case, row in after.items():
@@ -104,6 +128,7 @@ def compare(before, after):
         values = old["seconds"], row["seconds"], old["seconds"] / row["seconds"]
         table.add_row(case, *(f"{v:.3g}" for v in values[:2]), f"{values[2]:.2f}", share)
     _console().print(table)
+    return table.row_count
 
 
 def _console():
