@@ -1,11 +1,12 @@
-"""Compares `generate` with a search that is as plain as can be, on a test set.
+"""Compares what `generate` finds with what a plain search finds, on a test set.
 
     python tools/check_decoding.py translation_multi30k_de_en --data DATA
     python tools/check_decoding.py translation_multi30k_de_en --data DATA --num-beams 1 --count 100
 
-The plain search takes one sentence at a time, keeps hypotheses in lists and, for every token, runs
-the whole model over the whole hypothesis: no batches, no state, nothing prepared, no top-k. It
-fails if a hypothesis differs.
+The plain search takes one sentence at a time, keeps hypotheses in lists, sorts them with NumPy in
+float64 and, for every token, runs the whole model over the whole of each hypothesis: no state, and
+nothing prepared. With `generate` it shares the layers, the tokenizer and the rule when to stop. The
+command fails if a hypothesis differs.
 """
 
 import argparse
@@ -20,10 +21,11 @@ from keras_s2s.models import preset_folders
 from recipe import RecipeError, check_files, read, read_pairs
 
 PAD, START, END = 0, 2, 3
+BATCH = 64
 
 
 def plain_search(model, source_ids, num_beams, length_penalty):
-    """The ids of the best hypothesis, the end included.
+    """The ids of the best hypothesis, the end included, and its score.
 
     Args:
         model: A `Translator`.
@@ -32,6 +34,8 @@ def plain_search(model, source_ids, num_beams, length_penalty):
         length_penalty: Exponent of the length penalty of Wu et al. (2016), equation 14.
     """
     limit = min(2 * len(source_ids) + 10, model.preprocessor.target_length or 256)
+    if len(source_ids) == 1:  # No text but an end: so is its translation.
+        limit = 1
     going_on, ended = [(0.0, [])], []
 
     def score(log_prob, length):
@@ -49,63 +53,95 @@ def plain_search(model, source_ids, num_beams, length_penalty):
             log_probs[:, np.arange(log_probs.shape[1]) != END] = -np.inf
         candidates = []
         for (total, tokens), row in zip(going_on, log_probs):
-            # Stable, so that of equals the lower id comes first.
+            # Of each, more than can be among the best of all; stable, so that of equals the lower
+            # id comes first.
             for token in np.argsort(-row, kind="stable")[: 2 * num_beams]:
                 candidates.append((total + row[token], [*tokens, int(token)]))
         candidates.sort(key=lambda candidate: -candidate[0])
         ended += [
-            (score(total, step + 1), tokens)
+            (tokens, score(total, step + 1))
             for total, tokens in candidates[:num_beams]
             if tokens[-1] == END
         ]
         going_on = [c for c in candidates if c[1][-1] != END and np.isfinite(c[0])][:num_beams]
-        best = max(ended, default=(-np.inf, None))
-        if not going_on or score(going_on[0][0], limit) <= best[0]:
+        best = max(ended, default=(None, -np.inf), key=lambda hypothesis: hypothesis[1])
+        # No score of what goes on can be better than with the largest penalty.
+        if not going_on or score(going_on[0][0], limit) <= best[1]:
             break
-    return best[1]
+    return best
 
 
-def differences(model, sources, sampler):
-    """List of `(source, plain, generated)` where the two differ."""
-    options = sampler.get_config()
-    preprocessor = model.preprocessor
-    generated = model.generate(sources, sampler=sampler)
-    found = []
-    for source, text in zip(track(sources, "plain search"), generated):
-        ids = np.array(preprocessor.generate_preprocess([source])["encoder_token_ids"])[0]
-        tokens = plain_search(model, ids, options["num_beams"], options["length_penalty"])
-        plain = preprocessor.generate_postprocess(np.array([tokens])).numpy()[0].decode()
-        if plain != text:
-            found.append((source, plain, text))
+def generated(model, sources, sampler):
+    """The same of `generate`, for all sources: list of ids and score."""
+    found = [None] * len(sources)
+    order = np.argsort([len(source) for source in sources])
+    for rows in (order[at : at + BATCH] for at in range(0, len(order), BATCH)):
+        ids = np.zeros((len(rows), max(len(sources[row]) for row in rows)), "int32")
+        for i, row in enumerate(rows):
+            ids[i, : len(sources[row])] = sources[row]
+        result = model.generate({"encoder_token_ids": ids}, sampler=sampler)
+        for i, row in enumerate(rows):
+            tokens = [int(token) for token in result["token_ids"][i, 0] if token != PAD]
+            found[row] = tokens, float(result["scores"][i, 0])
     return found
+
+
+def compare(model, texts, num_beams, length_penalty):
+    """The pairs of hypotheses, plain and generated, that differ, and the largest score difference.
+
+    Args:
+        model: A `Translator`.
+        texts: List of strings.
+        num_beams: See `plain_search`.
+        length_penalty: See `plain_search`.
+    """
+    sources = [np.array([*ids, END]) for ids in model.preprocessor.source_tokenizer.encode(texts)]
+    longest = model.preprocessor.source_length
+    sources = [np.array([*ids[: longest - 1], END]) if longest else ids for ids in sources]
+    sampler = keras_s2s.decoding.Beam(num_beams, length_penalty=length_penalty)
+    differ, largest = [], 0.0
+    for source, (tokens, score) in zip(
+        track(sources, "plain search"), generated(model, sources, sampler)
+    ):
+        plain, plain_score = plain_search(model, source, num_beams, length_penalty)
+        if plain != tokens:
+            differ.append((plain, tokens))
+        else:
+            largest = max(largest, abs(score - plain_score))
+    return differ, largest
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("preset", help="a name or a folder")
+    parser.add_argument("preset", help="name of a preset, or its folder")
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--num-beams", type=int, help="in place of the preset's; 1 is greedy")
+    parser.add_argument("--num-beams", type=int, help="in place of the recipe's; 1 is greedy")
     parser.add_argument("--count", type=int, default=1000, help="sentences of the first test set")
     arguments = parser.parse_args()
-    folder = preset_folders.find(arguments.preset)
     try:
-        recipe = read(folder / "recipe.toml")
+        model = keras_s2s.zoo.load(arguments.preset)
+        recipe = read(preset_folders.find(arguments.preset) / "recipe.toml")
         check_files(recipe, arguments.data)
-    except RecipeError as error:
+        num_beams = (
+            recipe.decoding.num_beams if arguments.num_beams is None else arguments.num_beams
+        )
+        if min(num_beams, arguments.count) < 1:
+            raise RecipeError("--num-beams and --count must be at least 1")
+    except (OSError, ValueError) as error:
         sys.exit(f"check_decoding: {error}")
-    model = keras_s2s.zoo.load(folder)
-    sampler = model.sampler
-    if arguments.num_beams is not None:
-        config = {**sampler.get_config(), "num_beams": arguments.num_beams}
-        sampler = sampler.from_config(config)
     name, files = next(iter(recipe.data.tests.items()))
-    sources, _ = read_pairs(files, recipe.data.columns, arguments.data)
-    sources = sources[: arguments.count]
-    found = differences(model, sources, sampler)
-    for source, plain, text in found:
-        print(f"source    {source}\nplain     {plain}\ngenerated {text}\n")
-    print(f"{name}: {len(sources) - len(found)} of {len(sources)} hypotheses are equal")
-    sys.exit(bool(found))
+    texts, _ = read_pairs(files, recipe.data.columns, arguments.data)
+    texts = texts[: arguments.count]
+    differ, largest = compare(model, texts, num_beams, recipe.decoding.length_penalty)
+    show = model.preprocessor.target_tokenizer.id_to_token
+    for plain, found in differ:
+        print("plain    ", *map(show, plain))
+        print("generated", *map(show, found))
+    print(
+        f"{name}, {num_beams} beams: {len(texts) - len(differ)} of {len(texts)} hypotheses are the "
+        f"same; their scores differ by {largest:.1g} at most"
+    )
+    sys.exit(bool(differ))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from keras_s2s.layers import BahdanauAttention, LuongAttention, RNNDecoder
-from tests.layers.helpers import BACKEND, STATE_SIZE, make_memory, randomize, tensors
+from tests.layers.helpers import STATE_SIZE, make_memory, randomize, tensors
 
 VOCABULARY, UNITS, EMBEDDING, DIM = 11, 5, 4, 6
 LENGTHS = [4, 1, 0, 3]
@@ -29,7 +29,7 @@ WIRINGS = {
 }
 CELLS = ("rnn", "gru", "lstm")
 #: The wirings that run as a loop, as one fused layer, and without attention.
-REPRESENTATIVES = ("bahdanau", "luong", "luong_feeding", "none")
+REPRESENTATIVES = ("bahdanau", "luong_feeding", "luong", "none")
 
 
 def combinations(wirings=tuple(WIRINGS)):
@@ -46,14 +46,6 @@ def combinations(wirings=tuple(WIRINGS)):
                 "tie_embeddings": next(flags),
             },
         )
-
-
-def one_of_two(cases):
-    """The cases; on JAX, which compiles for a second each, one of each two side by side in turn."""
-    cases = list(cases)
-    if BACKEND != "jax":
-        return cases
-    return [cases[i : i + 2][(i // 2) % 2 - 1] for i in range(0, len(cases), 2)]
 
 
 def state_sizes(cell="gru", num_layers=1, units=UNITS):

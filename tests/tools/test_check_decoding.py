@@ -4,7 +4,7 @@ import check_decoding
 import keras_s2s
 from tests.layers.helpers import randomize
 
-SOURCES = ["ein Hund bellt", "eine Katze", "guten Morgen", "ein"]
+SOURCES = ["ein Hund bellt", "eine Katze", "", "guten Morgen", "ein"]
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +16,25 @@ def model(preset):
 @pytest.mark.slow
 @pytest.mark.parametrize("num_beams", [1, 3])
 def test_the_plain_search_finds_the_same(model, num_beams):
-    sampler = keras_s2s.decoding.Beam(num_beams, length_penalty=0.8)
-    assert len(set(model.generate(SOURCES, sampler=sampler))) > 2
-    assert check_decoding.differences(model, SOURCES, sampler) == []
+    assert len(set(model.generate(SOURCES))) > 2
+    differ, largest = check_decoding.compare(model, SOURCES, num_beams, length_penalty=0.8)
+    assert differ == [] and largest < 1e-3
 
 
+@pytest.mark.slow
 def test_differences_are_found(model, monkeypatch):
-    monkeypatch.setattr(check_decoding, "plain_search", lambda *_: [4, 3])
-    found = check_decoding.differences(model, SOURCES[:1], model.sampler)
-    [(source, plain, generated)] = found
-    assert source == SOURCES[0] and plain != generated
+    monkeypatch.setattr(check_decoding, "plain_search", lambda *_: ([4, 3], 0.0))
+    [(plain, found)], _ = check_decoding.compare(model, SOURCES[:1], 1, 0.0)
+    assert plain == [4, 3] != found
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["translatoin"], "Did you mean"),
+        (["translation_multi30k_de_en"], "Is --data right"),
+    ],
+)
+def test_wrong_arguments(arguments, message, run_main, tmp_path):
+    with pytest.raises(SystemExit, match=message):
+        run_main(check_decoding, *arguments, "--data", tmp_path)
