@@ -95,9 +95,9 @@ def compare(model, texts, num_beams, length_penalty):
         num_beams: See `plain_search`.
         length_penalty: See `plain_search`.
     """
-    sources = [np.array([*ids, END]) for ids in model.preprocessor.source_tokenizer.encode(texts)]
-    longest = model.preprocessor.source_length
-    sources = [np.array([*ids[: longest - 1], END]) if longest else ids for ids in sources]
+    encoded = model.preprocessor.source_tokenizer.encode(texts)
+    most = (model.preprocessor.source_length or max(map(len, encoded)) + 1) - 1
+    sources = [np.array([*ids[:most], END]) for ids in encoded]
     sampler = keras_s2s.decoding.Beam(num_beams, length_penalty=length_penalty)
     differ, largest = [], 0.0
     for source, (tokens, score) in zip(
