@@ -5,7 +5,7 @@
 
 Run again after an interruption, it goes on where the last full epoch ended. RUN then holds
 `preset/`, the model of averaged weights, and `log.csv`. With KERAS_BACKEND=jax it needs no
-TensorFlow, and then leaves out the BLEU of each epoch.
+TensorFlow. Where TensorFlow Text is missing, the BLEU of each epoch is left out.
 """
 
 import argparse
@@ -186,6 +186,9 @@ def main():
     arguments.output.mkdir(parents=True, exist_ok=True)
     last = KeepLast(arguments.output / "last", training.average_last)
     log, backup = arguments.output / "log.csv", arguments.output / "backup"
+    callbacks = [GreedyBleu(*split["valid"])] if find_spec("tensorflow_text") else []
+    if not callbacks:
+        print("without TensorFlow Text: no BLEU after each epoch", flush=True)
     interrupted = backup.exists() and any(backup.iterdir())
     model.fit(
         batches["train"],
@@ -194,7 +197,7 @@ def main():
         shuffle=False,
         verbose=arguments.verbose,
         callbacks=[
-            *([GreedyBleu(*split["valid"])] if find_spec("tensorflow_text") else []),
+            *callbacks,
             keras.callbacks.CSVLogger(log, append=interrupted),
             last,
             keras.callbacks.BackupAndRestore(backup, double_checkpoint=True),

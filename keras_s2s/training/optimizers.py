@@ -13,7 +13,7 @@ class Adam(keras.optimizers.Adam):
     Args:
         *args: See `keras.optimizers.Adam`.
         **kwargs: See `keras.optimizers.Adam`. With `amsgrad=True`, and for variables that are
-            not float32, this is Keras's own.
+            not float32, updates are Keras's own.
 
     Example:
     ```python
