@@ -19,7 +19,7 @@ import sacrebleu
 
 import keras_s2s
 from keras_s2s.models import preset_folders
-from recipe import RecipeError, check_files, read, read_pairs
+from recipe import check_files, read, read_pairs
 
 METRICS = (sacrebleu.BLEU, sacrebleu.CHRF)
 
@@ -108,12 +108,12 @@ def main():
     changes = {key: value for key, value in changes.items() if value is not None}
     if (arguments.write_card or arguments.check) and (changes or arguments.split != "tests"):
         parser.error("the card is about the tests, decoded in the preset's own way")
-    model = keras_s2s.zoo.load(arguments.preset)
-    folder = preset_folders.find(arguments.preset)
     try:
+        folder = preset_folders.find(arguments.preset)
         recipe = read(folder / "recipe.toml")
         check_files(recipe, arguments.data)
-    except RecipeError as error:
+        model = keras_s2s.zoo.load(arguments.preset)
+    except (OSError, ValueError) as error:
         sys.exit(f"evaluate: {error}")
     if arguments.split == "valid":
         recipe.data.tests = {"valid": recipe.data.valid}

@@ -109,6 +109,11 @@ def test_figures_that_the_card_does_not_hold():
             evaluate.check(card, metrics)
 
 
+def test_a_wrong_preset_is_one_line(run_main, data):
+    with pytest.raises(SystemExit, match="evaluate: .*Did you mean 'translation'"):
+        run_main(evaluate, "translatoin", "--data", data)
+
+
 def test_weights_of_an_earlier_run_are_not_averaged(tmp_path):
     keep = train.KeepLast(tmp_path, 2)
     keep.set_model(keras.Sequential([keras.layers.Dense(1, use_bias=False)]))
