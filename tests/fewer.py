@@ -1,17 +1,24 @@
-"""JAX compiles for a second or more each time, so that there it gets fewer of the cases."""
+"""JAX compiles for a second or more each time, so that there it gets fewer of the cases.
+
+With ALL_CASES=1 in the environment it gets all.
+"""
+
+import os
 
 import keras
+
+FEWER = keras.backend.backend() == "jax" and not os.environ.get("ALL_CASES")
 
 
 def fewer_on_jax(cases, every):
     """The cases; on JAX the first of each `every`."""
     cases = list(cases)
-    return cases[::every] if keras.backend.backend() == "jax" else cases
+    return cases[::every] if FEWER else cases
 
 
 def one_of_two(cases):
     """The cases; on JAX one of each two side by side, the first and the second in turn."""
     cases = list(cases)
-    if keras.backend.backend() != "jax":
+    if not FEWER:
         return cases
     return [cases[i : i + 2][(i // 2) % 2 - 1] for i in range(0, len(cases), 2)]

@@ -71,7 +71,7 @@ def test_without_attention():
 
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
-def test_tf_function_with_dynamic_shapes(sampler, layers, tmp_path):
+def test_tf_function_with_dynamic_shapes(sampler, layers):
     import tensorflow as tf
 
     encoder, decoder = layers
@@ -86,7 +86,7 @@ def test_tf_function_with_dynamic_shapes(sampler, layers, tmp_path):
     def generate(source, max_length, prefix):
         return sampler(decoder, encoder(source), max_length, prefix, return_attention=True)
 
-    for rows, length in [(3, 6), (1, 9)]:
+    for rows, length in [(3, 6), (1, 8)]:
         expected = decode(
             sampler,
             decoder,
@@ -99,12 +99,6 @@ def test_tf_function_with_dynamic_shapes(sampler, layers, tmp_path):
     no_prefix = decode(sampler, decoder, encoder(SOURCE), 6, return_attention=True)
     assert_equal(to_numpy(generate(SOURCE, 6, PREFIX[:, :0])), no_prefix)
 
-    module = tf.Module()
-    module.parts = [encoder.variables, decoder.variables]
-    module.generate = generate
-    tf.saved_model.save(module, str(tmp_path))
-    loaded = tf.saved_model.load(str(tmp_path))
-    assert_equal(to_numpy(loaded.generate(SOURCE, 6, PREFIX[:, :0])), no_prefix)
     graph = generate.get_concrete_function().graph.as_graph_def()
     nodes = [*graph.node, *(n for f in graph.library.function for n in f.node_def)]
     operations = {node.op for node in nodes}

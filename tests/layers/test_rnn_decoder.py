@@ -157,7 +157,7 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
         np.testing.assert_allclose(got, expected, atol=2 * tolerance)
 
 
-@representatives
+@pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
 # Keras transposes so in its embedding, on PyTorch.
 @pytest.mark.filterwarnings("ignore:The use of .x.T. on tensors:UserWarning")
 def test_int8(wiring):
@@ -613,7 +613,7 @@ def test_no_dropout_outside_training(wiring):
 
 
 @pytest.mark.slow
-@representatives
+@pytest.mark.parametrize("wiring", ["bahdanau", "none"])
 def test_in_a_functional_model(wiring, tmp_path):
     source = keras.Input((None,), dtype="int32")
     target = keras.Input((None,), dtype="int32")
