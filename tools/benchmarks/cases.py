@@ -150,7 +150,7 @@ class Batches(Case):
         self.batches.on_epoch_end()
         for i in range(len(self.batches)):
             tokens += np.count_nonzero(self.batches[i][1])
-        return {"seconds": time.perf_counter() - start, "tokens": tokens}
+        return {"seconds": time.perf_counter() - start, "tokens": int(tokens)}
 
 
 class Decode(Case):
