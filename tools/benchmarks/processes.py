@@ -27,7 +27,7 @@ class Worker:
 
     def __init__(self, case, setting):
         self.case = case
-        path = [str(TOOLS), str(TOOLS.parent), os.environ.get("PYTHONPATH", "")]
+        path = [str(TOOLS), str(TOOLS.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._errors = tempfile.TemporaryFile("w+")
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.worker", case, json.dumps(asdict(setting))],
