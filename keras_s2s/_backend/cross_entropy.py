@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.top_k import top_k
+
 
 def cross_entropy(labels, logits, label_smoothing=0.0):
     """`-sum(target * log softmax(logits))`, with targets smoothed towards the uniform distribution.
@@ -36,23 +38,25 @@ def _tensorflow(labels, logits, label_smoothing):
 
     @tf.custom_gradient
     def run(logits):
-        value, slope = tf.raw_ops.SparseSoftmaxCrossEntropyWithLogits(
-            features=logits, labels=labels
-        )
+        # Not `SparseSoftmaxCrossEntropyWithLogits`, which runs on one thread of a CPU.
+        probabilities = tf.nn.softmax(logits)
+        # The most probable token, which `TokenAccuracy` looks for too, tells the normalizer.
+        largest, best = top_k(logits, 1)
+        normalizer = largest - tf.math.log(tf.gather(probabilities, best, axis=1, batch_dims=1))
+        label_logits = tf.gather(logits, labels, axis=1, batch_dims=1)
+        value = tf.squeeze(normalizer, 1) - (1 - label_smoothing) * label_logits
         if label_smoothing:
-            label_logits = tf.gather(logits, labels, axis=1, batch_dims=1)
-            value += label_smoothing * (label_logits - tf.reduce_mean(logits, axis=1))
+            value -= label_smoothing * tf.reduce_mean(logits, axis=1)
 
         def gradient(upstream):
             # Each operation writes over the tensor it was given.
-            column = tf.expand_dims(upstream, 1)
-            if not label_smoothing:
-                return slope * column
-            vocabulary = tf.cast(tf.shape(logits)[1], logits.dtype)
+            total = probabilities
+            if label_smoothing:
+                total -= label_smoothing / tf.cast(tf.shape(logits)[1], logits.dtype)
+            total *= tf.expand_dims(upstream, 1)
             rows = tf.range(tf.shape(labels)[0], dtype=labels.dtype)
-            total = (slope - label_smoothing / vocabulary) * column
             places = tf.stack([rows, labels], axis=1)
-            return tf.tensor_scatter_nd_add(total, places, label_smoothing * upstream)
+            return tf.tensor_scatter_nd_sub(total, places, (1 - label_smoothing) * upstream)
 
         return value, gradient
 

@@ -70,7 +70,6 @@ class _Loop:
         """The last state, the outputs, and what `backward` needs, by name, of all steps."""
         flat_inputs = tf.nest.flatten(inputs)
         length = _length(flat_inputs[0])
-        read = [_unstack(x, length) for x in flat_inputs]
         flat_state = tf.nest.flatten(state)
         matrices = self._matrices(constants)
         rows = flat_state[0].shape[:1]
@@ -85,7 +84,7 @@ class _Loop:
             products = [_Product(matrix) for matrix in matrices]
             after, output = self.step(
                 tf.nest.pack_sequence_as(state, flat_state),
-                tf.nest.pack_sequence_as(inputs, [x.read(time) for x in read]),
+                tf.nest.pack_sequence_as(inputs, [x[time] for x in flat_inputs]),
                 self._bind(constants, products),
             )
             values = {
@@ -119,13 +118,10 @@ class _Loop:
         transposed = [m if m.shape.rank == 3 else tf.transpose(m) for m in matrices]
         rows = flat[0][0].shape[:1]
         upstream_last, upstream_outputs = upstream[: len(flat[0])], upstream[len(flat[0]) :]
-        read_upstream = [
-            _unstack(y, length)
-            for y, x in zip(upstream_outputs, tf.nest.flatten(self.like))
-            if _has_gradient(x)
+        upstream_outputs = [
+            y for y, x in zip(upstream_outputs, tf.nest.flatten(self.like)) if _has_gradient(x)
         ]
         read = {"states": kept["states"], "inputs": flat[1], "products": kept["products"]}
-        read = {name: [_unstack(x, length) for x in values] for name, values in read.items()}
         learned = [_has_gradient(x) for x in flat[1]]
         plain = [
             x for x, is_matrix in zip(flat[2], self.is_matrix) if _has_gradient(x) and not is_matrix
@@ -142,8 +138,7 @@ class _Loop:
         def body(count, slopes, sums, arrays):
             time = count if self.reverse else length - 1 - count
             before, now, values = (
-                [array.read(time) for array in read[name]]
-                for name in ("states", "inputs", "products")
+                [x[time] for x in read[name]] for name in ("states", "inputs", "products")
             )
             products = [
                 _Product(matrix, value, other)
@@ -162,7 +157,7 @@ class _Loop:
                 targets = [x for x, m in zip(tf.nest.flatten(after), moving) if m]
                 targets += [x for x in tf.nest.flatten(output) if _has_gradient(x)]
             above = [x for x, m in zip(slopes, moving) if m]
-            above += [y.read(time) for y in read_upstream]
+            above += [y[time] for y in upstream_outputs]
             found = tape.gradient(
                 targets, sources, above, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
@@ -270,10 +265,6 @@ def _length(x):
 
 def _array(dtype, length, shape):
     return tf.TensorArray(dtype, size=length, element_shape=shape, clear_after_read=False)
-
-
-def _unstack(x, length):
-    return _array(x.dtype, length, x.shape[1:]).unstack(x)
 
 
 def _shape(rows, matrix, axis):

@@ -83,9 +83,14 @@ def project_step(weights, inputs):
 
 
 def _biases(layer, dtype):
-    """That of the gates, and that of the recurrent product, which only Keras's GRU has."""
+    """That of the gates, and that of the candidate's recurrent product, which only a GRU has."""
     bias = ops.cast(layer.cell.bias, dtype)
-    return ops.unstack(bias, num=2) if isinstance(layer, keras.layers.GRU) else (bias, None)
+    if not isinstance(layer, keras.layers.GRU):
+        return bias, None
+    of_inputs, of_recurrent = ops.unstack(bias, num=2)
+    # What is merely added is added for all steps at once.
+    added, candidate = ops.split(of_recurrent, [2 * layer.units])
+    return of_inputs + ops.pad(added, (0, layer.units)), candidate
 
 
 def step_weights(layer, dtype, dropout_mask=None):
@@ -128,10 +133,10 @@ def advance(layer, weights, gates, state):
     if isinstance(layer, keras.layers.GRU):
         # Split, since a slice has a gradient of the size of what it is cut from.
         z, r, candidate = ops.split(gates, 3, axis=-1)
-        parts = ops.split(recurrent + weights["bias"], 3, axis=-1)
+        parts = ops.split(recurrent, 3, axis=-1)
         z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
-        candidate = ops.tanh(candidate + r * parts[2])
-        return [z * state[0] + (1 - z) * candidate]
+        candidate = ops.tanh(candidate + r * (parts[2] + weights["bias"]))
+        return [candidate + z * (state[0] - candidate)]
     return [ops.tanh(gates + recurrent)]
 
 
@@ -169,7 +174,8 @@ def run(layer, inputs, state, mask=None, dropout_mask=None):
 
 
 def _run_loop(layer, inputs, state, mask, dropout_mask):
-    gates = ops.transpose(project(layer, inputs), (1, 0, 2))
+    # The inputs are narrower than the gates.
+    gates = project(layer, ops.transpose(inputs, (1, 0, 2)))
     xs = {"gates": gates}
     if mask is not None:
         xs["mask"] = ops.expand_dims(ops.transpose(mask), -1)

@@ -355,7 +355,9 @@ class RNNDecoder(keras.layers.Layer):
     def _run_loop(self, embedded, state, memory, masks):
         """All steps one by one: `(batch, target, ...)` outputs."""
         weights = self._prepare(memory, embedded.dtype, project_values=False)
-        gates = ops.transpose(_recurrence.project_step(weights["embedded"], embedded), (1, 0, 2))
+        # The embeddings are narrower than the gates.
+        steps = ops.transpose(embedded, (1, 0, 2))
+        gates = _recurrence.project_step(weights["embedded"], steps)
         per_step = {"gates": gates, "between": masks["between"]}
         like = {"hidden": state["cells"][-1][0], "weights": ops.cast(memory["mask"], gates.dtype)}
         constants = {
