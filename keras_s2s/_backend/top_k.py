@@ -60,44 +60,63 @@ class Groups:
     def _maxima(self):
         return ops.max(self._grouped, axis=-1)
 
-    def max(self):
-        """The largest entry of each row, `(rows, 1)`."""
-        return ops.max(self._maxima, axis=-1, keepdims=True)
+    def log_sum_exp(self, softmax):
+        """`log(sum(exp(x)))` of each row, `(rows, 1)`, from the softmax of `x`.
 
-    def top_k(self, k, banned=(), is_banned=None, fill=float("-inf")):
+        A softmax is one operation on all threads of a CPU, where exponentials and their sum are
+        passes over memory of their own; and the most probable entry never rounds to 0.
+        """
+        largest, index = self.top_k(1)
+        rows, size = ops.shape(self._x)
+        row = ops.expand_dims(ops.arange(rows, dtype="int32"), -1)
+        chosen = ops.take(ops.reshape(softmax, (rows * size,)), row * size + index)
+        return largest - ops.log(chosen)
+
+    def top_k(self, k, banned=None, at_most=(), fill=float("-inf"), shift=None, together=1):
         """The `k` largest entries, see the function of this name.
 
         Args:
             k: Python int.
-            banned: The Python ints among which are all indices that `is_banned`.
-            is_banned: Function from indices of any shape to whether they are, or None: none is.
-            fill: What counts as the entries that are.
+            banned: Bool tensor `(size,)`, True for the entries of all rows that count as `fill`,
+                or None.
+            at_most: Python ints, the indices among which `banned` is True.
+            fill: Float.
+            shift: `(rows,)`, what is added to the entries of each row, or None.
+            together: Python int. So many rows side by side count as one of `together * size`
+                entries, and results are `(rows // together, k)`.
         """
-        # Each group with banned indices may be among the best for those.
-        count = k + len({index // _GROUP for index in banned})
         rows, size = ops.shape(self._x)
-        if self._count <= count:
+        # Each group with banned indices may be among the best for those.
+        number = k + together * len({index // _GROUP for index in at_most})
+        count = together * self._count
+        if shift is not None:
+            shift = ops.expand_dims(shift, -1)
+        if count <= number:
             x = self._x
-            if is_banned is not None:
-                indices = ops.expand_dims(ops.arange(size, dtype="int32"), 0)
-                x = ops.where(is_banned(indices), fill, x)
-            return _top_k(x, k)
-        _, best = _top_k(self._maxima, count)
+            if banned is not None:
+                x = ops.where(ops.expand_dims(banned, 0), fill, x)
+            if shift is not None:
+                x = x + shift
+            return _top_k(ops.reshape(x, (rows // together, together * size)), k)
+        maxima = self._maxima if shift is None else self._maxima + shift
+        rows = rows // together
+        _, best = _top_k(ops.reshape(maxima, (rows, count)), number)
         # In index order, the position among the candidates breaks ties as the index would.
-        best = ops.sort(best, axis=-1)
-        row = ops.expand_dims(ops.arange(rows, dtype="int32"), -1)
-        candidates = ops.take(
-            ops.reshape(self._grouped, (rows * self._count, _GROUP)),
-            ops.reshape(row * self._count + best, (rows * count,)),
-            axis=0,
-        )
-        candidates = ops.reshape(candidates, (rows, count, _GROUP))
-        if is_banned is not None:
-            indices = ops.expand_dims(best, -1) * _GROUP + ops.arange(_GROUP, dtype="int32")
-            candidates = ops.where(is_banned(indices), fill, candidates)
-        values, position = _top_k(ops.reshape(candidates, (rows, count * _GROUP)), k)
-        group = ops.take(ops.reshape(best, (rows * count,)), row * count + position // _GROUP)
-        return values, group * _GROUP + position % _GROUP
+        best = ops.reshape(ops.sort(best, axis=-1), (rows * number,))
+        first = ops.arange(rows, dtype="int32")
+        group = ops.repeat(first * count, number) + best
+        candidates = ops.take(ops.reshape(self._grouped, (rows * count, _GROUP)), group, axis=0)
+        if banned is not None:
+            banned = ops.pad(banned, ((0, self._count * _GROUP - size),))
+            of_groups = ops.reshape(banned, (self._count, _GROUP))
+            of_candidates = ops.take(of_groups, best % self._count, axis=0)
+            candidates = ops.where(of_candidates, fill, candidates)
+        if shift is not None:
+            candidates = candidates + ops.take(shift, group // self._count, axis=0)
+        values, position = _top_k(ops.reshape(candidates, (rows, number * _GROUP)), k)
+        best = ops.take(best, ops.expand_dims(first * number, -1) + position // _GROUP)
+        index = best % self._count * _GROUP + position % _GROUP
+        return values, index if together == 1 else best // self._count * size + index
 
 
 def _top_k(x, k):

@@ -128,17 +128,13 @@ class Beam(Sampler):
         return search
 
     def _advance(self, step, choices, weights, search):
-        beams, vocabulary = self.num_beams, choices.logits.shape[-1]
+        beams = self.num_beams
         batch = ops.shape(search["done"])[0]
-        # At most one extension per beam ends, so the best 2 * beams hold `beams` to go on with;
-        # and no beam contributes more than 2 * beams of them.
-        width = min(2 * beams, vocabulary)
-        log_probs, token_ids = choices.best(width)
-        log_probs = split_rows(log_probs, beams)
-        log_probs = log_probs + split_rows(ops.expand_dims(search["log_probs"], -1), beams)
-        log_probs, best = top_k(ops.reshape(log_probs, (batch, beams * width)), 2 * beams)
-        token_ids = select(ops.reshape(token_ids, (batch, beams * width)), best)
-        rows = best // width + beams * ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
+        # At most one extension per beam ends, so the best 2 * beams hold `beams` to go on with.
+        log_probs, beam, token_ids = choices.best_extensions(
+            split_rows(search["log_probs"], beams), 2 * beams
+        )
+        rows = beam + beams * ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
         ended = token_ids == END
         if self._uses_attention:
             search = {**search, "coverage": search["coverage"] + weights}

@@ -41,29 +41,25 @@ class Constraints:
             # One free column more: all steps after the prefix read it.
             self.prefix = ops.pad(ops.where(known, prefix, UNKNOWN), ((0, 0), (0, 1)))
 
-    def is_banned(self, token_ids, step):
-        """Whether each of `token_ids`, of any shape, is banned at a step, n-grams aside."""
-        banned_ids = np.array(self.banned_tokens, "int32")
-        banned = ops.any(ops.equal(ops.expand_dims(token_ids, -1), banned_ids), axis=-1)
-        return self._with_early_end(banned, token_ids == END, step)
+    def banned(self, step):
+        """Whether each token of the vocabulary is banned at a step, `(vocabulary,)`."""
+        banned = np.zeros(self.vocabulary_size, "bool")
+        banned[self.banned_tokens] = True
+        banned = ops.convert_to_tensor(banned)
+        if not self.min_length:
+            return banned
+        is_end = np.arange(self.vocabulary_size) == END
+        return ops.logical_or(banned, ops.logical_and(is_end, step < self.min_length))
 
-    def mask(self, tokens, step):
-        """Whether each token of the vocabulary is: `(1, vocabulary)`, with n-grams `(rows, ...)`.
+    def banned_with_ngrams(self, tokens, step):
+        """The same for each row, `(rows, vocabulary)`, or for all, `(1, vocabulary)`.
 
         `tokens (rows, max_length)` are those before.
         """
-        banned = np.zeros((1, self.vocabulary_size), "bool")
-        banned[:, self.banned_tokens] = True
-        is_end = np.arange(self.vocabulary_size)[None] == END
-        banned = self._with_early_end(ops.convert_to_tensor(banned), is_end, step)
+        banned = ops.expand_dims(self.banned(step), 0)
         if self.no_repeat_ngram_size:
             banned = _ban_repeated(banned, tokens, step, self.no_repeat_ngram_size)
         return banned
-
-    def _with_early_end(self, banned, is_end, step):
-        if not self.min_length:
-            return banned
-        return ops.logical_or(banned, ops.logical_and(is_end, step < self.min_length))
 
     def forced(self, step):
         """The token `(rows,)` that each row must take, 0 where it is free; or None: all are."""
@@ -95,9 +91,7 @@ class Choices:
         self._tokens, self._step = tokens, step
         self._forced = constraints.forced(step)
         self._groups = Groups(self.logits)
-        largest = self._groups.max()
-        sums = ops.sum(ops.exp(self.logits - largest), axis=-1, keepdims=True)
-        self._normalizer = largest + ops.log(sums)
+        self._normalizer = self._groups.log_sum_exp(ops.softmax(self.logits))
 
     def best(self, k):
         """The k best: log-probabilities and ids `(rows, k)`.
@@ -105,16 +99,7 @@ class Choices:
         Where there are fewer, the log-probabilities of the others are below `IMPOSSIBLE / 2`, and
         where a token is forced their ids are 0: a row must not seem to end twice.
         """
-        constraints = self._constraints
-        if constraints.no_repeat_ngram_size or len(constraints.banned_tokens) > _FEW:
-            values, token_ids = top_k(self._masked(), k)
-        else:
-            values, token_ids = self._groups.top_k(
-                k,
-                banned=[*constraints.banned_tokens, END],
-                is_banned=lambda ids: constraints.is_banned(ids, self._step),
-                fill=IMPOSSIBLE,
-            )
+        values, token_ids = self._top_k(k)
         if self._forced is not None:
             forced = ops.expand_dims(self._forced, -1)
             is_first = ops.expand_dims(ops.arange(k) == 0, 0)
@@ -123,6 +108,44 @@ class Choices:
             alone = ops.where(is_first, forced, PAD)
             token_ids = ops.where(forced != PAD, alone, token_ids)
         return values - self._normalizer, token_ids
+
+    def best_extensions(self, log_probs, k):
+        """The k best ways to go on with the beams of each example.
+
+        Args:
+            log_probs: `(batch, beams)`, those of what the rows have so far.
+            k: Python int, at least `beams`.
+
+        Returns:
+            Log-probabilities with the token added, beams and ids, `(batch, k)`. Where there are
+            fewer, see `best`.
+        """
+        batch, beams = ops.shape(log_probs)
+        shift = ops.reshape(log_probs, (-1,)) - ops.squeeze(self._normalizer, -1)
+        values, index = self._top_k(k, shift, together=log_probs.shape[1])
+        vocabulary = self._constraints.vocabulary_size
+        beam, token_ids = index // vocabulary, index % vocabulary
+        if self._forced is not None:
+            forced = ops.reshape(self._forced, (batch, beams))
+            logit = select(self.logits, ops.expand_dims(self._forced, -1))
+            alone = ops.maximum(logit, IMPOSSIBLE) + ops.expand_dims(shift, -1)
+            missing = ((0, 0), (0, k - log_probs.shape[1]))
+            alone = ops.pad(ops.reshape(alone, (batch, beams)), missing, constant_values=IMPOSSIBLE)
+            alone, order = top_k(alone, k)
+            is_forced = forced[:, :1] != PAD
+            values = ops.where(is_forced, alone, values)
+            beam = ops.where(is_forced, order % log_probs.shape[1], beam)
+            token_ids = ops.where(is_forced, select(ops.pad(forced, missing), order), token_ids)
+        return values, beam, token_ids
+
+    def _top_k(self, k, shift=None, together=1):
+        """Logits and ids of the tokens that are not banned, see `Groups.top_k`."""
+        constraints = self._constraints
+        if constraints.no_repeat_ngram_size or len(constraints.banned_tokens) > _FEW:
+            return Groups(self._masked()).top_k(k, shift=shift, together=together)
+        at_most = [*constraints.banned_tokens, END]
+        banned = constraints.banned(self._step)
+        return self._groups.top_k(k, banned, at_most, IMPOSSIBLE, shift, together)
 
     def scores(self):
         """Of all tokens, `(rows, vocabulary)`: the logits, and `IMPOSSIBLE`."""
@@ -139,7 +162,7 @@ class Choices:
         return select(self.logits, token_ids) - self._normalizer
 
     def _masked(self):
-        banned = self._constraints.mask(self._tokens, self._step)
+        banned = self._constraints.banned_with_ngrams(self._tokens, self._step)
         return ops.where(banned, IMPOSSIBLE, self.logits)
 
 

@@ -146,3 +146,19 @@ def show_growth(found, slope):
             table.add_row(f"{row['size']:,}", *(f"{row[key]:.3g}" for key in keys))
         table.add_row("slope", *(f"{slope(rows, key):.2f}" for key in keys))
         _console().print(table)
+
+
+def show_operations(seconds, number, wall, top):
+    """Prints the `top` kinds of operations that took longest, the others, and the whole."""
+    table = Table("operation", "seconds", "of the whole", "number", "microseconds each")
+    largest = [kind for kind, _ in seconds.most_common(top)]
+    rows = [(kind, seconds[kind], number[kind]) for kind in largest]
+    others = [kind for kind in seconds if kind not in largest]
+    rows.append(("others", sum(seconds[k] for k in others), sum(number[k] for k in others)))
+    for kind, spent, count in rows:
+        each = f"{spent / max(count, 1) * 1e6:,.0f}"
+        table.add_row(kind, f"{spent:.3g}", f"{spent / wall:.0%}", f"{count:,}", each)
+    rest = wall - sum(seconds.values())
+    table.add_row("between operations", f"{rest:.3g}", f"{rest / wall:.0%}", "", "")
+    table.add_row("the whole", f"{wall:.3g}", "", "", "")
+    _console().print(table)
