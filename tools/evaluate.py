@@ -4,6 +4,7 @@
     python tools/evaluate.py translation_multi30k_de_en --data DATA --check
     python tools/evaluate.py RUN/preset --data DATA --write-card
     python tools/evaluate.py RUN/preset --data DATA --split valid --length-penalty 0.6
+    python tools/evaluate.py translation_multi30k_de_en --data DATA --dtype bfloat16
 
 BLEU and chrF are sacreBLEU's, with its signature, and half of the 95 % interval of 1,000
 bootstrap samples as their spread.
@@ -100,19 +101,21 @@ def main():
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--num-beams", type=int, help="in place of the preset's; 1 is greedy")
     parser.add_argument("--length-penalty", type=float, help="in place of the preset's")
+    parser.add_argument("--dtype", help="dtype policy of the layers, in place of the preset's")
     parser.add_argument("--split", choices=("tests", "valid"), default="tests")
     parser.add_argument("--write-card", action="store_true", help="put the figures on the card")
     parser.add_argument("--check", action="store_true", help="fail where the card says otherwise")
     arguments = parser.parse_args()
     changes = {key: getattr(arguments, key) for key in ("num_beams", "length_penalty")}
     changes = {key: value for key, value in changes.items() if value is not None}
-    if (arguments.write_card or arguments.check) and (changes or arguments.split != "tests"):
+    changed = changes or arguments.dtype or arguments.split != "tests"
+    if (arguments.write_card or arguments.check) and changed:
         parser.error("the card is about the tests, decoded in the preset's own way")
     try:
         folder = preset_folders.find(arguments.preset)
         recipe = read(folder / "recipe.toml")
         check_files(recipe, arguments.data)
-        model = keras_s2s.zoo.load(arguments.preset)
+        model = keras_s2s.zoo.load(arguments.preset, dtype=arguments.dtype)
     except (OSError, ValueError) as error:
         sys.exit(f"evaluate: {error}")
     if arguments.split == "valid":
