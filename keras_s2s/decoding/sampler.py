@@ -5,6 +5,7 @@ import numbers
 import keras
 from keras import ops
 
+from keras_s2s.decoding import _compaction
 from keras_s2s.decoding._tensors import same_static_shape, write
 from keras_s2s.decoding.choices import Choices, Constraints
 from keras_s2s.decoding.ids import END, PAD, START
@@ -18,7 +19,8 @@ class Sampler:
     example is done. A strategy says how tokens are chosen, in three methods:
 
     - `_start(batch, max_length, memory)`: its own loop variables, a dict with at least `"done"`
-      (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros),
+      (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros), all of which
+      have examples or rows as their first axis,
     - `_advance(step, choices, weights, search)`: from the `Choices` at this step the chosen
       `tokens (rows,)`, the row each continues (`parents (rows,)`, or None for its own), and the
       new `search`,
@@ -81,22 +83,50 @@ class Sampler:
                 fit the decoder's vocabulary.
         """
         max_length = _check_max_length(max_length)
-        if limits is not None:
-            limits = ops.cast(limits, "int32")
-        constraints = self._constraints(decoder.vocabulary_size, prefix, limits)
+        if prefix is not None:
+            prefix = _check_prefix(prefix)
         batch, source = ops.shape(memory["values"])[:2]
         rows = batch * self.rows_per_example
         search = self._start(batch, max_length, memory)
         if limits is not None:
-            search["limits"] = limits
-        memory, state = decoder.start(memory, self.rows_per_example)
-        with_weights = return_attention or self._uses_attention
+            search["limits"] = ops.cast(limits, "int32")
         attention = ()
         if return_attention:
             attention = ops.zeros((rows, max_length, source), dtype="float32")
+        examples = {"memory": memory} if prefix is None else {"memory": memory, "prefix": prefix}
+        prepared, state = decoder.start(memory, self.rows_per_example)
+        variables = (
+            ops.zeros((), dtype="int32"),
+            ops.full((rows,), START, dtype="int32"),
+            state,
+            attention,
+            search,
+        )
+
+        def run(examples, variables, left):
+            memory, _ = decoder.start(examples["memory"], self.rows_per_example)
+            return self._run(decoder, memory, examples.get("prefix"), max_length, variables, left)
+
+        # Attention stays in the order that the rows had.
+        if _compaction.is_possible(memory) and not return_attention:
+            search = _compaction.run(run, examples, variables, max_length)
+        elif not (isinstance(batch, int) and batch == 0):  # which few decoders can be traced with
+            *_, attention, search = self._run(decoder, prepared, prefix, max_length, variables)
+        return self._finish(search, max_length, attention if return_attention else None)
+
+    def _run(self, decoder, memory, prefix, max_length, variables, left=None):
+        """The loop, until all examples, or all but `left`, are done."""
+        with_weights = self._uses_attention or ops.is_tensor(variables[3])
+        limits = variables[-1].get("limits")
+        constraints = self._constraints(decoder.vocabulary_size, prefix, limits)
 
         def is_unfinished(step, tokens, state, attention, search):
-            return ops.logical_and(step < max_length, ops.logical_not(ops.all(search["done"])))
+            if left is None:
+                going_on = ops.logical_not(ops.all(search["done"]))
+            else:
+                going_on = _compaction.going_on(search, ops.shape(memory["values"])[0])
+                going_on = ops.sum(ops.cast(going_on, "int32")) > left
+            return ops.logical_and(step < max_length, going_on)
 
         def take_step(step, *old):
             tokens, state, attention, search = old
@@ -110,18 +140,12 @@ class Sampler:
             tokens, parents, search = self._advance(step, choices, weights, search)
             if parents is not None:
                 state = keras.tree.map_structure(lambda x: ops.take(x, parents, axis=0), state)
-            if return_attention:
+            if ops.is_tensor(attention):
                 attention = write(attention, step, weights)
             new = (tokens, state, attention, search)
             return step + 1, *same_static_shape(new, old)
 
-        if not (isinstance(batch, int) and batch == 0):  # which few decoders can be traced with
-            step = ops.zeros((), dtype="int32")
-            tokens = ops.full((rows,), START, dtype="int32")
-            *_, attention, search = ops.while_loop(
-                is_unfinished, take_step, (step, tokens, state, attention, search)
-            )
-        return self._finish(search, max_length, attention if return_attention else None)
+        return ops.while_loop(is_unfinished, take_step, variables)
 
     def _constraints(self, vocabulary_size, prefix, limits):
         banned = {PAD, START, *self.banned_tokens}
@@ -138,14 +162,7 @@ class Sampler:
         if limits is not None:
             limits = ops.repeat(limits, self.rows_per_example)
         if prefix is not None:
-            prefix = ops.convert_to_tensor(prefix)
-            dtype = keras.backend.standardize_dtype(prefix.dtype)
-            if len(prefix.shape) != 2 or "int" not in dtype:
-                raise ValueError(
-                    "`prefix` must be an int tensor of shape (batch, prefix_length). Received: "
-                    f"shape {tuple(prefix.shape)}, dtype {dtype}"
-                )
-            prefix = ops.repeat(ops.cast(prefix, "int32"), self.rows_per_example, axis=0)
+            prefix = ops.repeat(prefix, self.rows_per_example, axis=0)
         return Constraints(
             vocabulary_size, banned, self.min_length, self.no_repeat_ngram_size, limits, prefix
         )
@@ -188,6 +205,17 @@ def check_number(name, value, allowed, description):
     if not isinstance(value, numbers.Real) or isinstance(value, bool) or not allowed(value):
         raise ValueError(f"`{name}` must be {description}. Received: {value!r}")
     return float(value)
+
+
+def _check_prefix(prefix):
+    prefix = ops.convert_to_tensor(prefix)
+    dtype = keras.backend.standardize_dtype(prefix.dtype)
+    if len(prefix.shape) != 2 or "int" not in dtype:
+        raise ValueError(
+            "`prefix` must be an int tensor of shape (batch, prefix_length). Received: "
+            f"shape {tuple(prefix.shape)}, dtype {dtype}"
+        )
+    return ops.cast(prefix, "int32")
 
 
 def _check_max_length(max_length):

@@ -10,6 +10,7 @@ from keras import ops
 
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
+from keras_s2s.decoding import _compaction
 from keras_s2s.decoding.ids import END, PAD
 
 
@@ -94,9 +95,13 @@ class Functions:
         def function(inputs, max_length):
             return decode(model, sampler, inputs, max_length, return_attention)
 
+        def of_few(inputs, max_length):
+            with _compaction.never():
+                return function(inputs, max_length)
+
         most = getattr(model.preprocessor, "target_length", None)
         key = "decode", _key(sampler), return_attention, most
-        return self._get(model, key, function, sampler.variables, static=1)
+        return self._get(model, key, function, sampler.variables, static=1, of_few=of_few)
 
     def score(self, model):
         def function(inputs, labels, sample_weight):
@@ -135,8 +140,8 @@ class Functions:
 
         return function
 
-    def _get(self, model, key, function, changed=(), static=None):
-        found = self._cache.pop(key, None) or _compile(model, function, changed, static)
+    def _get(self, model, key, function, changed=(), static=None, of_few=None):
+        found = self._cache.pop(key, None) or _compile(model, function, changed, static, of_few)
         self._cache[key] = found
         if len(self._cache) > self.SIZE:
             self._cache.popitem(last=False)
@@ -150,26 +155,54 @@ def _key(sampler):
     return type(sampler), json.dumps(sampler.get_config(), sort_keys=True)
 
 
-def _compile(model, function, changed, static):
+def _compile(model, function, changed, static, of_few):
     backend = keras.backend.backend()
     if backend == "tensorflow":
-        import tensorflow as tf
-
-        # Plain graphs take every shape; XLA would compile each anew.
-        compiled = tf.function(function, reduce_retracing=True, autograph=False)
-
-        def call(inputs, *arguments):
-            inputs = {name: tf.convert_to_tensor(value) for name, value in inputs.items()}
-            return compiled(inputs, *map(_tensor, arguments))
-
-        return call
+        return _compile_tensorflow(function, of_few)
     if backend == "jax":
         return _compile_jax(model, function, changed, static)
     return _without_gradient(function)
 
 
-def _tensor(value):
-    return value if value is None else ops.convert_to_tensor(value)
+def _compile_tensorflow(function, of_few=None):
+    """Plain graphs, which take every shape; XLA would compile each anew.
+
+    `of_few`, if given, is what to run in place of `function` on small batches.
+    """
+    import tensorflow as tf
+
+    specs, graphs = {}, {}
+
+    def spec(tensor, known):
+        # Any batch and any number of tokens; and axes that differed once may differ again.
+        shape = tensor.shape
+        if shape.rank:
+            shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
+        shape = tf.TensorShape(shape)
+        return shape if known is None else known.most_specific_compatible_shape(shape)
+
+    def call(inputs, *arguments):
+        arguments = {name: tf.convert_to_tensor(x) for name, x in inputs.items()}, *arguments
+        # Which of them are None decides what is traced.
+        absent = tf.nest.map_structure(lambda x: x is None, arguments)
+        tensors = [tf.convert_to_tensor(x) for x in tf.nest.flatten(arguments) if x is not None]
+        few = of_few is not None and tensors[0].shape[0] < _compaction.SMALLEST
+        kind = few, str(absent), *((x.dtype, x.shape.rank) for x in tensors)
+        known = specs.get(kind, [None] * len(tensors))
+        shapes = [spec(x, k) for x, k in zip(tensors, known)]
+        if shapes != known:
+
+            def run(*tensors):
+                given = iter(tensors)
+                given = tf.nest.map_structure(lambda x: None if x else next(given), absent)
+                return (of_few if few else function)(*given)
+
+            signature = [tf.TensorSpec(s, x.dtype) for s, x in zip(shapes, tensors)]
+            graphs[kind] = tf.function(run, input_signature=signature, autograph=False)
+            specs[kind] = shapes
+        return graphs[kind](*tensors)
+
+    return call
 
 
 def _compile_jax(model, function, changed, static):

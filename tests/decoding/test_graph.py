@@ -106,6 +106,41 @@ def test_tf_function_with_dynamic_shapes(sampler, layers):
     assert not [op for op in operations if "Xla" in op or "PyFunc" in op or ">" in op]
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
+def test_examples_that_are_done_leave_the_batch(sampler, layers, monkeypatch):
+    import tensorflow as tf
+
+    encoder, decoder = layers
+    rng = np.random.default_rng(1)
+    source = rng.integers(4, 20, (40, 5)).astype("int32")
+    limits = rng.permutation(np.arange(40) % 12 + 1).astype("int32")
+    prefix = np.where(rng.random((40, 2)) < 0.3, 7, 0).astype("int32")
+    expected = decode(sampler, decoder, encoder(source), 12, prefix=prefix, limits=limits)
+
+    rows, step = tf.Variable(0), decoder.step
+
+    def count_rows(tokens, *args, **kwargs):
+        rows.assign_add(tf.shape(tokens)[0])
+        return step(tokens, *args, **kwargs)
+
+    monkeypatch.setattr(decoder, "step", count_rows)
+    shapes = [(None, None), (None,), (None, None)]
+
+    @tf.function(input_signature=[tf.TensorSpec(shape, "int32") for shape in shapes])
+    def generate(source, limits, prefix):
+        return sampler(decoder, encoder(source), 12, prefix, limits)
+
+    assert_equal(to_numpy(generate(source, limits, prefix)), expected)
+    # 12 steps of all, or at most 6 of all, 3 of half of them and so on.
+    assert rows.numpy() < 40 * sampler.rows_per_example * 12 * 0.8
+
+    if not isinstance(sampler, Random):  # whose numbers depend on how many are drawn
+        single = to_numpy(generate(source[:1], limits[:1], prefix[:1]))
+        assert_equal(single, {key: value[:1] for key, value in expected.items()})
+    assert to_numpy(generate(source[:0], limits[:0], prefix[:0]))["lengths"].shape[0] == 0
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
 def test_unseeded_calls_of_one_tf_function_differ(layers):
     import tensorflow as tf
