@@ -96,7 +96,7 @@ def draw(found, path):
     import matplotlib
 
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     figure, panels = pyplot.subplots(1, len(found), figsize=(4 * len(found), 3.6), squeeze=False)
     for panel, (axis, rows) in zip(panels[0], found.items()):
@@ -105,6 +105,11 @@ def draw(found, path):
                 sizes, times = zip(*((r["size"], r[key]) for r in rows))
                 label = f"{'training step' if key == 'train' else 'decoding'}, slope "
                 panel.loglog(sizes, times, "o-", label=label + f"{slope(rows, key):.2f}")
+        # The sizes, of which a long list is shown every other one.
+        shown = sizes[:: 1 + len(sizes) // 6]
+        panel.set_xticks(shown, [f"{size:,}" for size in shown])
+        panel.xaxis.set_minor_locator(ticker.NullLocator())
+        panel.yaxis.set_minor_formatter(ticker.NullFormatter())
         panel.set_xlabel({"source": "source length"}.get(axis, axis))
         panel.set_ylabel("seconds")
         panel.legend()
