@@ -16,7 +16,8 @@ class Sampler:
 
     It owns the loop, one `keras.ops.while_loop` from the first token to the last, which runs
     eagerly, in `tf.function` (all axes may be dynamic) and in `jax.jit`, and ends as soon as every
-    example is done. A strategy says how tokens are chosen, in three methods:
+    example is done. In a `tf.function` for batches of any size those that are done leave the batch;
+    XLA cannot compile that. A strategy says how tokens are chosen, in three methods:
 
     - `_start(batch, max_length, memory)`: its own loop variables, a dict with at least `"done"`
       (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros), all of which
@@ -55,7 +56,7 @@ class Sampler:
             decoder: A decoder with `start(memory, rows_per_example)`, `step` and
                 `vocabulary_size`, such as `keras_s2s.layers.RNNDecoder`.
             memory: What the encoder returned: `"values"` `(batch, source, dim)`, `"mask"`
-                `(batch, source)` and whatever else the decoder reads.
+                `(batch, source)` and whatever else the decoder reads, with `batch` as first axis.
             max_length: Int, or on TensorFlow an int scalar tensor: tokens per hypothesis at most,
                 the end id counted.
             prefix: Optional int32 tensor `(batch, prefix_length)`: the tokens every hypothesis

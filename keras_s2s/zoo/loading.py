@@ -30,8 +30,9 @@ def load(name_or_path, load_weights=True, dtype=None, **kwargs):
         name_or_path: name of a preset (`keras_s2s.zoo.list()`), the task alone for its default
             preset (`"translation"`), or the path of a preset's folder.
         load_weights: `False` gives the architecture and the tokenizers with fresh weights.
-        dtype: dtype policy of the model, such as `"mixed_bfloat16"`; `None` for the one of the
-            preset.
+        dtype: dtype policy of the model; `None` for the one of the preset. `"bfloat16"` halves
+            the memory at no loss that was measured, and is faster where the processor multiplies
+            in it and many sentences are decoded at once. To train, `"mixed_bfloat16"`.
         **kwargs: passed on to `from_preset` of the model's class.
 
     Returns:
