@@ -3,14 +3,13 @@
     python tools/benchmark_profile.py train-gru-bahdanau
     python tools/benchmark_profile.py beam-5 --data DATA --dtype mixed_bfloat16
 
-One operation runs at a time, on all threads, so that times add up to the whole; what
-`benchmark.py` measures is shorter where operations overlap.
+One operation runs at a time, on all threads, so that times add up; what `benchmark.py` measures
+is shorter where operations overlap.
 """
 
 import argparse
 import sys
 import tempfile
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,14 +20,12 @@ from benchmarks.cases import CASES, Decode, Setting, Train
 
 
 def operations(run, folder):
-    """What `run()` does: seconds and number of the operations of each kind, and its own seconds."""
+    """What `run()` does: seconds and number of the operations of each kind, two `Counter`s."""
     # TensorFlow writes what it measured in this form, and brings its reader.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     tf.profiler.experimental.start(str(folder))
-    start = time.perf_counter()
     run()
-    wall = time.perf_counter() - start
     tf.profiler.experimental.stop()
     (path,) = folder.glob("**/*.xplane.pb")
     space = xplane_pb2.XSpace()
@@ -45,7 +42,7 @@ def operations(run, folder):
                     continue
                 seconds[_plain(kind)] += event.duration_ps / 1e12
                 number[_plain(kind)] += 1
-    return seconds, number, wall
+    return seconds, number
 
 
 def _plain(kind):

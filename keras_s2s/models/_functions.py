@@ -173,10 +173,11 @@ def _compile_tensorflow(function, of_few=None):
 
     specs, graphs = {}, {}
 
-    def spec(tensor, known):
+    def spec(tensor, known, few):
         # Any batch and any number of tokens; and axes that differed once may differ again.
         shape = tensor.shape
-        if shape.rank:
+        # But the very first sentence comes sooner from a graph for its shape alone.
+        if shape.rank and not (few and known is None):
             shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
         shape = tf.TensorShape(shape)
         return shape if known is None else known.most_specific_compatible_shape(shape)
@@ -189,7 +190,7 @@ def _compile_tensorflow(function, of_few=None):
         few = of_few is not None and tensors[0].shape[0] < _compaction.SMALLEST
         kind = few, str(absent), *((x.dtype, x.shape.rank) for x in tensors)
         known = specs.get(kind, [None] * len(tensors))
-        shapes = [spec(x, k) for x, k in zip(tensors, known)]
+        shapes = [spec(x, k, few) for x, k in zip(tensors, known)]
         if shapes != known:
 
             def run(*tensors):

@@ -21,28 +21,28 @@ def test_operations_are_those_that_ran(tmp_path):
     def run():
         products(x)
         products(x).numpy()
-        time.sleep(0.1)
 
-    seconds, number, wall = benchmark_profile.operations(run, tmp_path)
+    start = time.perf_counter()
+    seconds, number = benchmark_profile.operations(run, tmp_path)
+    wall = time.perf_counter() - start
     assert number["MatMul"] == 6 and number["Tanh"] == 2
-    assert 0 < sum(seconds.values()) < wall - 0.1
+    assert 0 < sum(seconds.values()) < wall
 
 
 def test_table_adds_up(capsys):
-    seconds = Counter(MatMul=3.0, Tanh=1.0, Add=0.5, Mul=0.25)
+    seconds = Counter(MatMul=3.0, Tanh=1.0, Add=0.5, Mul=0.5)
     number = Counter(MatMul=6, Tanh=2, Add=1, Mul=1)
-    report.show_operations(seconds, number, wall=10.0, top=2)
+    report.show_operations(seconds, number, top=2)
     rows = [
         [cell.strip() for cell in line.strip("│").split("│")]
         for line in capsys.readouterr().out.splitlines()
         if line.startswith("│")
     ]
     assert rows == [
-        ["MatMul", "3", "30%", "6", "500,000"],
-        ["Tanh", "1", "10%", "2", "500,000"],
-        ["others", "0.75", "8%", "2", "375,000"],
-        ["between operations", "5.25", "52%", "", ""],
-        ["the whole", "10", "", "", ""],
+        ["MatMul", "3", "60%", "6", "500,000"],
+        ["Tanh", "1", "20%", "2", "500,000"],
+        ["others", "1", "20%", "2", "500,000"],
+        ["all", "5", "100%", "10", "500,000"],
     ]
 
 

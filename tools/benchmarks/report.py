@@ -148,17 +148,16 @@ def show_growth(found, slope):
         _console().print(table)
 
 
-def show_operations(seconds, number, wall, top):
-    """Prints the `top` kinds of operations that took longest, the others, and the whole."""
-    table = Table("operation", "seconds", "of the whole", "number", "microseconds each")
+def show_operations(seconds, number, top):
+    """Prints the `top` kinds of operations that took longest, the others, and all of them."""
+    total = sum(seconds.values())
+    table = Table("operation", "seconds", "of all", "number", "microseconds each")
     largest = [kind for kind, _ in seconds.most_common(top)]
     rows = [(kind, seconds[kind], number[kind]) for kind in largest]
     others = [kind for kind in seconds if kind not in largest]
     rows.append(("others", sum(seconds[k] for k in others), sum(number[k] for k in others)))
+    rows.append(("all", total, sum(number.values())))
     for kind, spent, count in rows:
         each = f"{spent / max(count, 1) * 1e6:,.0f}"
-        table.add_row(kind, f"{spent:.3g}", f"{spent / wall:.0%}", f"{count:,}", each)
-    rest = wall - sum(seconds.values())
-    table.add_row("between operations", f"{rest:.3g}", f"{rest / wall:.0%}", "", "")
-    table.add_row("the whole", f"{wall:.3g}", "", "", "")
+        table.add_row(kind, f"{spent:.3g}", f"{spent / total:.0%}", f"{count:,}", each)
     _console().print(table)
