@@ -56,10 +56,9 @@ def test_first_translation_comes_soon():
         assert zoo.load("translation").generate("Wo ist der Bahnhof?")
         return time.perf_counter() - start
 
-    # The first pays for what TensorFlow does once per process. It is to be 3 s where nothing else
-    # runs, but here other tests do, on the other threads of the same cores.
+    # The first pays for what TensorFlow does once per process; the machine may be busy.
     seconds()
-    assert any(seconds() < 4 for _ in range(5))
+    assert any(seconds() < 3 for _ in range(4))
 
 
 @pytest.mark.parametrize("alias", preset_folders.ALIASES)
