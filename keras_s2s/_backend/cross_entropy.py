@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_s2s._backend.top_k import top_k
+from keras_s2s._backend.top_k import Groups
 
 
 def cross_entropy(labels, logits, label_smoothing=0.0):
@@ -40,11 +40,9 @@ def _tensorflow(labels, logits, label_smoothing):
     def run(logits):
         # Not `SparseSoftmaxCrossEntropyWithLogits`, which runs on one thread of a CPU.
         probabilities = tf.nn.softmax(logits)
-        # The most probable token, which `TokenAccuracy` looks for too, tells the normalizer.
-        largest, best = top_k(logits, 1)
-        normalizer = largest - tf.math.log(tf.gather(probabilities, best, axis=1, batch_dims=1))
+        normalizer = tf.squeeze(Groups(logits).log_sum_exp(probabilities), 1)
         label_logits = tf.gather(logits, labels, axis=1, batch_dims=1)
-        value = tf.squeeze(normalizer, 1) - (1 - label_smoothing) * label_logits
+        value = normalizer - (1 - label_smoothing) * label_logits
         if label_smoothing:
             value -= label_smoothing * tf.reduce_mean(logits, axis=1)
 

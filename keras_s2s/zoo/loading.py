@@ -31,8 +31,8 @@ def load(name_or_path, load_weights=True, dtype=None, **kwargs):
             preset (`"translation"`), or the path of a preset's folder.
         load_weights: `False` gives the architecture and the tokenizers with fresh weights.
         dtype: dtype policy of the model; `None` for the one of the preset. `"bfloat16"` halves
-            the memory at no loss that was measured, and is faster where the processor multiplies
-            in it and many sentences are decoded at once. To train, `"mixed_bfloat16"`.
+            the memory of the weights, and is faster where the processor multiplies in it and many
+            sentences are decoded at once. To train, `"mixed_bfloat16"`.
         **kwargs: passed on to `from_preset` of the model's class.
 
     Returns:
