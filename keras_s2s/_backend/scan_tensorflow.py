@@ -64,6 +64,8 @@ class _Loop:
         self.step = step
         self.like = like
         self.reverse = reverse
+        # Of factors that are states or outputs, where those are kept.
+        self.kept_as = {}
         self.is_matrix = [isinstance(x, Matrix) for x in tf.nest.flatten(constants)]
 
     def forward(self, state, inputs, constants, keep):
@@ -93,8 +95,12 @@ class _Loop:
                 "factors": [product.factor for product in products],
                 "products": [product.value for product in products],
             }
+            self.kept_as = _same(values) if keep else {}
             arrays = {
-                name: [array.write(time, x) for array, x in zip(some, values[name])]
+                name: [
+                    array if (name, i) in self.kept_as else array.write(time, x)
+                    for i, (array, x) in enumerate(zip(some, values[name]))
+                ]
                 for name, some in arrays.items()
             }
             return count + 1, _as_static(tf.nest.flatten(after), flat_state), arrays
@@ -106,7 +112,15 @@ class _Loop:
             maximum_iterations=length,
         )
         # Stacked, since a SavedModel with gradients takes no arrays.
-        stacked = {name: _stack(a, flat_inputs[0].shape[0]) for name, a in arrays.items()}
+        stacked = {
+            name: [
+                None if (name, i) in self.kept_as else _stack(array, flat_inputs[0].shape[0])
+                for i, array in enumerate(some)
+            ]
+            for name, some in arrays.items()
+        }
+        for (name, i), (other, j) in self.kept_as.items():
+            stacked[name][i] = stacked[other][j]
         outputs = tf.nest.pack_sequence_as(self.like, stacked.pop("outputs"))
         return tf.nest.pack_sequence_as(state, last), outputs, stacked
 
@@ -184,7 +198,7 @@ class _Loop:
             maximum_iterations=length,
         )
         sums = iter(sums)
-        of_inputs = iter(_stack(arrays["inputs"], flat[1][0].shape[0]))
+        of_inputs = iter([_stack(array, flat[1][0].shape[0]) for array in arrays["inputs"]])
         of_matrices = iter(
             [
                 _of_matrix(factors, slopes.stack(), matrix)
@@ -272,11 +286,22 @@ def _shape(rows, matrix, axis):
     return tf.TensorShape([*rows, *middle, matrix.shape[axis]])
 
 
-def _stack(arrays, length):
-    stacked = [array.stack() for array in arrays]
-    for x in stacked:
-        x.set_shape([length, *x.shape[1:]])
+def _stack(array, length):
+    stacked = array.stack()
+    stacked.set_shape([length, *stacked.shape[1:]])
     return stacked
+
+
+def _same(values):
+    """Which factors are a state or an output of their step: the places of both, a dict."""
+    places = {
+        id(x): (name, i) for name in ("outputs", "states") for i, x in enumerate(values[name])
+    }
+    return {
+        ("factors", i): places[id(x)]
+        for i, x in enumerate(values["factors"])
+        if id(x) in places
+    }
 
 
 def _as_static(new, old):

@@ -55,9 +55,14 @@ def check_sizes(**sizes):
 
 
 def project(layer, inputs):
-    """Inputs' share of the gates, `(..., dim)` to `(..., gates)`, with the bias."""
+    """Inputs' share of the gates, with the bias: `(..., dim)` to what `advance` takes as `gates`."""
     (weights,) = input_weights(layer, inputs.dtype)
-    return project_step(weights, inputs)
+    if not isinstance(layer, keras.layers.GRU):
+        return project_step(weights, inputs)
+    # Apart, so that no step splits them, nor its gradient joins them.
+    kernels = ops.split(weights["kernel"], 3, axis=-1)
+    biases = ops.split(weights["bias"], 3)
+    return [multiply(inputs, kernel) + bias for kernel, bias in zip(kernels, biases)]
 
 
 def input_weights(layer, dtype, sizes=None):
@@ -116,7 +121,7 @@ def advance(layer, weights, gates, state):
     Args:
         layer: The layer, of which the kind counts.
         weights: What `step_weights` returned, with tensors or `Matrix` objects.
-        gates: `(rows, gates)`, the inputs' share, see `project`.
+        gates: `(rows, gates)`, the inputs' share; of a GRU that, or a list of its thirds.
         state: List of `(rows, units)`.
 
     Returns:
@@ -132,7 +137,7 @@ def advance(layer, weights, gates, state):
         return [ops.sigmoid(o) * ops.tanh(c), c]
     if isinstance(layer, keras.layers.GRU):
         # Split, since a slice has a gradient of the size of what it is cut from.
-        z, r, candidate = ops.split(gates, 3, axis=-1)
+        z, r, candidate = gates if isinstance(gates, list) else ops.split(gates, 3, axis=-1)
         parts = ops.split(recurrent, 3, axis=-1)
         z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
         candidate = ops.tanh(candidate + r * (parts[2] + weights["bias"]))
@@ -175,12 +180,11 @@ def run(layer, inputs, state, mask=None, dropout_mask=None):
 
 def _run_loop(layer, inputs, state, mask, dropout_mask):
     # The inputs are narrower than the gates.
-    gates = project(layer, ops.transpose(inputs, (1, 0, 2)))
-    xs = {"gates": gates}
+    xs = {"gates": project(layer, ops.transpose(inputs, (1, 0, 2)))}
     if mask is not None:
         xs["mask"] = ops.expand_dims(ops.transpose(mask), -1)
 
-    constants = with_matrices(step_weights(layer, gates.dtype, dropout_mask), MATRICES)
+    constants = with_matrices(step_weights(layer, inputs.dtype, dropout_mask), MATRICES)
 
     def step(state, x, weights):
         after = advance(layer, weights, x["gates"], state)
