@@ -37,6 +37,7 @@ def test_equals_the_paper():
         {},
         {"amsgrad": True},
         {"weight_decay": 0.1, "global_clipnorm": 0.5},
+        {"global_clipnorm": 4.0},  # One of the gradients is longer.
         {"gradient_accumulation_steps": 2, "use_ema": True},
         {"learning_rate": keras.optimizers.schedules.CosineDecay(0.2, 4)},
     ],
@@ -47,6 +48,17 @@ def test_equals_keras(options):
     got = train(keras_s2s.optimizers.Adam(**options))
     np.testing.assert_allclose(got, expected, rtol=1e-5)
     assert abs(got - 1).max() > 0.1
+
+
+def test_a_gradient_without_direction_is_not_hidden():
+    """Keras makes the weights NaN, which a callback sees, where clipping would leave zeros."""
+    gradient = keras.ops.convert_to_tensor([np.inf, 1.0, 0.0])
+    for Adam in (keras.optimizers.Adam, keras_s2s.optimizers.Adam):
+        variable = keras.Variable(np.ones(3), dtype="float32")
+        optimizer = Adam(0.1, global_clipnorm=1.0)
+        optimizer.build([variable])
+        optimizer.apply([gradient], [variable])
+        assert np.isnan(numpy(variable.value)).all()
 
 
 @pytest.mark.parametrize(
