@@ -176,6 +176,8 @@ def _compile_tensorflow(function, of_few=None):
     def spec(tensor, known, few):
         # Any batch and any number of tokens; and axes that differed once may differ again.
         shape = tensor.shape
+        if known is not None and known.is_compatible_with(shape):
+            return known
         # But the very first sentence comes sooner from a graph for its shape alone.
         if shape.rank and not (few and known is None):
             shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
