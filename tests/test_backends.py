@@ -1,11 +1,12 @@
 """Runs the tests of everything that is not bound to TensorFlow on the other backends of Keras."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.other_backend import environment
 
 ROOT = Path(__file__).parents[1]
 # JAX compiles the training step of every model anew, which takes minutes.
@@ -48,11 +49,7 @@ def test_other_backend(run):
     pytest.importorskip(backend)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *RUNS[run]]
     command += [f"--deselect={test}" for test in NOT]
-    environment = {
-        **os.environ,
-        "KERAS_BACKEND": backend,
-        # What is compiled runs once: better soon than fast.
-        "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-    }
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    result = subprocess.run(
+        command, cwd=ROOT, env=environment(backend), capture_output=True, text=True
+    )
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

@@ -1,7 +1,6 @@
 """The same weights give the same numbers on every backend."""
 
 import importlib.util
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ from keras_s2s.models import Translator
 from tests.layers.decoders import REPRESENTATIVES, WIRINGS
 from tests.layers.helpers import BACKEND, randomize, run
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
+from tests.other_backend import environment
 
 ROOT = Path(__file__).parents[2]
 CELLS = dict(zip(WIRINGS, ["gru", "lstm", "rnn", "gru", "lstm", "gru", "lstm"], strict=True))
@@ -74,11 +74,7 @@ def test_same_numbers(backend, tmp_path):
     result = subprocess.run(
         [sys.executable, "-c", CHILD, str(tmp_path)],
         cwd=ROOT,
-        env={
-            **os.environ,
-            "KERAS_BACKEND": backend,
-            "JAX_DISABLE_MOST_OPTIMIZATIONS": "1",
-        },
+        env=environment(backend),
         capture_output=True,
         text=True,
         timeout=900,

@@ -1,0 +1,29 @@
+"""The environment of a process that runs tests on another backend."""
+
+import functools
+import os
+import subprocess
+import sys
+
+# XLA writes no fused loops of its own, whose compilation takes longest.
+_NO_FUSED_LOOPS = "--xla_cpu_use_fusion_emitters=false"
+
+
+def environment(backend):
+    """Environment variables with which Keras uses `backend`, and JAX compiles soon.
+
+    What tests compile runs once or twice.
+    """
+    variables = {**os.environ, "KERAS_BACKEND": backend}
+    if backend == "jax":
+        variables |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": _xla_flags()}
+    return variables
+
+
+@functools.cache
+def _xla_flags():
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {_NO_FUSED_LOOPS}".strip()
+    # XLA ends a process that gives it a flag it does not know, as another version may not.
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    known = subprocess.run(command, env={**os.environ, "XLA_FLAGS": flags}, capture_output=True)
+    return flags if known.returncode == 0 else os.environ.get("XLA_FLAGS", "")
