@@ -55,7 +55,7 @@ def check_sizes(**sizes):
 
 
 def project(layer, inputs):
-    """Inputs' share of the gates, with the bias: `(..., dim)` to what `advance` takes as `gates`."""
+    """Inputs' share of the gates, with the bias: from `(..., dim)` to what `advance` takes."""
     (weights,) = input_weights(layer, inputs.dtype)
     if not isinstance(layer, keras.layers.GRU):
         return project_step(weights, inputs)
