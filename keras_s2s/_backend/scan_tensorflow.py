@@ -298,9 +298,7 @@ def _same(values):
         id(x): (name, i) for name in ("outputs", "states") for i, x in enumerate(values[name])
     }
     return {
-        ("factors", i): places[id(x)]
-        for i, x in enumerate(values["factors"])
-        if id(x) in places
+        ("factors", i): places[id(x)] for i, x in enumerate(values["factors"]) if id(x) in places
     }
 
 
