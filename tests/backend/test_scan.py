@@ -305,6 +305,37 @@ def test_nothing_is_kept_where_no_gradient_is_to_come():
 
 
 @own_gradient
+@pytest.mark.parametrize("as_output", [False, True])
+def test_a_factor_that_is_a_state_or_an_output_is_kept_once(as_output):
+    import tensorflow as tf
+
+    h, x = tf.constant(random(ROWS, DIM)), tf.constant(random(TIME, ROWS, DIM))
+    matrix = tf.constant(MATRIX)
+
+    def step(h, x, matrix):
+        factor = tf.tanh(h + x) if as_output else h
+        after = tf.tanh(multiply(factor, matrix) + x)
+        return after, factor if as_output else after
+
+    def gradient(wrap):
+        def run(h, x, matrix):
+            with tf.GradientTape() as tape:
+                tape.watch([h, x, matrix])
+                last, outputs = scan(step, h, x, like=h, constants=wrap(matrix))
+                loss = tf.reduce_sum(outputs**2) + tf.reduce_sum(last)
+            return tape.gradient(loss, [h, x, matrix])
+
+        return tf.function(run).get_concrete_function(h, x, matrix)
+
+    function = gradient(Matrix)
+    kinds = [op.type for op in function.graph.get_operations()]
+    # Of all steps: outputs, states and products; then the gradients of inputs and products.
+    assert kinds.count("TensorListStack") == 3 + 2
+    for got, right in zip(function(h, x, matrix), gradient(lambda x: x)(h, x, matrix)):
+        np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-6)
+
+
+@own_gradient
 def test_gradients_are_saved_with_a_model(tmp_path):
     import tensorflow as tf
 
