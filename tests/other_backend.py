@@ -5,19 +5,21 @@ import os
 import subprocess
 import sys
 
-# XLA writes no fused loops of its own, whose compilation takes longest.
+# Without loops of its own for fused operations XLA compiles in two thirds of the time.
 _NO_FUSED_LOOPS = "--xla_cpu_use_fusion_emitters=false"
 
 
-def environment(backend):
+def environment(backend, fused_loops=True):
     """Environment variables with which Keras uses `backend`, and JAX compiles soon.
 
-    What tests compile runs once or twice.
+    What tests compile runs once or twice. Without `fused_loops` it is compiled sooner still, and
+    rounded a little differently.
     """
-    variables = {**os.environ, "KERAS_BACKEND": backend}
-    if backend == "jax":
-        variables |= {"JAX_DISABLE_MOST_OPTIMIZATIONS": "1", "XLA_FLAGS": _xla_flags()}
-    return variables
+    # Unknown to the other backends.
+    variables = {"KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
+    if backend == "jax" and not fused_loops:
+        variables["XLA_FLAGS"] = _xla_flags()
+    return os.environ | variables
 
 
 @functools.cache

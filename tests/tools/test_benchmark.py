@@ -200,7 +200,7 @@ def test_wrong_arguments(arguments, message, run_main):
 
 @pytest.mark.slow
 def test_measures(run_main, tmp_path):
-    cases, file = {"gemm", "import-after-keras"}, tmp_path / "now.json"
+    cases, file = {"gemm", "gemm-step", "import-after-keras"}, tmp_path / "now.json"
     arguments = "--cases", ",".join(sorted(cases)), "--rounds", 2, "--output", file
     output = run_main(benchmark, *arguments)
     found = json.loads(file.read_text())
@@ -208,7 +208,7 @@ def test_measures(run_main, tmp_path):
     assert found["results"]["gemm"]["peak_mib"] > 100
     # That would be of the process that waits.
     assert "peak_mib" not in found["results"]["import-after-keras"]
-    assert [len(windows) for windows in found["windows"].values()] == [2, 2]
+    assert [len(windows) for windows in found["windows"].values()] == [2, 2, 2]
     assert found["results"]["gemm"]["gflops_per_second"] > 0
     assert "gemm" in output
 

@@ -73,18 +73,24 @@ class Gemm(Case):
     def prepare(self, setting):
         # What fills a CPU's cores leaves most of a GPU idle.
         size, self.count = (8192, 10) if report.gpus() else (2048, 1)
+        self._prepare(size, size, size)
+
+    def _prepare(self, rows, dim, units):
+        """For products of `rows` rows by `(dim, units)` and, in turn, by `(units, dim)`."""
         dtype = keras.config.dtype_policy().compute_dtype
-        matrix = keras.random.normal((size, size), stddev=size**-0.5, dtype=dtype)
-        self.flops = 2 * size**3
+        x = keras.random.normal((rows, dim), dtype=dtype)
+        matrix = keras.random.normal((dim, units), stddev=dim**-0.5, dtype=dtype)
+        back = keras.random.normal((units, dim), stddev=units**-0.5, dtype=dtype)
+        self.flops = 2 * rows * dim * units
 
         def products(x):
-            for _ in range(self.count):
-                x = keras.ops.matmul(x, matrix)
+            for i in range(self.count):
+                x = keras.ops.matmul(x, back if i % 2 else matrix)
             return keras.ops.cast(x[0, 0], "float32")  # NumPy knows no bfloat16.
 
         compiled = _compiled(products)
         # The value is only there when all products are.
-        self.run = lambda: keras.ops.convert_to_numpy(compiled(matrix))
+        self.run = lambda: keras.ops.convert_to_numpy(compiled(x))
         self.window()
 
     def window(self):
@@ -94,6 +100,14 @@ class Gemm(Case):
             self.run()
             times.append((time.perf_counter() - start) / self.count)
         return {"seconds": float(np.median(times)), "flops": self.flops}
+
+
+class GemmStep(Gemm):
+    """What a step of the recurrence allows: a batch of rows by the weights of a GRU."""
+
+    def prepare(self, setting):
+        self.count = 1000 if report.gpus() else 100
+        self._prepare(setting.batch_size, 512, 3 * 512)
 
 
 class Train(Case):
@@ -262,6 +276,7 @@ _GREEDY = keras_s2s.decoding.Greedy(min_length=FORCED_LENGTH - 1)
 
 CASES = {
     "gemm": Gemm(),
+    "gemm-step": GemmStep(),
     "batches": Batches(),
     "train-gru-bahdanau": Train(),
     "train-gru-luong": Train(attention="luong"),
