@@ -6,10 +6,10 @@ class Adam(keras.optimizers.Adam):
     """Keras's Adam, which on TensorFlow updates each variable in one operation.
 
     Keras's own goes through the memory of a variable and its two moments about ten times, and with
-    `global_clipnorm` once more through that of gradients that are short enough. What
-    it computes is the same, but for the roundings and for embeddings: where a token occurs
-    several times in a batch, Keras on TensorFlow adds the squares of its gradients, there and
-    where it clips, and this, as on the other backends, takes the square of their sum.
+    `global_clipnorm` once more through that of gradients that are short enough. What it computes
+    is the same, but for the roundings and for embeddings: where a token occurs several times in a
+    batch, Keras on TensorFlow adds the squares of its gradients, there and where it clips, and
+    this, as on the other backends, takes the square of their sum.
 
     Args:
         *args: See `keras.optimizers.Adam`.
@@ -39,19 +39,17 @@ class Adam(keras.optimizers.Adam):
         return super().apply(grads, trainable_variables)
 
     def _clip_gradients(self, grads):
-        plain = all(keras.backend.standardize_dtype(g.dtype) == "float32" for g in grads)
-        by_norm_of_all = self.global_clipnorm and not self.clipnorm
-        if not (keras.backend.backend() == "tensorflow" and plain and by_norm_of_all):
+        limit = self.global_clipnorm or 0
+        is_own = limit > 0 and keras.backend.backend() == "tensorflow"
+        if not is_own or any(g.dtype.name != "float32" for g in grads):
             return super()._clip_gradients(grads)
         import tensorflow as tf
 
         # Keras's writes each gradient anew, also where they are short enough.
         norm = tf.linalg.global_norm(grads)
         # NaN where the norm is infinite, which leaves no direction to go.
-        factor = self.global_clipnorm / norm + (norm - norm)
-        return tf.cond(
-            norm <= self.global_clipnorm, lambda: grads, lambda: [g * factor for g in grads]
-        )
+        factor = limit / norm + (norm - norm)
+        return tf.cond(norm <= limit, lambda: grads, lambda: [g * factor for g in grads])
 
     def update_step(self, gradient, variable, learning_rate):
         one_operation = keras.backend.backend() == "tensorflow" and variable.dtype == "float32"

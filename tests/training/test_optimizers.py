@@ -38,6 +38,7 @@ def test_equals_the_paper():
         {"amsgrad": True},
         {"weight_decay": 0.1, "global_clipnorm": 0.5},
         {"global_clipnorm": 4.0},  # One of the gradients is longer.
+        {"global_clipnorm": -1.0},
         {"gradient_accumulation_steps": 2, "use_ema": True},
         {"learning_rate": keras.optimizers.schedules.CosineDecay(0.2, 4)},
     ],
