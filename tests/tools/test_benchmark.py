@@ -210,6 +210,7 @@ def test_measures(run_main, tmp_path):
     assert "peak_mib" not in found["results"]["import-after-keras"]
     assert [len(windows) for windows in found["windows"].values()] == [2, 2, 2]
     assert found["results"]["gemm"]["gflops_per_second"] > 0
+    assert {window["flops"] for window in found["windows"]["gemm-step"]} == {2 * 64 * 512 * 1536}
     assert "gemm" in output
 
 

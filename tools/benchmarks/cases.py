@@ -73,10 +73,10 @@ class Gemm(Case):
     def prepare(self, setting):
         # What fills a CPU's cores leaves most of a GPU idle.
         size, self.count = (8192, 10) if report.gpus() else (2048, 1)
-        self._prepare(size, size, size)
+        self._multiply(size, size, size)
 
-    def _prepare(self, rows, dim, units):
-        """For products of `rows` rows by `(dim, units)` and, in turn, by `(units, dim)`."""
+    def _multiply(self, rows, dim, units):
+        """Makes `run`: products of `rows` rows by `(dim, units)` and, in turn, by `(units, dim)`."""
         dtype = keras.config.dtype_policy().compute_dtype
         x = keras.random.normal((rows, dim), dtype=dtype)
         matrix = keras.random.normal((dim, units), stddev=dim**-0.5, dtype=dtype)
@@ -107,7 +107,7 @@ class GemmStep(Gemm):
 
     def prepare(self, setting):
         self.count = 1000 if report.gpus() else 100
-        self._prepare(setting.batch_size, 512, 3 * 512)
+        self._multiply(setting.batch_size, 512, 3 * 512)
 
 
 class Train(Case):
