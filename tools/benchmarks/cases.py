@@ -76,7 +76,7 @@ class Gemm(Case):
         self._multiply(size, size, size)
 
     def _multiply(self, rows, dim, units):
-        """Makes `run`: products of `rows` rows by `(dim, units)`, then by `(units, dim)`, in turn."""
+        """Products of `rows` rows by `(dim, units)` and, in turn, by `(units, dim)`."""
         dtype = keras.config.dtype_policy().compute_dtype
         x = keras.random.normal((rows, dim), dtype=dtype)
         matrix = keras.random.normal((dim, units), stddev=dim**-0.5, dtype=dtype)
