@@ -264,8 +264,12 @@ def _of_matrix(factors, slopes, matrix):
     if matrix.shape.rank == 2:
         factors, slopes = (tf.reshape(x, (-1, x.shape[-1])) for x in (factors, slopes))
     else:
-        # (time, rows, 1, dim) to (rows, time, dim)
-        factors, slopes = (tf.transpose(x[:, :, 0], (1, 0, 2)) for x in (factors, slopes))
+        # (time, batch, rows of each, dim) to (batch, time and rows, dim)
+        time, batch, each, _ = tf.unstack(tf.shape(factors))
+        factors, slopes = (
+            tf.reshape(tf.transpose(x, (1, 0, 2, 3)), (batch, time * each, x.shape[-1]))
+            for x in (factors, slopes)
+        )
     return tf.matmul(factors, slopes, transpose_a=True)
 
 
@@ -282,8 +286,10 @@ def _array(dtype, length, shape):
 
 
 def _shape(rows, matrix, axis):
-    middle = [1] if matrix.shape.rank == 3 else []
-    return tf.TensorShape([*rows, *middle, matrix.shape[axis]])
+    if matrix.shape.rank == 2:
+        return tf.TensorShape([*rows, matrix.shape[axis]])
+    # Of each example of the batch there may be several rows.
+    return tf.TensorShape([matrix.shape[0], None, matrix.shape[axis]])
 
 
 def _stack(array, length):

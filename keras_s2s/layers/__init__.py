@@ -3,6 +3,7 @@
 from keras_s2s.layers.attention import Attention as Attention
 from keras_s2s.layers.bahdanau_attention import BahdanauAttention as BahdanauAttention
 from keras_s2s.layers.bridge import Bridge as Bridge
+from keras_s2s.layers.image_encoder import ImageEncoder as ImageEncoder
 from keras_s2s.layers.luong_attention import LuongAttention as LuongAttention
 from keras_s2s.layers.rnn_decoder import RNNDecoder as RNNDecoder
 from keras_s2s.layers.rnn_encoder import RNNEncoder as RNNEncoder

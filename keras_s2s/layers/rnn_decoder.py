@@ -53,19 +53,24 @@ class RNNDecoder(keras.layers.Layer):
         variational_dropout: Whether `dropout` too draws one mask per sequence in place
             of one per step.
         tie_embeddings: Whether the output embedding is the input embedding.
+        doubly_stochastic: Float, the factor of a loss in training that is the mean over
+            outputs and positions of (1 - a)^2, where a is the attention that a position
+            gets in all steps together. Makes the decoder look everywhere.
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
-        targets: `(batch, target)` integer token ids that enter the steps: the start
-            token, then the target shifted by one.
+        targets: `(rows, target)` integer token ids that enter the steps: the start
+            token, then the target shifted by one; 0 is padding.
         memory: What an encoder returned: a dict of `"values"` `(batch, source, dim)`,
             `"mask"` `(batch, source)` and, for the bridge, `"state"`.
         training: Whether to drop.
         return_attention: Whether to return the attention weights too.
+        rows_per_example: Integer, the rows of targets that each example of the memory
+            has, side by side, such as several captions of one image.
 
     Returns:
-        Logits `(batch, target, vocabulary_size)`; with `return_attention` a tuple of them
-        and the weights `(batch, target, source)`.
+        Logits `(rows, target, vocabulary_size)`; with `return_attention` a tuple of them
+        and the weights `(rows, target, source)`.
 
     Raises:
         ValueError: If an argument is out of its range, or two of them do not go together.
@@ -89,7 +94,9 @@ class RNNDecoder(keras.layers.Layer):
     References:
         Bahdanau et al., 2015, https://arxiv.org/abs/1409.0473, appendix A.2;
         Luong et al., 2015, https://arxiv.org/abs/1508.04025, sections 3 and 3.3;
-        Press and Wolf, 2017, https://arxiv.org/abs/1608.05859 (tied embeddings).
+        Press and Wolf, 2017, https://arxiv.org/abs/1608.05859 (tied embeddings);
+        Xu et al., 2015, https://arxiv.org/abs/1502.03044, section 4.2.1 (doubly
+        stochastic attention).
     """  # noqa: E501
 
     def __init__(
@@ -108,6 +115,7 @@ class RNNDecoder(keras.layers.Layer):
         recurrent_dropout=0.0,
         variational_dropout=False,
         tie_embeddings=True,
+        doubly_stochastic=0.0,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -141,6 +149,9 @@ class RNNDecoder(keras.layers.Layer):
         self.recurrent_dropout = recurrent_dropout
         self.variational_dropout = variational_dropout
         self.tie_embeddings = tie_embeddings
+        if doubly_stochastic and self.attention is None:
+            raise ValueError("`doubly_stochastic` is about the attention, and there is none.")
+        self.doubly_stochastic = doubly_stochastic
         self.seed_generator = keras.random.SeedGenerator()
 
         self.embedding = keras.layers.ReversibleEmbedding(
@@ -223,22 +234,18 @@ class RNNDecoder(keras.layers.Layer):
         """
         if not self.built:
             self.build((None, None), keras.tree.map_structure(lambda x: tuple(x.shape), memory))
-        state = self._first_state(memory)
+        state = self._first_state(memory, rows_per_example)
         dtype = state["cells"][0][0].dtype
-        if rows_per_example > 1:
-            state = keras.tree.map_structure(
-                lambda x: ops.repeat(x, rows_per_example, axis=0), state
-            )
         # Where beams together take about as many steps as there are positions, or more, it pays.
         prepared = self._prepare(memory, dtype, project_values=rows_per_example > 1)
         return {**memory, "prepared": prepared}, state
 
-    def _first_state(self, memory):
+    def _first_state(self, memory, rows_per_example):
         state = {"cells": self.bridge(memory)}
         if self.input_feeding:
             h = state["cells"][0][0]
             state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
-        return state
+        return keras.tree.map_structure(lambda x: _repeat(x, rows_per_example), state)
 
     def _prepare(self, memory, dtype, project_values):
         """What steps multiply by, in their dtype and form, so that no step makes it again.
@@ -330,15 +337,19 @@ class RNNDecoder(keras.layers.Layer):
             return logits, state, outputs["weights"]
         return logits, state
 
-    def call(self, targets, memory, training=False, return_attention=False):
+    def call(
+        self, targets, memory, training=False, return_attention=False, rows_per_example=1
+    ):
         length = ops.shape(targets)[1]
         targets = at_least_one_step(targets)
-        state = self._first_state(memory)
+        state = self._first_state(memory, rows_per_example)
         embedded = self._drop(self.embedding(targets), training)
         masks = self._step_masks(embedded, training)
         run = self._run_loop if self._steps_depend_on_attention else self._run_layers
-        outputs = run(embedded, state, memory, masks)
+        outputs = run(embedded, state, memory, masks, rows_per_example)
         readout = self._drop(outputs["readout"], training)
+        if training and self.doubly_stochastic:
+            self.add_loss(self._unevenness(outputs["weights"], targets, memory["mask"]))
         # Before the logits, which are many times as large.
         logits = self._logits(readout[:, :length])
         if return_attention:
@@ -346,20 +357,31 @@ class RNNDecoder(keras.layers.Layer):
             return logits, outputs["weights"][:, :length]
         return logits
 
+    def _unevenness(self, weights, targets, mask):
+        weights = ops.cast(weights, "float32")
+        valid = ops.expand_dims(ops.cast(targets != 0, "float32"), -1)
+        rows, source = ops.shape(weights)[0], ops.shape(weights)[2]
+        per_example = ops.reshape(ops.sum(weights * valid, axis=1), (ops.shape(mask)[0], -1, source))
+        positions = ops.expand_dims(ops.cast(mask, "float32"), 1)
+        squares = ops.square(1 - per_example) * positions
+        number = ops.sum(positions) * ops.cast(rows // ops.shape(mask)[0], "float32")
+        return self.doubly_stochastic * ops.sum(squares) / ops.maximum(number, 1)
+
     def _check_attention(self):
         if self.attention is None:
             raise ValueError(
                 "`return_attention` needs a decoder with attention. This one has attention=None."
             )
 
-    def _run_loop(self, embedded, state, memory, masks):
+    def _run_loop(self, embedded, state, memory, masks, rows_per_example):
         """All steps one by one: `(batch, target, ...)` outputs."""
         weights = self._prepare(memory, embedded.dtype, project_values=False)
         # The embeddings are narrower than the gates.
         steps = ops.transpose(embedded, (1, 0, 2))
         gates = _recurrence.project_step(weights["embedded"], steps)
         per_step = {"gates": gates, "between": masks["between"]}
-        like = {"hidden": state["cells"][-1][0], "weights": ops.cast(memory["mask"], gates.dtype)}
+        mask = _repeat(memory["mask"], rows_per_example)
+        like = {"hidden": state["cells"][-1][0], "weights": ops.cast(mask, gates.dtype)}
         constants = {
             "cells": [
                 cell if mask is None else {**cell, "dropout_mask": mask}
@@ -371,7 +393,7 @@ class RNNDecoder(keras.layers.Layer):
             like["readout"] = state["readout"]
             constants["readout"] = weights["readout"]
         else:
-            like["context"] = weights["attention"]["values"][:, 0]
+            like["context"] = _repeat(weights["attention"]["values"][:, 0], rows_per_example)
 
         constants = with_matrices(
             constants, (*_recurrence.MATRICES, "query", "values", "context", "rest")
@@ -386,7 +408,7 @@ class RNNDecoder(keras.layers.Layer):
             outputs["readout"] = self._read_out(outputs, embedded, weights["readout"])
         return outputs
 
-    def _run_layers(self, embedded, state, memory, masks):
+    def _run_layers(self, embedded, state, memory, masks, rows_per_example):
         """All steps of one layer after the other, then all of the attention."""
         hidden = embedded
         for i, layer in enumerate(self.rnn_layers):
@@ -400,7 +422,9 @@ class RNNDecoder(keras.layers.Layer):
                 hidden = hidden + inputs
         outputs = {"hidden": hidden}
         if self.attention is not None:
-            outputs["context"], outputs["weights"] = self._call_attention(hidden, memory)
+            outputs["context"], outputs["weights"] = self._call_attention(
+                hidden, memory, rows_per_example
+            )
         weights = self._readout_weights(hidden.dtype)
         return {**outputs, "readout": self._read_out(outputs, embedded, weights)}
 
@@ -459,10 +483,18 @@ class RNNDecoder(keras.layers.Layer):
         context = multiply(found, weights["values"])
         return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(found, (rows, source))
 
-    def _call_attention(self, query, memory):
-        context, weights = self.attention(query, memory["values"], values_mask=memory["mask"])
+    def _call_attention(self, query, memory, rows_per_example):
+        values, mask = memory["values"], memory["mask"]
+        rows, steps, units = ops.shape(query)
+        folded = query
+        if not _is_one(rows_per_example):
+            folded = ops.reshape(query, (ops.shape(values)[0], rows_per_example * steps, units))
+        found = self.attention(folded, values, values_mask=mask)
         # An attention that was given as a layer may have a dtype policy of its own.
-        return ops.cast(context, query.dtype), ops.cast(weights, query.dtype)
+        found = [ops.cast(x, query.dtype) for x in found]
+        if _is_one(rows_per_example):
+            return found
+        return [ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in found]
 
     def _read_out(self, outputs, embedded, weights):
         rest = outputs["hidden"]
@@ -522,6 +554,7 @@ class RNNDecoder(keras.layers.Layer):
             "recurrent_dropout": self.recurrent_dropout,
             "variational_dropout": self.variational_dropout,
             "tie_embeddings": self.tie_embeddings,
+            "doubly_stochastic": self.doubly_stochastic,
         }
 
     @classmethod
@@ -529,3 +562,11 @@ class RNNDecoder(keras.layers.Layer):
         config = dict(config)
         config["attention"] = keras.saving.deserialize_keras_object(config["attention"])
         return cls(**config)
+
+
+def _is_one(rows_per_example):
+    return isinstance(rows_per_example, int) and rows_per_example == 1
+
+
+def _repeat(x, rows_per_example):
+    return x if _is_one(rows_per_example) else ops.repeat(x, rows_per_example, axis=0)

@@ -1,0 +1,244 @@
+import keras
+from keras import ops
+
+from keras_s2s.layers import _applications, _recurrence
+from keras_s2s.layers._dropout import check_rate
+
+_CHANNELS_LAST = "channels_last"
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class ImageEncoder(keras.layers.Layer):
+    """Convolutional encoder: from images to a memory of grid positions.
+
+    A backbone gives features for each cell of a grid, such as 7 rows of 7 columns. A memory's
+    position is one cell: its features projected, plus a trained vector for its row and one for its
+    column.
+
+    Pixels are scaled in here as the backbone wants them. To train with a frozen backbone without
+    running it again for each epoch, `features` gives what the layer takes in place of images.
+
+    Freeze and unfreeze with `encoder.backbone.trainable`. Also where it is trained, the backbone
+    normalises by the statistics that its BatchNormalization layers hold, since small batches
+    would spoil those of pretrained weights; see `batch_statistics`.
+
+    Args:
+        units: Integer, size of the memory's values.
+        backbone: Name of a model of `keras.applications`, such as `"MobileNetV2"`, or a
+            `keras.Model` from images `(batch, height, width, 3)` with pixels in 0..255 to features
+            `(batch, rows, columns, channels)`.
+        weights: Those of a backbone given by name: `"imagenet"`, which Keras downloads, the path
+            of a file, or None for random ones.
+        image_size: Tuple of height and width.
+        dropout: Float in [0, 1), rate on the features and on the values.
+        augmentation: Keras layer that is applied to the pixels while training, such as
+            `keras.layers.RandomFlip("horizontal")`, or None.
+        batch_statistics: Whether the backbone's BatchNormalization layers normalise by the batch
+            while training, and learn their statistics from it. By default only where `weights` is
+            None and the backbone is given by name, as what is trained from scratch needs it.
+        **kwargs: Keras's own layer arguments.
+
+    Call arguments:
+        images: `(batch, height, width, 3)`, integers or floats in 0..255, or features `(batch,
+            rows, columns, channels)`.
+        training: Whether to augment and drop.
+
+    Returns:
+        The memory, a dict of
+        `"values"`: `(batch, rows * columns, units)`, row by row,
+        `"mask"`: `(batch, rows * columns)` bool, all True,
+        `"state"`: the mean of the values, `[[(batch, units)]]`.
+
+    Raises:
+        ValueError: If an argument is out of its range, or the backbone gives no grid.
+        OSError: If the weights cannot be downloaded.
+
+    Example:
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    encoder = keras_s2s.layers.ImageEncoder(16, weights=None, image_size=(64, 64))
+    images = np.zeros((1, 64, 64, 3), "uint8")
+    memory = encoder(images)
+    assert encoder.grid == (2, 2) and memory["values"].shape == (1, 4, 16)
+    np.testing.assert_allclose(encoder(encoder.features(images))["values"], memory["values"])
+    ```
+
+    References:
+        Xu et al., 2015, Show, Attend and Tell, https://arxiv.org/abs/1502.03044 (grid, initial
+        state); Sandler et al., 2018, https://arxiv.org/abs/1801.04381 (MobileNetV2).
+    """
+
+    def __init__(
+        self,
+        units,
+        backbone="MobileNetV2",
+        weights="imagenet",
+        image_size=(224, 224),
+        dropout=0.0,
+        augmentation=None,
+        batch_statistics=None,
+        **kwargs,
+    ):
+        # Pixels must be scaled before they become 16 bits wide.
+        super().__init__(autocast=False, **kwargs)
+        _recurrence.check_sizes(units=units)
+        check_rate("dropout", dropout)
+        if keras.config.image_data_format() != _CHANNELS_LAST:
+            raise ValueError(
+                "`ImageEncoder` takes images with their channels last. Call "
+                f"`keras.config.set_image_data_format({_CHANNELS_LAST!r})` first."
+            )
+        self.units = units
+        self.image_size = _size(image_size)
+        self.dropout = dropout
+        self.augmentation = augmentation
+        self.backbone_name = None
+        if isinstance(backbone, keras.Model):
+            if weights not in ("imagenet", None):
+                raise ValueError(
+                    "`weights` are those of a backbone given by name; load others into the model "
+                    f"before it is passed. Received: weights={weights!r}"
+                )
+            self.backbone = backbone
+        else:
+            _applications.check(backbone)
+            self.backbone_name = backbone
+            self.backbone = _applications.make(
+                backbone, weights, self.image_size, self.dtype_policy
+            )
+        if batch_statistics is None:
+            batch_statistics = self.backbone_name is not None and weights is None
+        self.batch_statistics = batch_statistics
+        self.feature_shape = self._check_features()
+        self.projection = keras.layers.Dense(
+            units, activation="relu", dtype=self.dtype_policy, name="projection"
+        )
+        self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
+
+    def _check_features(self):
+        """Shape `(rows, columns, channels)` of what the backbone gives."""
+        try:
+            shape = self.backbone.compute_output_shape((None, *self.image_size, 3))
+        except Exception as error:
+            raise ValueError(
+                f"The backbone takes no images {(*self.image_size, 3)}: {error}"
+            ) from error
+        if len(shape) != 4 or None in shape[1:]:
+            raise ValueError(
+                "The backbone must give a grid of features, (batch, rows, columns, channels), as "
+                f"those of keras.applications do with include_top=False. It gives {tuple(shape)}."
+            )
+        if tuple(shape[1:]) == (*self.image_size, 3):
+            raise ValueError("The backbone gives features of the shape of its images.")
+        return tuple(shape[1:])
+
+    @property
+    def grid(self):
+        """Tuple of the numbers of rows and columns."""
+        return self.feature_shape[:2]
+
+    def build(self, images_shape=None):
+        if self.built:
+            return
+        rows, columns, channels = self.feature_shape
+        initializer = keras.initializers.RandomNormal(stddev=0.02)
+        self.row_position = self.add_weight(
+            (rows, 1, self.units), initializer=initializer, name="row_position"
+        )
+        self.column_position = self.add_weight(
+            (columns, self.units), initializer=initializer, name="column_position"
+        )
+        if not self.projection.built:
+            self.projection.build((None, None, channels))
+
+    def features(self, images):
+        """What the backbone makes of images, which the layer takes in their place.
+
+        Args:
+            images: `(batch, height, width, 3)`, in 0..255.
+
+        Returns:
+            Features `(batch, rows, columns, channels)`.
+        """
+        return self._features(images, training=False)
+
+    def call(self, images, training=False):
+        self._check_shape(images.shape)
+        features = images
+        if tuple(images.shape[1:]) != self.feature_shape:
+            features = self._features(images, training)
+        rows, columns, channels = self.feature_shape
+        features = ops.cast(features, self.compute_dtype)
+        features = ops.reshape(features, (-1, rows * columns, channels))
+        values = self.projection(self.drop(features, training=training))
+        position = self.row_position + self.column_position
+        position = ops.reshape(position, (rows * columns, self.units))
+        values = self.drop(values, training=training) + ops.cast(position, values.dtype)
+        mask = ops.ones(ops.shape(values)[:2], dtype="bool")
+        return {"values": values, "mask": mask, "state": [[ops.mean(values, axis=1)]]}
+
+    def _features(self, images, training):
+        pixels = ops.cast(images, "float32")
+        if training and self.augmentation is not None:
+            pixels = self.augmentation(pixels, training=True)
+        if self.backbone_name is not None:
+            pixels = _applications.scaling(self.backbone_name)(pixels)
+        return self.backbone(pixels, training=bool(training and self.batch_statistics))
+
+    def _check_shape(self, shape):
+        image = (*self.image_size, 3)
+        given = tuple(shape[1:])
+        for known in (image, self.feature_shape):
+            if len(given) == 3 and all(g in (k, None) for g, k in zip(given, known)):
+                return
+        raise ValueError(
+            f"Images must be of the shape (batch, {', '.join(map(str, image))}), or features of "
+            f"(batch, {', '.join(map(str, self.feature_shape))}). Received: {tuple(shape)}"
+        )
+
+    def compute_output_shape(self, images_shape):
+        batch, positions = images_shape[0], self.grid[0] * self.grid[1]
+        return {
+            "values": (batch, positions, self.units),
+            "mask": (batch, positions),
+            "state": [[(batch, self.units)]],
+        }
+
+    def compute_mask(self, *args, **kwargs):
+        # The mask is part of the memory.
+        return None
+
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "backbone": self.backbone_name or serialize(self.backbone),
+            # A model that is read brings its own.
+            "weights": None,
+            "image_size": self.image_size,
+            "dropout": self.dropout,
+            "augmentation": serialize(self.augmentation),
+            "batch_statistics": self.batch_statistics,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        config.pop("autocast", None)
+        for name in ("backbone", "augmentation"):
+            if isinstance(config[name], dict):
+                config[name] = keras.saving.deserialize_keras_object(config[name])
+        return cls(**config)
+
+
+def _size(image_size):
+    size = tuple(image_size) if isinstance(image_size, (list, tuple)) else None
+    if size is None or len(size) != 2 or not all(isinstance(s, int) and s > 0 for s in size):
+        raise ValueError(
+            "`image_size` must be two positive integers, height and width. Received: "
+            f"{image_size!r}"
+        )
+    return size
