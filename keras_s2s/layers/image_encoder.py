@@ -190,6 +190,11 @@ class ImageEncoder(keras.layers.Layer):
     def _check_shape(self, shape):
         image = (*self.image_size, 3)
         given = tuple(shape[1:])
+        if given[-1:] == (None,):
+            raise ValueError(
+                "One function of TensorFlow got both images and features. Call `model.compile()` "
+                "between training on the one and on the other."
+            )
         for known in (image, self.feature_shape):
             if len(given) == 3 and all(g in (k, None) for g, k in zip(given, known)):
                 return

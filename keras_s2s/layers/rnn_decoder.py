@@ -337,9 +337,7 @@ class RNNDecoder(keras.layers.Layer):
             return logits, state, outputs["weights"]
         return logits, state
 
-    def call(
-        self, targets, memory, training=False, return_attention=False, rows_per_example=1
-    ):
+    def call(self, targets, memory, training=False, return_attention=False, rows_per_example=1):
         length = ops.shape(targets)[1]
         targets = at_least_one_step(targets)
         state = self._first_state(memory, rows_per_example)
@@ -361,7 +359,9 @@ class RNNDecoder(keras.layers.Layer):
         weights = ops.cast(weights, "float32")
         valid = ops.expand_dims(ops.cast(targets != 0, "float32"), -1)
         rows, source = ops.shape(weights)[0], ops.shape(weights)[2]
-        per_example = ops.reshape(ops.sum(weights * valid, axis=1), (ops.shape(mask)[0], -1, source))
+        per_example = ops.reshape(
+            ops.sum(weights * valid, axis=1), (ops.shape(mask)[0], -1, source)
+        )
         positions = ops.expand_dims(ops.cast(mask, "float32"), 1)
         squares = ops.square(1 - per_example) * positions
         number = ops.sum(positions) * ops.cast(rows // ops.shape(mask)[0], "float32")

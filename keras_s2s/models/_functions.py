@@ -18,9 +18,10 @@ class Alignment(NamedTuple):
     """Where the model looked.
 
     Attributes:
-        source_tokens: List of strings, the pieces of the source.
+        source_tokens: List of strings, the pieces of the source; None for an image.
         target_tokens: List of strings, the pieces of the output.
-        weights: `(target, source)` float32, one row per piece of the output.
+        weights: `(target, source)` float32, one row per piece of the output; for an image
+            `(target, rows, columns)`, one grid per piece.
     """
 
     source_tokens: list
@@ -77,7 +78,7 @@ def score(model, inputs, labels, sample_weight):
     """The log-probability of each row of labels: `(batch,)`."""
     logits = ops.cast(model(inputs, training=False), "float32")
     loss = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    return -ops.sum(loss * sample_weight, axis=-1)
+    return -ops.sum(loss * sample_weight, axis=tuple(range(1, len(loss.shape))))
 
 
 class Functions:
@@ -133,7 +134,7 @@ class Functions:
             for i in range(count):
                 alignments = [None] * len(texts[i])
                 if return_attention:
-                    alignments = _alignments(preprocessor, inputs, result, i)
+                    alignments = _alignments(model, inputs, result, i)
                 hypotheses = zip(texts[i], result["scores"][i], alignments)
                 rows.append([(t.decode("utf-8"), float(s), a) for t, s, a in hypotheses])
             return rows
@@ -190,7 +191,11 @@ def _compile_tensorflow(function, of_few=None):
         absent = tf.nest.map_structure(lambda x: x is None, arguments)
         tensors = [tf.convert_to_tensor(x) for x in tf.nest.flatten(arguments) if x is not None]
         few = of_few is not None and tensors[0].shape[0] < _compaction.SMALLEST
-        kind = few, str(absent), *((x.dtype, x.shape.rank) for x in tensors)
+        # Features of another size are another kind: images, or what was made of them.
+        kinds = [
+            (x.dtype, x.shape.rank, x.shape[-1:] if x.dtype.is_floating else 0) for x in tensors
+        ]
+        kind = few, str(absent), str(kinds)
         known = specs.get(kind, [None] * len(tensors))
         shapes = [spec(x, k, few) for x, k in zip(tensors, known)]
         if shapes != known:
@@ -254,13 +259,17 @@ def _to_backend(structure):
     return keras.tree.map_structure(convert, structure)
 
 
-def _alignments(preprocessor, inputs, result, i):
-    source_ids = ops.convert_to_numpy(inputs["encoder_token_ids"])[i]
-    source_ids = source_ids[source_ids != 0]
-    source = [preprocessor.source_tokenizer.id_to_token(int(t)) for t in source_ids]
+def _alignments(model, inputs, result, i):
+    preprocessor = model.preprocessor
+    source = preprocessor.source_tokens(inputs, i)
     alignments = []
     for ids, weights in zip(result["token_ids"][i], result["attention"][i]):
         ids = ids[ids != 0]
         target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
-        alignments.append(Alignment(source, target, weights[: len(ids), : len(source)]))
+        weights = weights[: len(ids)]
+        if source is None:
+            weights = weights.reshape(-1, *model.encoder.grid)
+        else:
+            weights = weights[:, : len(source)]
+        alignments.append(Alignment(source, target, weights))
     return alignments

@@ -4,6 +4,8 @@ import sys
 
 import numpy as np
 
+from keras_s2s.preprocessing import TextPairPreprocessor
+
 
 def is_dataset(x):
     # Whoever has a tf.data.Dataset has imported TensorFlow.
@@ -11,39 +13,33 @@ def is_dataset(x):
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
 
 
-#: The keys of raw inputs and outputs in a dict, as KerasHub calls them.
-KEYS = ("encoder_text", "decoder_text")
+def reader(preprocessor):
+    """Whoever knows which data are raw; without a preprocessor, text is."""
+    return TextPairPreprocessor if preprocessor is None else preprocessor
 
 
-def is_raw(x):
-    """Whether `x` needs the preprocessor: strings, pairs of strings, datasets of them."""
+def is_raw(preprocessor, x):
+    """Whether `x` needs the preprocessor: raw inputs, pairs of raw data, datasets of them."""
+    known = reader(preprocessor)
     if is_dataset(x):
-        first = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
-        if isinstance(first, dict):
-            return KEYS[0] in first
-        return getattr(first, "dtype", None) is not None and first.dtype.name == "string"
+        x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
     if isinstance(x, dict):
-        return KEYS[0] in x
-    if isinstance(x, (str, bytes)):
-        return True
-    if isinstance(x, (list, tuple)):
-        # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
-        return True
-    dtype = getattr(x, "dtype", None)
-    if hasattr(dtype, "kind"):  # NumPy's and pandas' dtypes
-        return dtype.kind in "OSUT"
-    return getattr(dtype, "name", None) == "string"
+        inputs, outputs = known.raw_keys
+        # Where the raw inputs have the name of the encoder's features, texts decide.
+        return outputs in x or (inputs in x and inputs != known.encoder_input)
+    return known.is_raw(x)
 
 
-def columns(x, y):
+def columns(preprocessor, x, y):
     """Inputs and outputs, from two sequences or from one of pairs."""
+    keys = preprocessor.raw_keys
     if isinstance(x, dict):
-        if y is not None or set(x) != set(KEYS):
+        if y is not None or set(x) != set(keys):
             raise ValueError(
-                f"A dict of training data must hold {KEYS[0]!r} and {KEYS[1]!r}, and come alone. "
+                f"A dict of training data must hold {keys[0]!r} and {keys[1]!r}, and come alone. "
                 f"Received the keys {sorted(x)}" + (" and `y`." if y is not None else ".")
             )
-        return tuple(x[key] for key in KEYS)
+        return tuple(x[key] for key in keys)
     if y is not None:
         return x, y
     for i, pair in enumerate(x):
@@ -59,17 +55,11 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
     """A `tf.data.Dataset` of the batches that the preprocessor makes."""
     import tensorflow as tf
 
-    from keras_s2s.preprocessing import as_strings
-
+    do_not_convert = tf.autograph.experimental.do_not_convert
     if is_dataset(x):
-        pairs = x
-        if isinstance(pairs.element_spec, dict) and set(pairs.element_spec) == set(KEYS):
-
-            @tf.autograph.experimental.do_not_convert
-            def as_pair(row):
-                return tuple(row[key] for key in KEYS)
-
-            pairs = pairs.map(as_pair)
+        pairs, keys = x, preprocessor.raw_keys
+        if isinstance(pairs.element_spec, dict) and set(pairs.element_spec) == set(keys):
+            pairs = pairs.map(do_not_convert(lambda row: tuple(row[key] for key in keys)))
         if not isinstance(pairs.element_spec, tuple) or len(pairs.element_spec) != 2:
             raise ValueError(
                 "A raw dataset must give pairs of input and output. Received: "
@@ -77,28 +67,36 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
             )
         if pairs.cardinality() == 0:
             raise ValueError("There is no data: the dataset is empty.")
-        batched = pairs.element_spec[0].shape.rank != 0
+        spec, load = pairs.element_spec[0], preprocessor.load
+        batched = spec.shape.rank != preprocessor.rank_of_one(spec)
     else:
-        x, y = columns(x, y)
-        inputs, outputs = as_strings(x, "x"), as_strings(y, "y")
-        for name, strings in (("x", inputs), ("y", outputs)):
-            if strings.shape.rank == 0:
-                raise ValueError(f"`{name}` must be a list of strings, not one string.")
-        if inputs.shape != outputs.shape:
+        x, y = columns(preprocessor, x, y)
+        inputs, load = preprocessor.as_slices(x, "x")
+        outputs = preprocessor.as_targets(y, "y")
+        if outputs.shape.rank == 0:
+            raise ValueError("`y` must be a list of strings, not one string.")
+        count = tf.nest.flatten(inputs)[0].shape[0]
+        if count != outputs.shape[0]:
             raise ValueError(
-                "Inputs and outputs must be as many. Received: "
-                f"{inputs.shape[0]} and {outputs.shape[0]}"
+                f"Inputs and outputs must be as many. Received: {count} and {outputs.shape[0]}"
             )
-        if not inputs.shape[0]:
+        if not count:
             raise ValueError("There is no data: `x` is empty.")
         pairs = tf.data.Dataset.from_tensor_slices((inputs, outputs))
         if training and shuffle:
-            pairs = pairs.shuffle(inputs.shape[0])
+            pairs = pairs.shuffle(count)
         batched = False
     if not batched:
+        if load is not None:
+
+            @do_not_convert
+            def load_one(source, target):
+                return load(*(source if isinstance(source, tuple) else (source,))), target
+
+            pairs = pairs.map(load_one, num_parallel_calls=tf.data.AUTOTUNE)
         pairs = pairs.batch(batch_size)
 
-    @tf.autograph.experimental.do_not_convert
+    @do_not_convert
     def prepare(source, target):
         return preprocessor(source, target, sample=training)
 
@@ -110,41 +108,44 @@ def equally_long(dataset):
     import tensorflow as tf
 
     features = dataset.map(lambda features, *_: features)
-    longest = {name: 1 for name in features.element_spec}
+    # Those of images are equally large.
+    longest = {name: 1 for name, spec in features.element_spec.items() if spec.dtype.is_integer}
     for batch in features:
-        longest = {name: max(most, batch[name].shape[1]) for name, most in longest.items()}
+        longest = {name: max(most, batch[name].shape[-1]) for name, most in longest.items()}
 
     def pad(features):
-        return {
-            name: tf.pad(ids, [[0, 0], [0, longest[name] - tf.shape(ids)[1]]])
-            for name, ids in features.items()
-        }
+        padded = dict(features)
+        for name, most in longest.items():
+            ids = features[name]
+            before = [[0, 0]] * (ids.shape.rank - 1)
+            padded[name] = tf.pad(ids, [*before, [0, most - tf.shape(ids)[-1]]])
+        return padded
 
     return features.map(pad)
 
 
-def items(inputs):
+def items(preprocessor, inputs, name="inputs"):
     """The single inputs, and whether there was just one outside of any list."""
-    if is_dataset(inputs):
-        found = []
-        for element in inputs:
-            element = element[0] if isinstance(element, tuple) else element
-            element = element[KEYS[0]] if isinstance(element, dict) else element
-            found.extend(np.atleast_1d(element.numpy()).tolist())
-        return found, False
-    from keras_s2s.preprocessing.text import as_list
+    if not is_dataset(inputs):
+        return preprocessor.as_items(inputs, name)
+    found = []
+    for element in inputs:
+        element = element[0] if isinstance(element, tuple) else element
+        element = element[preprocessor.raw_keys[0]] if isinstance(element, dict) else element
+        some, _ = preprocessor.as_items(element, name)
+        found.extend(some)
+    return found, False
 
-    return as_list(inputs)
 
-
-def with_prompts(inputs):
+def with_prompts(preprocessor, inputs):
     """Raw inputs, and the raw beginnings of their outputs or None."""
     if not isinstance(inputs, dict):
         return inputs, None
-    unknown = sorted(set(inputs) - set(KEYS))
+    keys = preprocessor.raw_keys
+    unknown = sorted(set(inputs) - set(keys))
     if unknown:
-        raise ValueError(f"A dict of raw inputs may hold {KEYS}. Received the keys {unknown} too.")
-    return inputs[KEYS[0]], inputs.get(KEYS[1])
+        raise ValueError(f"A dict of raw inputs may hold {keys}. Received the keys {unknown} too.")
+    return inputs[keys[0]], inputs.get(keys[1])
 
 
 def check_equal(first_name, first, second_name, second):
@@ -155,7 +156,7 @@ def check_equal(first_name, first, second_name, second):
         )
 
 
-def batches_of_similar_length(items, batch_size):
-    """Lists of indices into `items`, the longest first."""
-    order = sorted(range(len(items)), key=lambda i: -len(items[i]))
+def batches_of_similar_size(items, size, batch_size):
+    """Lists of indices into `items`, the largest first."""
+    order = sorted(range(len(items)), key=lambda i: -size(items[i]))
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]

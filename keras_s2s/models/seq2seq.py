@@ -5,6 +5,7 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s.models import _raw, presets
 from keras_s2s.models._functions import Functions
+from keras_s2s.preprocessing.text import as_list
 from keras_s2s.training.losses import TokenCrossentropy
 from keras_s2s.training.metrics import Perplexity, TokenAccuracy
 from keras_s2s.training.optimizers import Adam
@@ -33,11 +34,12 @@ class Seq2Seq(keras.Model):
     Call arguments:
         inputs: Dict of the encoder's features, for text `"encoder_token_ids"`
             `(batch, source)`, and `"decoder_token_ids"` `(batch, target)`: the start
-            token, then the target shifted by one. 0 is padding.
+            token, then the target shifted by one. 0 is padding. Where inputs have several
+            outputs each, `(batch, outputs, target)`.
         training: Whether to drop.
 
     Returns:
-        Logits `(batch, target, vocabulary_size)`. So `predict` returns logits, as in
+        Logits `(batch, [outputs,] target, vocabulary_size)`. So `predict` returns logits, as in
         KerasHub; `generate` returns text.
     """
 
@@ -106,7 +108,13 @@ class Seq2Seq(keras.Model):
 
     def call(self, inputs, training=False):
         memory = self.encoder(inputs[self.encoder_input], training=training)
-        return self.decoder(inputs["decoder_token_ids"], memory, training=training)
+        targets = inputs["decoder_token_ids"]
+        if len(targets.shape) == 2:
+            return self.decoder(targets, memory, training=training)
+        batch, several, length = ops.shape(targets)
+        rows = ops.reshape(targets, (batch * several, length))
+        logits = self.decoder(rows, memory, training=training, rows_per_example=several)
+        return ops.reshape(logits, (batch, several, *ops.shape(logits)[1:]))
 
     def compile(
         self,
@@ -225,8 +233,9 @@ class Seq2Seq(keras.Model):
             held_out_x, _, _ = self._prepare(*held_out[:2], validation_batch_size or batch_size)
             if held_out_x is not held_out[0]:
                 validation_data, validation_batch_size = held_out_x, None
-        elif validation_split and _raw.is_raw(x) and not _raw.is_dataset(x):
-            x, y = _raw.columns(x, y)
+        elif validation_split and _raw.is_raw(self.preprocessor, x) and not _raw.is_dataset(x):
+            self._check_preprocessor()
+            x, y = _raw.columns(self.preprocessor, x, y)
             first = int(len(x) * (1 - validation_split))
             validation_data, _, _ = self._prepare(
                 x[first:], y[first:], validation_batch_size or batch_size
@@ -291,7 +300,7 @@ class Seq2Seq(keras.Model):
             for name, value in (("class_weight", class_weight), ("sample_weight", sample_weight))
             if value is not None
         ]
-        if given and x is not None and _raw.is_raw(x):
+        if given and x is not None and _raw.is_raw(self.preprocessor, x):
             raise ValueError(
                 f"Raw data bring weights, 1 for every token and 0 for padding, so `{given[0]}` "
                 "cannot be given. Pass what `model.preprocessor(inputs, outputs)` returns, with "
@@ -302,7 +311,7 @@ class Seq2Seq(keras.Model):
         """Raw data as a dataset of tensors; anything else as it is."""
         if x is None:
             raise ValueError("There is no data: `x` is None.")
-        if not _raw.is_raw(x):
+        if not _raw.is_raw(self.preprocessor, x):
             return x, y, batch_size
         self._check_preprocessor()
         dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, training, shuffle)
@@ -353,7 +362,7 @@ class Seq2Seq(keras.Model):
             raise ValueError(
                 f"`max_length` must be a positive integer or None. Received: {max_length!r}"
             )
-        if isinstance(inputs, dict) and not _raw.is_raw(inputs):
+        if isinstance(inputs, dict) and not _raw.is_raw(self.preprocessor, inputs):
             if self.encoder_input not in inputs:
                 raise ValueError(
                     f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
@@ -362,14 +371,16 @@ class Seq2Seq(keras.Model):
             result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
         self._check_preprocessor()
-        inputs, prompts = _raw.with_prompts(inputs)
-        items, single = _raw.items(inputs)
+        inputs, prompts = _raw.with_prompts(self.preprocessor, inputs)
+        items, single = _raw.items(self.preprocessor, inputs)
         if prompts is not None:
-            prompts, _ = _raw.items(prompts)
-            _raw.check_equal("encoder_text", items, "decoder_text", prompts)
+            prompts, _ = as_list(prompts, "prompts")
+            names = self.preprocessor.raw_keys
+            _raw.check_equal(names[0], items, names[1], prompts)
         run = self._functions.generate(self, sampler, return_attention)
         results = [None] * len(items)
-        for batch in _raw.batches_of_similar_length(items, batch_size):
+        size = self.preprocessor.size
+        for batch in _raw.batches_of_similar_size(items, size, batch_size):
             some = None if prompts is None else [prompts[i] for i in batch]
             for i, result in zip(batch, run([items[i] for i in batch], some, max_length)):
                 results[i] = result
@@ -395,12 +406,12 @@ class Seq2Seq(keras.Model):
             a float for one pair, a NumPy array `(pairs,)` for lists.
         """
         self._check_preprocessor()
-        inputs, single = _raw.items(inputs)
-        outputs, _ = _raw.items(outputs)
+        inputs, single = _raw.items(self.preprocessor, inputs)
+        outputs, _ = as_list(outputs, "outputs")
         _raw.check_equal("inputs", inputs, "outputs", outputs)
         scores = np.zeros(len(inputs), "float32")
         score = self._functions.score(self)
-        for batch in _raw.batches_of_similar_length(outputs, batch_size):
+        for batch in _raw.batches_of_similar_size(outputs, len, batch_size):
             pairs = self.preprocessor([inputs[i] for i in batch], [outputs[i] for i in batch])
             scores[batch] = ops.convert_to_numpy(score(*pairs))
         return float(scores[0]) if single else scores

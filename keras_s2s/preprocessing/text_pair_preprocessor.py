@@ -3,17 +3,23 @@
 import os
 
 import keras
+import numpy as np
 
 from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s.preprocessing.preprocessor import (
+    Preprocessor,
+    check_length,
+    check_tokenizer,
+    to_ids,
+)
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
-from keras_s2s.preprocessing.text import as_strings
+from keras_s2s.preprocessing.text import as_list, as_strings
 
-DEFAULT_LENGTH = 256
 _FILE = "spm.model"
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class TextPairPreprocessor:
+class TextPairPreprocessor(Preprocessor):
     """Turns pairs of strings into ids for training, and generated ids back into strings.
 
     The same TensorFlow ops run in `tf.data`, in `generate` and in an exported model. Sequences are
@@ -40,87 +46,63 @@ class TextPairPreprocessor:
     ```
     """
 
+    encoder_input = "encoder_token_ids"
+    raw_keys = ("encoder_text", "decoder_text")
+
     def __init__(
         self, source_tokenizer, target_tokenizer=None, source_length=None, target_length=None
     ):
-        self.source_tokenizer = source_tokenizer
-        self.target_tokenizer = target_tokenizer or source_tokenizer
-        for name in ("source_tokenizer", "target_tokenizer"):
-            if not hasattr(getattr(self, name), "tokenize"):
-                raise TypeError(
-                    f"`{name}` must be a tokenizer, e.g. SentencePieceTokenizer(path). "
-                    f"Received {getattr(self, name)!r}."
-                )
-        self.source_length = _length(source_length, "source_length")
-        self.target_length = _length(target_length, "target_length")
+        self.source_tokenizer = check_tokenizer(source_tokenizer, "source_tokenizer")
+        super().__init__(target_tokenizer or source_tokenizer, target_length)
+        self.source_length = check_length(source_length, "source_length")
 
-    def __call__(self, source, target, sample=False):
-        """Makes one training batch.
+    def as_tensor(self, inputs, name="inputs"):
+        return as_strings(inputs, name)
 
-        Args:
-            source: Input strings: a list or array, or a `tf.string` tensor `(batch,)`. Single
-                strings (both arguments) give tensors without the batch axis.
-            target: Output strings, as many.
-            sample: If true, tokenizers with a `sample_alpha` draw segmentations; others do what
-                they always do. For training data only.
+    def encode(self, inputs, sample=False):
+        """Returns the ids of strings, int32 `(batch, source)`; `(source,)` for one string."""
+        return to_ids(inputs, self.source_tokenizer, self.source_length, sample)
 
-        Returns:
-            `(x, labels, sample_weight)`: `x` is a dict of int32 `"encoder_token_ids"`
-            `(batch, source)` and `"decoder_token_ids"` `(batch, target)`, beginning with the
-            start id; `labels` int32 `(batch, target)`, the same ids one step ahead, ending with
-            the end id; `sample_weight` float32 `(batch, target)`, 0 at padding, else 1.
+    @classmethod
+    def is_raw(cls, x):
+        if isinstance(x, (str, bytes)):
+            return True
+        if isinstance(x, (list, tuple)):
+            # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
+            return True
+        dtype = getattr(x, "dtype", None)
+        if hasattr(dtype, "kind"):  # NumPy's and pandas' dtypes
+            return dtype.kind in "OSUT"
+        return getattr(dtype, "name", None) == "string"
 
-        Raises:
-            TypeError: If an element is not a string.
-            ValueError: If the number of sources and targets differs.
-        """
+    @classmethod
+    def rank_of_one(cls, spec):
+        return 0
+
+    @classmethod
+    def as_items(cls, inputs, name="inputs"):
+        return as_list(inputs, name)
+
+    def as_slices(self, inputs, name):
+        strings = as_strings(inputs, name)
+        if strings.shape.rank == 0:
+            raise ValueError(f"`{name}` must be a list of strings, not one string.")
+        return strings, None
+
+    @staticmethod
+    def size(item):
+        return len(item)
+
+    def source_tokens(self, inputs, index):
+        ids = np.asarray(inputs[self.encoder_input][index])
+        return [self.source_tokenizer.id_to_token(int(t)) for t in ids[ids != 0]]
+
+    def serving_inputs(self):
         tf = import_tensorflow()
-        source, target = as_strings(source, "source"), as_strings(target, "target")
-        if not source.shape.is_compatible_with(target.shape):
-            raise ValueError(
-                "`source` and `target` must be of the same length. "
-                f"Received {_count(source)} sources and {_count(target)} targets."
-            )
-        source_ids = self._ids(source, self.source_tokenizer, self.source_length, sample)
-        labels = self._ids(target, self.target_tokenizer, self.target_length, sample)
-        weights = tf.cast(labels != self.target_tokenizer.pad_token_id, tf.float32)
-        start = tf.fill(tf.shape(labels[..., :1]), self.target_tokenizer.start_token_id)
-        # Shifting would push the end id of shorter rows into the input: it is no input.
-        shifted = tf.where(
-            labels[..., :-1] == self.target_tokenizer.end_token_id,
-            self.target_tokenizer.pad_token_id,
-            labels[..., :-1],
-        )
-        decoder_ids = tf.concat([start, shifted], axis=-1)
-        return {"encoder_token_ids": source_ids, "decoder_token_ids": decoder_ids}, labels, weights
-
-    def generate_preprocess(self, source, prompt=None):
-        """Makes the input of generation.
-
-        Args:
-            source: A string, a list or array of strings, or a `tf.string` tensor of rank 0 or 1.
-            prompt: What the outputs begin with, as many strings, or None.
-
-        Returns:
-            Dict of int32 `"encoder_token_ids"`, `(batch, source)`; `(source,)` for one string.
-            With a prompt also `"prompt_token_ids"`, `(batch, prompt)`, without end ids.
-        """
-        source = as_strings(source)
-        ids = self._ids(source, self.source_tokenizer, self.source_length, sample=False)
-        if prompt is None:
-            return {"encoder_token_ids": ids}
-        tf, tokenizer = import_tensorflow(), self.target_tokenizer
-        ended = self._ids(as_strings(prompt, "prompt"), tokenizer, self.target_length, sample=False)
-        prompt_ids = tf.where(ended == tokenizer.end_token_id, tokenizer.pad_token_id, ended)
-        return {"encoder_token_ids": ids, "prompt_token_ids": prompt_ids}
-
-    def generate_postprocess(self, token_ids):
-        """Turns generated ids `(..., target)` into a `tf.string` tensor `(...)`."""
-        return self.target_tokenizer.detokenize(token_ids)
+        return {"text": (tf.TensorSpec([None], tf.string, name="text"), self.encode)}
 
     @property
     def resources(self):
-        """List of the TensorFlow objects an exporter must hold (see `SentencePieceTokenizer`)."""
         resources = self.source_tokenizer.resources
         if self.target_tokenizer is not self.source_tokenizer:
             resources += self.target_tokenizer.resources
@@ -171,31 +153,3 @@ class TextPairPreprocessor:
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
-
-    def _ids(self, strings, tokenizer, length, sample):
-        """Dense ids `(batch, tokens)` (or `(tokens,)`), cut, ended, padded; never zero wide."""
-        tf = import_tensorflow()
-        batch = tf.reshape(strings, [-1])
-        sample = sample and tokenizer.sample_alpha is not None
-        rows = tokenizer.tokenize(batch, sample=sample)
-        # Dense at once: a text by itself waits for each operation, and ragged ones are many.
-        lengths = tf.minimum(rows.row_lengths(), length - 1)[:, None]
-        # A batch of none has no longest sequence.
-        width = tf.maximum(tf.reduce_max(lengths), 0) + 1
-        position = tf.range(width)[None]
-        ids = rows.to_tensor(tokenizer.pad_token_id, shape=tf.stack([-1, width]))
-        ids = tf.where(position == lengths, tokenizer.end_token_id, ids)
-        if strings.shape.rank == 0:
-            return ids[0]
-        return tf.ensure_shape(ids, [strings.shape[0], None])
-
-
-def _length(value, name):
-    value = DEFAULT_LENGTH if value is None else value
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer or None. Received {value!r}.")
-    return value
-
-
-def _count(strings):
-    return "one string as" if strings.shape.rank == 0 else strings.shape[0]

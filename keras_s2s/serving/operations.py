@@ -15,7 +15,7 @@ ALLOWED_OPS = set(
     """
     # Control flow and the lists that loops read and write.
     """
-    Assert If StatelessIf StatelessWhile While
+    AsString Assert Case If StatelessCase StatelessIf StatelessWhile While
     TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
     """
     # Shapes and places.
@@ -24,6 +24,12 @@ ALLOWED_OPS = set(
     OneHot OnesLike Pack Pad PadV2 RaggedGather RaggedRange RaggedTensorToTensor Range Rank Reshape
     ReverseV2 ScatterNd Shape ShapeN Size Slice Split SplitV Squeeze StopGradient StridedSlice
     TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
+    """
+    # Image files. Take DecodeWebP out of the set for TensorFlow before 2.20: exports then do
+    # without it, and refuse WebP.
+    """
+    DecodeImage DecodeJpeg DecodePng DecodeRaw DecodeWebP ExtractJpegShape ScaleAndTranslate
+    StringLength Substr
     """
     # Arithmetic, comparisons, reductions.
     """

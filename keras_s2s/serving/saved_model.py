@@ -58,10 +58,11 @@ def _check_model(model):
         )
     if not (model.encoder.built and model.decoder.built):
         raise ValueError("The model has no weights yet. Train it or load weights, then export it.")
-    if getattr(model.encoder, "vocabulary_size", None) is None:
+    reads_ids = getattr(model.encoder, "vocabulary_size", None) is not None
+    if not (reads_ids or hasattr(model.encoder, "image_size")):
         raise ValueError(
-            "Only models that read token ids can be exported; this encoder reads features. Make "
-            "the encoder with a `vocabulary_size`."
+            "Only models that read token ids or images can be exported; this encoder reads "
+            "features. Make the encoder with a `vocabulary_size`."
         )
 
 

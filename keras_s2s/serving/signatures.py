@@ -11,7 +11,7 @@ def make(model, sampler, max_length):
     """Traces the signatures that a model can have; see `Seq2Seq.export`.
 
     Args:
-        model: A built `Seq2Seq` whose encoder reads token ids.
+        model: A built `Seq2Seq` whose encoder reads token ids or images.
         sampler: An object of `keras_s2s.decoding`.
         max_length: Integer or None, as in `Seq2Seq.generate`.
 
@@ -21,12 +21,12 @@ def make(model, sampler, max_length):
 
     # A plain graph, which takes every shape; XLA would compile each anew.
     @tf.function(autograph=False, jit_compile=False)
-    def run(token_ids, sampler, with_attention):
-        inputs = {model.encoder_input: token_ids}
+    def run(features, sampler, with_attention):
+        inputs = {model.encoder_input: features}
         return decode(model, sampler, inputs, max_length, return_attention=with_attention)
 
-    def best(token_ids, with_attention=False):
-        result = run(token_ids, sampler, with_attention)
+    def best(features, with_attention=False):
+        result = run(features, sampler, with_attention)
         result = {name: value[:, 0] for name, value in result.items()}
         # What no row needs is not worth sending. At least one, so that a batch of none works.
         longest = tf.reduce_max(tf.concat([result["lengths"], [1]], axis=0))
@@ -34,57 +34,55 @@ def make(model, sampler, max_length):
             result[name] = result[name][:, :longest]
         return result
 
-    def tokens(token_ids):
-        result = best(token_ids)
+    def tokens(features):
+        result = best(features)
         return {
             "token_ids": result["token_ids"],
             "length": result["lengths"],
             "score": result["scores"],
         }
 
-    traced = {"tokens": _trace(tokens, tf.TensorSpec([None, None], tf.int32, name="token_ids"))}
+    traced = {"tokens": _trace(tokens, _features(model))}
     preprocessor = model.preprocessor
     if preprocessor is None:
         warnings.warn(
-            "The model has no preprocessor, so the export takes no strings: its only signature "
+            "The model has no preprocessor, so the export takes no raw data: its only signature "
             "is `tokens`.",
             stacklevel=4,
         )
         return traced
-
-    def read(text):
-        return preprocessor.generate_preprocess(text)[model.encoder_input]
-
-    def serving_default(text):
-        result = best(read(text))
-        return {
-            "text": preprocessor.generate_postprocess(result["token_ids"]),
-            "score": result["scores"],
-        }
-
     whole_beam = _returning_whole_beam(sampler)
 
-    def nbest(text):
-        result = run(read(text), whole_beam, False)
+    def text_of(result):
         return {
             "text": preprocessor.generate_postprocess(result["token_ids"]),
             "score": result["scores"],
         }
 
-    def align(text):
-        source_ids = read(text)
-        result = best(source_ids, with_attention=True)
+    inputs = preprocessor.serving_inputs()
+    first, (spec, read) = next(iter(inputs.items()))
+
+    def align(raw):
+        features = read(raw)
+        result = best(features, with_attention=True)
+        attention, named = result["attention"], {}
+        if hasattr(preprocessor, "source_tokenizer"):
+            named["source_tokens"] = _pieces(preprocessor.source_tokenizer, features)
+        else:
+            shape = tf.concat([tf.shape(attention)[:2], model.encoder.grid], axis=0)
+            attention = tf.reshape(attention, shape)
         return {
-            "text": preprocessor.generate_postprocess(result["token_ids"]),
-            "score": result["scores"],
-            "source_tokens": _pieces(preprocessor.source_tokenizer, source_ids),
+            **text_of(result),
+            **named,
             "target_tokens": _pieces(preprocessor.target_tokenizer, result["token_ids"]),
-            "attention": result["attention"],
+            "attention": attention,
         }
 
-    strings = tf.TensorSpec([None], tf.string, name="text")
-    traced["serving_default"] = _trace(serving_default, strings)
-    traced["nbest"] = _trace(nbest, strings)
+    for name, (other, read_other) in inputs.items():
+        traced["serving_default" if name == first else name] = _trace(
+            lambda raw, read=read_other: text_of(best(read(raw))), other
+        )
+    traced["nbest"] = _trace(lambda raw: text_of(run(read(raw), whole_beam, False)), spec)
     if getattr(model.decoder, "attention", None) is None:
         warnings.warn(
             f"The {type(model.decoder).__name__} has no attention, so the export has no signature "
@@ -92,12 +90,25 @@ def make(model, sampler, max_length):
             stacklevel=4,
         )
     else:
-        traced["align"] = _trace(align, strings)
+        traced["align"] = _trace(align, spec)
     return traced
 
 
+def _features(model):
+    """The `tf.TensorSpec` of a batch of the encoder's features."""
+    if hasattr(model.encoder, "image_size"):
+        shape = [None, *model.encoder.image_size, 3]
+        return tf.TensorSpec(shape, tf.float32, name=model.encoder_input)
+    return tf.TensorSpec([None, None], tf.int32, name="token_ids")
+
+
 def _trace(function, spec):
-    return tf.function(function, autograph=False).get_concrete_function(spec)
+    # The name of the argument is what a client calls the input.
+    def named(**inputs):
+        return function(inputs[spec.name])
+
+    traced = tf.function(named, autograph=False)
+    return traced.get_concrete_function(**{spec.name: spec})
 
 
 def _returning_whole_beam(sampler):

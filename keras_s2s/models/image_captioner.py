@@ -1,0 +1,60 @@
+import keras
+
+from keras_s2s.models.seq2seq import Seq2Seq
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class ImageCaptioner(Seq2Seq):
+    """Images to text.
+
+    Arguments and methods are those of `keras_s2s.models.Seq2Seq`, with a
+    `keras_s2s.layers.ImageEncoder` and a `keras_s2s.preprocessing.ImageTextPreprocessor`. Images
+    are paths, contents of JPEG, PNG, GIF or WebP files, arrays `(height, width, channels)` in
+    0..255 or PIL images, of any size. In training an image may have several captions.
+
+    Call arguments:
+        inputs: Dict of `"images"` `(batch, height, width, 3)` of the encoder's `image_size`, or
+            what `encoder.features(images)` returned, and `"decoder_token_ids"` `(batch,
+            [captions,] target)`.
+
+    Example:
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    captions = [["a dog runs", "a running dog"], ["a cat"]]
+    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
+        sum(captions, []), vocabulary_size=17
+    )
+    model = keras_s2s.models.ImageCaptioner(
+        keras_s2s.layers.ImageEncoder(16, weights=None, image_size=(64, 64)),
+        keras_s2s.layers.RNNDecoder(17, 16),
+        keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, (64, 64), target_length=20),
+    )
+    images = np.random.randint(0, 256, (2, 100, 80, 3), "uint8")
+    model.fit(images, captions, verbose=0)
+    text = model.caption(images[0])
+    assert isinstance(text, str)
+    ```
+
+    Reference:
+        Xu et al., 2015, Show, Attend and Tell, https://arxiv.org/abs/1502.03044
+    """
+
+    encoder_input = "images"
+
+    def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
+        super().__init__(encoder, decoder, preprocessor, **kwargs)
+        size = getattr(getattr(preprocessor, "image_converter", None), "image_size", None)
+        if size is not None and tuple(size) != tuple(encoder.image_size):
+            raise ValueError(
+                f"The preprocessor makes images of {tuple(size)}, but the encoder takes "
+                f"{tuple(encoder.image_size)}. Give both the same `image_size`."
+            )
+        if not self.built:
+            image = (None, *encoder.image_size, 3)
+            self.build({"images": image, "decoder_token_ids": (None, None)})
+
+    def caption(self, images, **kwargs):
+        """The same as `generate`."""
+        return self.generate(images, **kwargs)

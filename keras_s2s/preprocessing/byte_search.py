@@ -1,0 +1,29 @@
+"""Looking for bytes in strings, in TensorFlow ops."""
+
+from keras_s2s.preprocessing.optional import import_tensorflow
+
+
+def as_bytes(string):
+    """The bytes of a scalar `tf.string`, `(length,)` int32."""
+    tf = import_tensorflow()
+    return tf.cast(tf.io.decode_raw(string, tf.uint8), tf.int32)
+
+
+def matches(values, pattern):
+    """Where a pattern begins: bool, for each place of `(length,)` where there is room for it.
+
+    Args:
+        values: What `as_bytes` returned.
+        pattern: Dict from offsets to the bytes that must be there.
+    """
+    tf = import_tensorflow()
+    room = tf.maximum(tf.size(values) - max(pattern), 0)
+    found = tf.ones([room], tf.bool)
+    for offset, byte in pattern.items():
+        found &= values[offset : offset + room] == byte
+    return found
+
+
+def text(pattern):
+    """The pattern of a plain run of bytes."""
+    return dict(enumerate(pattern))

@@ -1,0 +1,158 @@
+"""The contents of image files to pixels, in TensorFlow ops: for tf.data, `generate` and exports."""
+
+from keras_s2s.preprocessing import byte_search, image_orientation
+from keras_s2s.preprocessing.optional import import_tensorflow
+
+# What the files begin with, in this order everywhere below.
+_BEGINNINGS = {
+    "JPEG": {0: b"\xff\xd8\xff"},
+    "PNG": {0: b"\x89PNG\r\n\x1a\n"},
+    "GIF": {0: b"GIF8"},
+    "WebP": {0: b"RIFF", 8: b"WEBP"},
+}
+FORMATS = "JPEG, PNG, GIF or WebP"
+# Where a format leaves the choice, images are read at least this many times as large as needed.
+_SPARE = 2
+_WHITE = 255.0
+
+
+def is_image_file(contents):
+    """Whether a string begins as files of these formats do.
+
+    Args:
+        contents: `bytes` or a `tf.string` tensor.
+
+    Returns:
+        `bool`, or a bool tensor of the same shape.
+    """
+    if not isinstance(contents, bytes):
+        return import_tensorflow().reduce_any(_kinds(contents), axis=0)
+    return any(
+        all(contents[at : at + len(part)] == part for at, part in beginning.items())
+        for beginning in _BEGINNINGS.values()
+    )
+
+
+def _kinds(contents):
+    """Bool `(formats, ...)`, at most one of which is True."""
+    tf = import_tensorflow()
+    # Shorter strings have no such part, and `substr` refuses them.
+    padded = tf.strings.join([contents, "\0" * 16])
+
+    def has(at, part):
+        return tf.strings.substr(padded, at, len(part)) == part
+
+    return tf.stack(
+        [
+            tf.reduce_all(tf.stack([has(*part) for part in beginning.items()]), axis=0)
+            for beginning in _BEGINNINGS.values()
+        ]
+    )
+
+
+def decode(contents, size, name, with_webp=True):
+    """The pixels of one file, resized: of the first frame where there are several.
+
+    What is transparent becomes white. JPEG files are turned as their Exif data say.
+
+    Args:
+        contents: Scalar `tf.string`, the bytes of a JPEG, PNG, GIF or WebP file.
+        size: Tuple of height and width of the result. The aspect ratio is not kept.
+        name: Scalar `tf.string`, what an error message calls the file.
+        with_webp: Whether WebP is understood, for which older TensorFlows have no operation.
+
+    Returns:
+        Float32 `(height, width, 3)`, in 0..255.
+
+    Raises:
+        tf.errors.InvalidArgumentError: If the file is something else, cut short or damaged.
+    """
+    tf = import_tensorflow()
+    readers = [_read_jpeg, _read_png, _read_gif, _read_webp][: 4 if with_webp else 3]
+    kinds = _kinds(contents)[: len(readers)]
+    known = tf.reduce_any(kinds)
+    complete = tf.reduce_any(kinds & _has_end(contents)[: len(readers)])
+    checks = [
+        tf.debugging.Assert(known, [f"This is no {FORMATS} image:", name]),
+        tf.debugging.Assert(complete | ~known, ["This image is cut short:", name]),
+    ]
+    with tf.control_dependencies(checks):
+        contents, kind = tf.identity(contents), tf.argmax(kinds, output_type=tf.int32)
+    pixels = tf.switch_case(kind, [lambda read=read: read(contents, size) for read in readers])
+    return tf.ensure_shape(pixels, (*size, 3))
+
+
+def _has_end(contents):
+    """Bool `(formats,)`: whether the file's end is there, if it is of that format."""
+    tf = import_tensorflow()
+    length = tf.strings.length(contents)
+    # Some cameras and programs write something behind the end.
+    count = tf.minimum(length, 65536)
+    tail = byte_search.as_bytes(tf.strings.substr(contents, length - count, count))
+    ends = (b"\xff\xd9", b"IEND", b"\x00\x3b")
+    found = [tf.reduce_any(byte_search.matches(tail, byte_search.text(end))) for end in ends]
+    # WebP tells its length in front.
+    head = byte_search.as_bytes(tf.strings.substr(contents, 0, 8))
+    head = tf.concat([head, tf.zeros([8], tf.int32)], axis=0)[4:8]
+    told = tf.reduce_sum(tf.cast(head, tf.int64) * [1, 256, 65536, 16777216])
+    return tf.stack([*found, told + 8 <= tf.cast(length, tf.int64)])
+
+
+def _read_jpeg(contents, size):
+    tf = import_tensorflow()
+    orientation = image_orientation.orientation(contents)
+    turned = image_orientation.is_turned(orientation)
+    size = tf.where(turned, [size[1], size[0]], [size[0], size[1]])
+    # Large ones are decoded at a half, a quarter or an eighth, which is cheaper by far.
+    shape = tf.io.extract_jpeg_shape(contents)[:2]
+    spare = tf.reduce_min(shape // (_SPARE * size))
+    ratios = (1, 2, 4, 8)
+    index = tf.reduce_sum(tf.cast(spare >= tf.constant(ratios[1:]), tf.int32))
+    pixels = tf.switch_case(
+        index,
+        [
+            lambda ratio=ratio: tf.io.decode_jpeg(
+                contents, channels=3, ratio=ratio, dct_method="INTEGER_ACCURATE"
+            )
+            for ratio in ratios
+        ],
+    )
+    return image_orientation.turn(resize(pixels, size), orientation)
+
+
+def _read_png(contents, size):
+    return _resize_over_white(import_tensorflow().io.decode_png(contents, channels=4), size)
+
+
+def _read_gif(contents, size):
+    tf = import_tensorflow()
+    pixels = tf.io.decode_image(contents, channels=3, expand_animations=False)
+    pixels.set_shape((None, None, 3))
+    return resize(pixels, size)
+
+
+def _read_webp(contents, size):
+    tf = import_tensorflow()
+    first = tf.io.decode_webp(contents)[0]
+    # With or without transparency, as the file has it.
+    opaque = tf.pad(first, [[0, 0], [0, 0], [0, 4 - tf.shape(first)[2]]], constant_values=255)
+    return _resize_over_white(tf.ensure_shape(opaque, (None, None, 4)), size)
+
+
+def _resize_over_white(pixels, size):
+    """`(height, width, 4)` to `(*size, 3)`."""
+    tf = import_tensorflow()
+
+    def blend():
+        alpha = tf.cast(pixels[..., 3:], tf.float32) / 255.0
+        return resize(tf.cast(pixels[..., :3], tf.float32) * alpha + _WHITE * (1 - alpha), size)
+
+    # Most have no transparent part.
+    opaque = tf.reduce_all(pixels[..., 3] == 255)
+    return tf.cond(opaque, lambda: resize(pixels[..., :3], size), blend)
+
+
+def resize(pixels, size):
+    """Bilinear, of `([batch,] height, width, channels)`; smaller without aliasing. Float32."""
+    tf = import_tensorflow()
+    return tf.image.resize(pixels, size, antialias=True)
