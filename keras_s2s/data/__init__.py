@@ -1,6 +1,24 @@
-"""Files of parallel text to lists, and lists of ids to training batches. Plain NumPy."""
+"""Files of data sets to lists, and lists of ids to training batches. Plain NumPy."""
 
 from keras_s2s.data.bucketed_batches import BucketedBatches
+from keras_s2s.data.caption_batches import CaptionBatches
+from keras_s2s.data.caption_readers import (
+    read_caption_tar,
+    read_coco_captions,
+    read_flickr8k,
+)
+from keras_s2s.data.feature_cache import cached_features
 from keras_s2s.data.readers import read_parallel, read_tsv
+from keras_s2s.data.tar_images import TarImages
 
-__all__ = ["BucketedBatches", "read_parallel", "read_tsv"]
+__all__ = [
+    "BucketedBatches",
+    "CaptionBatches",
+    "TarImages",
+    "cached_features",
+    "read_caption_tar",
+    "read_coco_captions",
+    "read_flickr8k",
+    "read_parallel",
+    "read_tsv",
+]

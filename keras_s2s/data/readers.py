@@ -39,8 +39,8 @@ def read_parallel(source_file, target_file):
     assert list(zip(sources, targets)) == [("ein Hund", "a dog"), ("zwei Hunde", "two dogs")]
     ```
     """
-    sources = [_collapse(line) for _, line in _lines(source_file)]
-    targets = [_collapse(line) for _, line in _lines(target_file)]
+    sources = [collapse(line) for _, line in lines(source_file)]
+    targets = [collapse(line) for _, line in lines(target_file)]
     if len(sources) != len(targets):
         raise ValueError(
             "Parallel files must have the same number of lines: "
@@ -84,7 +84,7 @@ def read_tsv(path, source_column=0, target_column=1):
             raise ValueError(f"`{name}` counts from 0. Received {column}.")
     needed = max(source_column, target_column) + 1
     sources, targets = [], []
-    for number, line in _lines(path):
+    for number, line in lines(path):
         if not line.strip("\r"):
             continue
         row = line.split("\t")
@@ -94,12 +94,12 @@ def read_tsv(path, source_column=0, target_column=1):
                 f"(source_column={source_column}, target_column={target_column}), "
                 f"this line has {len(row)}."
             )
-        sources.append(_collapse(row[source_column]))
-        targets.append(_collapse(row[target_column]))
+        sources.append(collapse(row[source_column]))
+        targets.append(collapse(row[target_column]))
     return sources, targets
 
 
-def _lines(path):
+def lines(path):
     """Yields `(number from 1, line)` of a plain or gzipped UTF-8 file."""
     with open(path, "rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
@@ -120,5 +120,6 @@ def _lines(path):
             ) from error
 
 
-def _collapse(text):
+def collapse(text):
+    """Makes all white space single blanks."""
     return " ".join(text.split())
