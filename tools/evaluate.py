@@ -6,8 +6,8 @@
     python tools/evaluate.py RUN/preset --data DATA --split valid --length-penalty 0.6
     python tools/evaluate.py translation_multi30k_de_en --data DATA --dtype bfloat16
 
-BLEU and chrF are sacreBLEU's, with its signature, and half of the 95 % interval of 1,000
-bootstrap samples as their spread.
+BLEU and chrF of translations are sacreBLEU's, with its signature, and half of the 95 % interval of
+1,000 bootstrap samples as their spread. Those of captions are pycocoevalcap's, which needs Java.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 
 import sacrebleu
 
+import caption_metrics
 import keras_s2s
 from keras_s2s.models import preset_folders
 from recipe import check_files, read, read_pairs
@@ -27,16 +28,40 @@ METRICS = (sacrebleu.BLEU, sacrebleu.CHRF)
 
 def evaluate(model, recipe, data, sampler):
     """A list of metrics as cards hold them, over all test sets of the recipe."""
+    captioning = recipe.card.task == "captioning"
     found = []
     for name, files in recipe.data.tests.items():
-        sources, references = read_pairs(files, recipe.data.columns, data)
+        if captioning:
+            sources, references = keras_s2s.data.read_caption_tar(*(data / file for file in files))
+        else:
+            sources, references = read_pairs(files, recipe.data.columns, data)
         start = time.perf_counter()
         hypotheses = model.generate(sources, sampler=sampler)
         seconds = time.perf_counter() - start
-        print(f"{name}: {len(sources):,} sentences in {seconds:.1f} s, {describe(sampler)}")
-        found += score(name, hypotheses, references)
-        for triple in list(zip(sources, references, hypotheses))[:3]:
+        kind = "images" if captioning else "sentences"
+        print(f"{name}: {len(sources):,} {kind} in {seconds:.1f} s, {describe(sampler)}")
+        found += (score_captions if captioning else score)(name, hypotheses, references)
+        shown = sources.names if captioning else sources
+        for triple in list(zip(shown, references, hypotheses))[:3]:
             print("  source    {}\n  reference {}\n  output    {}".format(*triple))
+    return found
+
+
+def score_captions(dataset, hypotheses, references):
+    """Prints and returns the metrics of one test set of captions, as cards hold them."""
+    found = []
+    for name, value, spread in caption_metrics.with_spread(hypotheses, references):
+        digits = 4 if name == "CIDEr" else 2
+        found.append(
+            {
+                "name": name,
+                "value": round(value, digits),
+                "spread": round(spread, digits),
+                "dataset": dataset,
+                "signature": caption_metrics.signature(),
+            }
+        )
+        print("  {name} {value} ± {spread}  {signature}".format(**found[-1]))
     return found
 
 
@@ -68,7 +93,9 @@ def describe(sampler):
 def write_card(model, recipe, folder, metrics):
     card = dataclasses.asdict(recipe.card)
     inputs = card.pop("examples")
-    card["examples"] = [{"input": i, "output": o} for i, o in zip(inputs, model.generate(inputs))]
+    # Those of captioners are files of the preset.
+    files = [folder / i if (folder / i).is_file() else i for i in inputs]
+    card["examples"] = [{"input": i, "output": o} for i, o in zip(inputs, model.generate(files))]
     preset = f"zoo/{recipe.name}"
     keras_s2s.zoo.write_card(
         folder,
@@ -90,7 +117,8 @@ def check(card, metrics):
     if set(expected) != set(found):
         sys.exit(f"evaluate: the card has figures of {sorted(expected)}, not {sorted(found)}")
     for key, value in found.items():
-        if abs(value - expected[key]) > 0.1:
+        # CIDEr is of the order of 1.
+        if abs(value - expected[key]) > (0.002 if key[1] == "CIDEr" else 0.1):
             sys.exit(f"evaluate: {' '.join(key)} is {value}, but the card says {expected[key]}")
     print("as the card says")
 

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import tomllib
+import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +21,10 @@ class Data:
     tests: dict
     columns: list = field(default_factory=lambda: [0, 1])
     """Columns of source and target in a TSV."""
+
+    def files(self):
+        splits = [self.train, self.valid, *self.tests.values()]
+        return [file for split in splits for file in split]
 
 
 @dataclass(kw_only=True)
@@ -116,7 +121,17 @@ def read(path, changes=()):
             _change(values, change)
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path}: {error}") from error
-    return _typed(Recipe, values, str(path))
+    return _typed(_kind(values), values, str(path))
+
+
+def _kind(values):
+    """The class of the recipe: what a recipe holds depends on the task."""
+    card = values.get("card")
+    if isinstance(card, dict) and card.get("task") == "captioning":
+        import captioning_recipe
+
+        return captioning_recipe.Recipe
+    return Recipe
 
 
 def _change(values, change):
@@ -142,7 +157,7 @@ def _typed(cls, values, where):
             near = difflib.get_close_matches(key, fields, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(fields)}."
             raise RecipeError(f"{where}: unknown key {key!r}.{hint}")
-        kind = fields[key].type
+        kind = _table(fields[key].type)
         if dataclasses.is_dataclass(kind):
             if not isinstance(value, dict):
                 raise RecipeError(f"{where}: {key!r} must be a table.")
@@ -165,6 +180,12 @@ def _typed(cls, values, where):
     return cls(**values)
 
 
+def _table(kind):
+    """The dataclass that a table is read as, also where there may be none; or the type itself."""
+    tables = [k for k in typing.get_args(kind) if dataclasses.is_dataclass(k)]
+    return tables[0] if tables else kind
+
+
 def read_pairs(files, columns, data):
     """The sources and targets of one split."""
     from keras_s2s.data import read_parallel, read_tsv
@@ -176,7 +197,6 @@ def read_pairs(files, columns, data):
 
 def check_files(recipe, data):
     """Raises a RecipeError that names the first file that is not there."""
-    splits = [recipe.data.train, recipe.data.valid, *recipe.data.tests.values()]
-    for file in (file for split in splits for file in split):
+    for file in recipe.data.files():
         if not (data / file).is_file():
             raise RecipeError(f"There is no file {str(data / file)!r}. Is --data right?")

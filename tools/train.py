@@ -9,17 +9,16 @@ TensorFlow. Where TensorFlow Text is missing, the BLEU of each epoch is left out
 """
 
 import argparse
-import math
 import os
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 import keras
-import numpy as np
 
 import keras_s2s
 from recipe import RecipeError, check_files, read, read_pairs
+from training import KeepLast, WarmupCosine
 
 
 def build(recipe, sources, targets):
@@ -61,59 +60,6 @@ def build(recipe, sources, targets):
     )
 
 
-@keras.saving.register_keras_serializable("keras_s2s_tools")
-class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then a cosine down to zero."""
-
-    def __init__(self, peak, warmup_steps, total_steps):
-        self.peak, self.warmup_steps, self.total_steps = peak, warmup_steps, total_steps
-
-    def __call__(self, step):
-        step = keras.ops.cast(step, "float32")
-        up = (step + 1) / max(self.warmup_steps, 1)
-        share = (step - self.warmup_steps) / max(self.total_steps - self.warmup_steps, 1)
-        down = 0.5 * (1 + keras.ops.cos(math.pi * keras.ops.clip(share, 0, 1)))
-        return self.peak * keras.ops.where(step < self.warmup_steps, up, down)
-
-    def get_config(self):
-        return {
-            "peak": self.peak,
-            "warmup_steps": self.warmup_steps,
-            "total_steps": self.total_steps,
-        }
-
-
-class KeepLast(keras.callbacks.Callback):
-    """Keeps the weights of the last epochs on disk, and can average them."""
-
-    def __init__(self, folder, count):
-        super().__init__()
-        self.folder, self.count = Path(folder), count
-        self.folder.mkdir(parents=True, exist_ok=True)
-
-    def files(self):
-        return sorted(self.folder.glob("epoch_*.npz"))
-
-    def on_epoch_begin(self, epoch, logs=None):
-        for file in self.files():  # of a run before this one
-            if int(file.stem.removeprefix("epoch_")) > epoch:
-                file.unlink()
-
-    def on_epoch_end(self, epoch, logs=None):
-        weights = self.model.get_weights()
-        np.savez(self.folder / f"epoch_{epoch + 1:04}.npz", *weights)
-        for old in self.files()[: -self.count]:
-            old.unlink()
-
-    def average(self):
-        sums = None
-        for file in self.files():
-            with np.load(file, allow_pickle=False) as weights:
-                arrays = [weights[name] for name in weights.files]
-            sums = arrays if sums is None else [a + b for a, b in zip(sums, arrays)]
-        return [a / len(self.files()) for a in sums]
-
-
 class GreedyBleu(keras.callbacks.Callback):
     """Adds the BLEU of greedy decoding on about 500 pairs of the validation set to the logs."""
 
@@ -131,29 +77,8 @@ class GreedyBleu(keras.callbacks.Callback):
         print(f" val_bleu: {logs['val_bleu']:.2f} - {hypotheses[0]!r}", flush=True)
 
 
-def main():
-    # Else TensorFlow gives memory back after each step and takes it again, page by page.
-    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("recipe", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--output", type=Path, required=True, help="folder of this run")
-    parser.add_argument("--verbose", type=int, default=2, help="as Keras's: 1 bar, 2 lines")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="TABLE.KEY=VALUE",
-        dest="changes",
-        help="for experiments: a value in place of the recipe's",
-    )
-    arguments = parser.parse_args()
-    try:
-        recipe = read(arguments.recipe, arguments.changes)
-        check_files(recipe, arguments.data)
-    except RecipeError as error:
-        sys.exit(f"train: {error}")
-    keras.utils.set_random_seed(recipe.seed)
+def train_translation(recipe, arguments):
+    """The trained translator."""
     keras.config.set_dtype_policy(recipe.training.dtype)
     split = {
         name: read_pairs(getattr(recipe.data, name), recipe.data.columns, arguments.data)
@@ -183,7 +108,6 @@ def main():
         ),
         keras_s2s.training.TokenCrossentropy(training.label_smoothing),
     )
-    arguments.output.mkdir(parents=True, exist_ok=True)
     last = KeepLast(arguments.output / "last", training.average_last)
     log, backup = arguments.output / "log.csv", arguments.output / "backup"
     callbacks = [GreedyBleu(*split["valid"])] if find_spec("tensorflow_text") else []
@@ -204,9 +128,42 @@ def main():
         ],
     )
     model.set_weights(last.average())
+    return model
+
+
+def main():
+    # Else TensorFlow gives memory back after each step and takes it again, page by page.
+    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--output", type=Path, required=True, help="folder of this run")
+    parser.add_argument("--verbose", type=int, default=2, help="as Keras's: 1 bar, 2 lines")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="TABLE.KEY=VALUE",
+        dest="changes",
+        help="for experiments: a value in place of the recipe's",
+    )
+    arguments = parser.parse_args()
+    try:
+        recipe = read(arguments.recipe, arguments.changes)
+        check_files(recipe, arguments.data)
+    except RecipeError as error:
+        sys.exit(f"train: {error}")
+    keras.utils.set_random_seed(recipe.seed)
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    if recipe.card.task == "captioning":
+        import train_captioning
+
+        model = train_captioning.train(recipe, arguments)
+    else:
+        model = train_translation(recipe, arguments)
     preset = arguments.output / "preset"
     model.save_to_preset(preset)
-    keras_s2s.models.Translator.from_preset(preset, dtype="float32").save_to_preset(preset)
+    type(model).from_preset(preset, dtype="float32").save_to_preset(preset)
     header = "".join(f"# --set {change}\n" for change in arguments.changes)
     text = arguments.recipe.read_text(encoding="utf-8")
     (preset / "recipe.toml").write_text(header + text, encoding="utf-8")

@@ -179,13 +179,17 @@ class ImageEncoder(keras.layers.Layer):
         mask = ops.ones(ops.shape(values)[:2], dtype="bool")
         return {"values": values, "mask": mask, "state": [[ops.mean(values, axis=1)]]}
 
-    def _features(self, images, training):
+    def scale(self, images):
+        """Pixels in 0..255 as the backbone takes them, float32."""
         pixels = ops.cast(images, "float32")
+        if self.backbone_name is None:
+            return pixels
+        return _applications.scaling(self.backbone_name)(pixels)
+
+    def _features(self, images, training):
         if training and self.augmentation is not None:
-            pixels = self.augmentation(pixels, training=True)
-        if self.backbone_name is not None:
-            pixels = _applications.scaling(self.backbone_name)(pixels)
-        return self.backbone(pixels, training=bool(training and self.batch_statistics))
+            images = self.augmentation(ops.cast(images, "float32"), training=True)
+        return self.backbone(self.scale(images), training=bool(training and self.batch_statistics))
 
     def _check_shape(self, shape):
         image = (*self.image_size, 3)

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 # The task alone names the preset for everyday use.
-ALIASES = {"translation": "translation_de_en"}
+ALIASES = {"captioning": "captioning_flickr8k", "translation": "translation_de_en"}
 
 
 def root():

@@ -78,7 +78,10 @@ def verify(name_or_path):
     card = cards.read(folder)
     integrity.check(folder, card["files"])
     examples = card["examples"]
-    outputs = load(folder).generate([example["input"] for example in examples])
+    # Images lie in the folder.
+    inputs = [example["input"] for example in examples]
+    files = [folder / text if (folder / text).is_file() else text for text in inputs]
+    outputs = load(folder).generate(files)
     for example, output in zip(examples, outputs):
         # Some samplers return several, the best first.
         output = output[0] if isinstance(output, list) else output
