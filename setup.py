@@ -20,7 +20,8 @@ TEXT_MACHINES = (
 )
 TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21.1; {TEXT_MACHINES}"]
 TRAIN = ["sentencepiece>=0.2.1"]
-METRICS = ["sacrebleu>=2.6"]
+METRICS = ["sacrebleu>=2.6", "pycocoevalcap>=1.2"]
+VISUALIZE = ["matplotlib>=3.11"]
 JAX = ["jax>=0.10.2"]
 
 setup(
@@ -31,12 +32,13 @@ setup(
     long_description_content_type="text/markdown",
     author="The keras_s2s authors",
     license="Apache-2.0",
-    keywords=["keras", "sequence-to-sequence", "translation", "attention", "beam search"],
+    keywords=["keras", "sequence-to-sequence", "translation", "image captioning", "attention", "beam search"],
     python_requires=">=3.11",
     install_requires=["keras>=3.15", "numpy>=2", "rich>=15", "typer>=0.29", *TENSORFLOW],
     extras_require={
         "train": TRAIN,
         "metrics": METRICS,
+        "visualize": VISUALIZE,
         "jax": JAX,
         "dev": [
             *TRAIN,
@@ -44,7 +46,9 @@ setup(
             *JAX,
             # An exact version: an open range would take a build of several gigabytes for CUDA.
             "torch==2.13.0",
-            "matplotlib>=3.11",
+            *VISUALIZE,
+            # Comes with matplotlib; tests write images with it.
+            "pillow>=13",
             "pytest>=9",
             "pytest-xdist>=3.8",
             "ruff==0.17.6",

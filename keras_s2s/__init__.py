@@ -10,6 +10,7 @@ from keras_s2s import layers as layers
 from keras_s2s import models as models
 from keras_s2s import preprocessing as preprocessing
 from keras_s2s import serving as serving
+from keras_s2s import visualize as visualize
 from keras_s2s import zoo as zoo
 from keras_s2s._version import __version__ as __version__
 from keras_s2s.training import losses as losses

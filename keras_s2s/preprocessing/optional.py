@@ -33,6 +33,13 @@ def import_sentencepiece():
     )
 
 
+def import_matplotlib():
+    """Returns the `matplotlib` module, or raises an `ImportError` naming the pip command."""
+    matplotlib = _import("matplotlib", 'pip install "keras-s2s[visualize]"', "Drawing")
+    importlib.import_module("matplotlib.figure")
+    return matplotlib
+
+
 def _import(module, command, purpose, note=""):
     try:
         return importlib.import_module(module)

@@ -203,6 +203,28 @@ def test_gradients_with_matrices(reverse, names):
         np.testing.assert_allclose(gradient, leaves[name].grad, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
+def test_gradient_of_a_matrix_for_several_rows():
+    """Two rows of the state share each matrix of the batch, as several outputs of one input do."""
+    shared = keras.Variable(random(ROWS, DIM, DIM, seed=6))
+    state = ops.convert_to_tensor(random(2 * ROWS, DIM, seed=2))
+    x = ops.convert_to_tensor(random(TIME, 2 * ROWS, DIM))
+
+    def step(h, x, constants):
+        pairs = ops.reshape(ops.tanh(h + x), (ROWS, 2, DIM))
+        h = ops.reshape(multiply(pairs, constants["shared"]), (2 * ROWS, DIM))
+        return h, {"h": h}
+
+    def value(names):
+        constants = with_matrices({"shared": ops.convert_to_tensor(shared)}, names)
+        _, outputs = scan(step, state, x, {"h": state}, constants)
+        return ops.sum(ops.square(outputs["h"]))
+
+    got_value, [got] = gradients(lambda: value(["shared"]), [shared])
+    expected_value, [expected] = gradients(lambda: value([]), [shared])
+    assert got_value == pytest.approx(expected_value, rel=1e-5)
+    np.testing.assert_allclose(got, expected, rtol=1e-4, atol=1e-4)
+
+
 def test_with_matrices_wraps_what_is_named():
     nested = {"a": [{"kernel": 1, "bias": 2}], "values": 3, "mask": 4}
     wrapped = with_matrices(nested, ("kernel", "values"))

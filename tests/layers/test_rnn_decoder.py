@@ -370,6 +370,45 @@ def test_beams_are_rows_of_one_memory(wiring):
 
 
 @representatives
+def test_several_targets_of_an_example_are_rows_of_one_memory(wiring):
+    """The same as with an example of its own for each target, gradients too."""
+    decoder, memory = make(wiring, num_layers=2)
+    several = 2
+    repeated = keras.tree.map_structure(lambda x: np.repeat(x, several, axis=0), memory)
+    targets = make_targets(len(LENGTHS) * several)
+    direction = ops.convert_to_tensor(random(*targets.shape, VOCABULARY, seed=8))
+    targets, memory, repeated = tensors(targets), tensors(memory), tensors(repeated)
+    variables = decoder.trainable_variables
+
+    def value(memory, **kwargs):
+        return ops.sum(ops.tanh(decoder(targets, memory, **kwargs)) * direction)
+
+    got_value, got = gradients(lambda: value(memory, rows_per_example=several), variables)
+    expected_value, expected = gradients(lambda: value(repeated), variables)
+    assert got_value == pytest.approx(expected_value, abs=1e-4)
+    for variable, a, b in zip(variables, got, expected):
+        np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4, err_msg=variable.path)
+
+
+@pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
+def test_doubly_stochastic_attention_is_a_loss_in_training(wiring):
+    """The equation of Xu et al., over the valid positions and steps of two rows an example."""
+    decoder, memory = make(wiring, doubly_stochastic=0.7)
+    targets = make_targets(2 * len(LENGTHS))
+    targets[1, 3:] = 0
+    kwargs = {"return_attention": True, "rows_per_example": 2}
+    _, attention = decoder(tensors(targets), tensors(memory), training=False, **kwargs)
+    assert decoder.losses == []
+    decoder(tensors(targets), tensors(memory), training=True, **kwargs)
+    found = []
+    for row, weights in enumerate(numpy(attention)):
+        steps, positions = targets[row] != 0, memory["mask"][row // 2]
+        found += [(1 - weights[steps, i].sum()) ** 2 for i in np.flatnonzero(positions)]
+    [loss] = decoder.losses
+    assert float(loss) == pytest.approx(0.7 * np.mean(found), rel=1e-5)
+
+
+@representatives
 def test_padding_of_the_memory_changes_nothing(wiring):
     decoder, memory = make(wiring, num_layers=2)
     _, wider = make(wiring, source=max(LENGTHS) + 3, num_layers=2)
@@ -643,6 +682,7 @@ def test_config_round_trip():
         "recurrent_dropout": 0.2,
         "variational_dropout": True,
         "tie_embeddings": False,
+        "doubly_stochastic": 0.5,
     }
     attention = BahdanauAttention(3, normalize=True)
     decoder = RNNDecoder(**arguments, attention=attention, dtype="mixed_bfloat16")
@@ -678,6 +718,7 @@ def test_comes_back_built(wiring):
         ({"attention": keras.layers.AdditiveAttention}, "attention"),
         ({"order": "reverse"}, "order.*bahdanau.*luong.*reverse"),
         ({"input_feeding": True}, "input_feeding"),
+        ({"doubly_stochastic": 1.0, "attention": None}, "doubly_stochastic"),
         ({"input_feeding": True, "attention": None}, "input_feeding"),
         ({"bridge": "rope"}, "bridge.*dense.*copy.*zero.*rope"),
         ({"dropout": 1.0}, "dropout"),
