@@ -73,6 +73,10 @@ def decode(contents, size, name, with_webp=True):
     known = tf.reduce_any(kinds)
     complete = tf.reduce_any(kinds & _has_end(contents)[: len(readers)])
     checks = [
+        # The operation for WebP writes outside of its memory then.
+        tf.debugging.Assert(
+            ~_is_animated_webp(contents), ["This is an animated WebP image; take one frame:", name]
+        ),
         tf.debugging.Assert(known, [f"This is no {FORMATS} image:", name]),
         tf.debugging.Assert(complete | ~known, ["This image is cut short:", name]),
     ]
@@ -89,13 +93,26 @@ def _has_end(contents):
     # Some cameras and programs write something behind the end.
     count = tf.minimum(length, 65536)
     tail = byte_search.as_bytes(tf.strings.substr(contents, length - count, count))
-    ends = (b"\xff\xd9", b"IEND", b"\x00\x3b")
-    found = [tf.reduce_any(byte_search.matches(tail, byte_search.text(end))) for end in ends]
+    jpeg, png = (
+        tf.reduce_any(byte_search.matches(tail, byte_search.text(end)))
+        for end in (b"\xff\xd9", b"IEND")
+    )
+    # Within a GIF its end occurs by chance.
+    filled = tf.concat([[0, 0], tf.boolean_mask(tail, tf.cumsum(tail, reverse=True) > 0)], axis=0)
+    gif = tf.reduce_all(filled[-2:] == [0, 0x3B])
     # WebP tells its length in front.
     head = byte_search.as_bytes(tf.strings.substr(contents, 0, 8))
     head = tf.concat([head, tf.zeros([8], tf.int32)], axis=0)[4:8]
     told = tf.reduce_sum(tf.cast(head, tf.int64) * [1, 256, 65536, 16777216])
-    return tf.stack([*found, told + 8 <= tf.cast(length, tf.int64)])
+    return tf.stack([jpeg, png, gif, told + 8 <= tf.cast(length, tf.int64)])
+
+
+def _is_animated_webp(contents):
+    tf = import_tensorflow()
+    head = byte_search.as_bytes(tf.strings.substr(contents, 0, 21))
+    head = tf.concat([head, tf.zeros([21], tf.int32)], axis=0)
+    animated = head[20] // 2 % 2 == 1  # the second bit of the flags
+    return animated & tf.reduce_all(head[8:16] == list(b"WEBPVP8X"))
 
 
 def _read_jpeg(contents, size):
@@ -121,7 +138,20 @@ def _read_jpeg(contents, size):
 
 
 def _read_png(contents, size):
-    return _resize_over_white(import_tensorflow().io.decode_png(contents, channels=4), size)
+    tf = import_tensorflow()
+    # Asked for, an alpha that the file lacks would be 1 in place of 255 where pixels have one bit.
+    head = byte_search.as_bytes(tf.strings.substr(contents, 0, 65536))
+    header = tf.concat([head, tf.zeros([26], tf.int32)], axis=0)
+    data, transparency = (
+        byte_search.matches(head, byte_search.text(name)) for name in (b"IDAT", b"tRNS")
+    )
+    before_data = tf.cumsum(tf.cast(data, tf.int32)) == 0
+    has_alpha = (header[25] >= 4) | tf.reduce_any(transparency & before_data)
+    return tf.cond(
+        has_alpha,
+        lambda: _resize_over_white(tf.io.decode_png(contents, channels=4), size),
+        lambda: resize(tf.io.decode_png(contents, channels=3), size),
+    )
 
 
 def _read_gif(contents, size):

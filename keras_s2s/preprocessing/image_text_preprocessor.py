@@ -81,10 +81,10 @@ class ImageTextPreprocessor(Preprocessor):
     @classmethod
     def is_raw(cls, x):
         dtype = getattr(x, "dtype", None)
-        name = getattr(dtype, "name", dtype)
-        rank = len(x.shape) if getattr(x, "shape", None) is not None else None
-        if dtype is not None and rank is not None:
-            return rank in (2, 3, 4) or name in ("string", "object", "str", "bytes")
+        if dtype is not None and getattr(x, "shape", None) is not None:
+            # NumPy's and TensorFlow's.
+            strings = getattr(dtype, "kind", "-") in "OSUT" or getattr(dtype, "name", "") == "string"
+            return strings or len(x.shape) in (2, 3, 4)
         return isinstance(x, (str, bytes, os.PathLike, collections.abc.Sequence)) or hasattr(
             x, "getexif"
         )

@@ -193,9 +193,7 @@ def test_every_model_of_keras_has_its_scaling():
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=f"(?s){message}"):
-        ImageEncoder(
-            **{"units": 4, "backbone": small_backbone(), "image_size": SIZE, **arguments}
-        )
+        ImageEncoder(**{"units": 4, "backbone": small_backbone(), "image_size": SIZE, **arguments})
 
 
 def test_backbone_that_gives_no_grid():

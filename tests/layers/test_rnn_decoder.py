@@ -401,11 +401,11 @@ def test_doubly_stochastic_attention_is_a_loss_in_training(wiring):
     assert decoder.losses == []
     decoder(tensors(targets), tensors(memory), training=True, **kwargs)
     found = []
-    for row, weights in enumerate(numpy(attention)):
+    for row, attended in enumerate(numpy(attention)):
         steps, positions = targets[row] != 0, memory["mask"][row // 2]
-        found += [(1 - weights[steps, i].sum()) ** 2 for i in np.flatnonzero(positions)]
+        found += [(1 - attended[steps, i].sum()) ** 2 for i in np.flatnonzero(positions)]
     [loss] = decoder.losses
-    assert float(loss) == pytest.approx(0.7 * np.mean(found), rel=1e-5)
+    assert float(numpy(loss)) == pytest.approx(0.7 * np.mean(found), rel=1e-5)
 
 
 @representatives

@@ -1,0 +1,51 @@
+"""A small captioner, and pictures with two colours which it can learn to name."""
+
+import keras
+import numpy as np
+from PIL import Image
+
+import keras_s2s
+
+SIZE = (16, 24)
+COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
+CAPTIONS = [f"{left} and {right}" for left in COLOURS for right in COLOURS]
+
+
+def small_captioner(attention="bahdanau", units=16, **kwargs):
+    """Not trained yet, with a backbone from 16 x 24 pixels to a grid of 2 x 3."""
+    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(CAPTIONS, vocabulary_size=17)
+    backbone = keras.Sequential(
+        [
+            keras.Input((*SIZE, 3)),
+            keras.layers.Rescaling(1 / 127.5, offset=-1),
+            keras.layers.Conv2D(6, 8, strides=8, activation="relu"),
+        ]
+    )
+    return keras_s2s.models.ImageCaptioner(
+        keras_s2s.layers.ImageEncoder(units, backbone, image_size=SIZE),
+        keras_s2s.layers.RNNDecoder(17, units, attention=attention),
+        keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, SIZE, target_length=20),
+        **kwargs,
+    )
+
+
+def coloured(count, seed=0, size=(60, 40)):
+    """PIL images, the left half of one colour and the right of one, and their captions."""
+    rng = np.random.default_rng(seed)
+    images, captions = [], []
+    for _ in range(count):
+        names = rng.choice(list(COLOURS), 2)
+        pixels = np.zeros((size[1], size[0], 3))
+        pixels[:, : size[0] // 2], pixels[:, size[0] // 2 :] = (COLOURS[name] for name in names)
+        pixels += rng.normal(0, 10, pixels.shape)
+        images.append(Image.fromarray(np.clip(pixels, 0, 255).astype("uint8")))
+        captions.append(" and ".join(names))
+    return images, captions
+
+
+def trained_captioner(epochs=12, **kwargs):
+    model = small_captioner(**kwargs)
+    model.compile(keras.optimizers.Adam(0.02), sampler=model.sampler)
+    images, captions = coloured(96)
+    model.fit(images, captions, batch_size=16, epochs=epochs, verbose=0)
+    return model

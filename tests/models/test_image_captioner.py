@@ -1,0 +1,262 @@
+"""Images in every form through fit, generate, score, saving and presets."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_s2s
+from keras_s2s.data import CaptionBatches, cached_features
+from tests.captioners import SIZE, coloured, small_captioner, trained_captioner
+from tests.models.helpers import same_weights
+from tests.pictures import encoded, picture
+
+tf = pytest.importorskip("tensorflow")
+pytest.importorskip("tensorflow_text")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def model():
+    """Trained; leave its weights alone."""
+    keras.utils.set_random_seed(1)
+    return trained_captioner()
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    images, captions = coloured(50, seed=7)
+    paths = [folder / f"{i}.png" for i in range(50)]
+    for path, image in zip(paths, images):
+        image.save(path)
+    return paths, captions
+
+
+def test_learns_to_say_what_is_where(model):
+    images, captions = coloured(30, seed=5)
+    assert model.generate(images) == captions
+    assert model.generate(images[:8], sampler="beam") == captions[:8]
+
+
+def test_looks_where_it_is(model):
+    """The half that a word is about gets most of the attention of its first piece."""
+    [image], _ = coloured(1, seed=3)
+    text, alignment = model.generate(image, return_attention=True)
+    assert alignment.source_tokens is None
+    assert alignment.weights.shape == (len(alignment.target_tokens), 2, 3)
+    np.testing.assert_allclose(alignment.weights.sum((1, 2)), 1, atol=1e-5)
+    assert "".join(alignment.target_tokens[:-1]).replace("▁", " ").strip() == text
+
+
+def test_every_form_gives_the_same(model, paths):
+    (files, captions) = paths
+    reference = model.generate(files[:4])
+    assert reference == captions[:4]
+    arrays = [np.asarray(image) for image in coloured(50, seed=7)[0][:4]]
+    forms = [
+        [str(path) for path in files[:4]],
+        [path.read_bytes() for path in files[:4]],
+        arrays,
+        np.stack(arrays),
+        coloured(50, seed=7)[0][:4],
+        tf.data.Dataset.from_tensor_slices(np.stack(arrays)),
+        tf.data.Dataset.from_tensor_slices([str(path) for path in files[:4]]).batch(3),
+        {"images": files[:4], "decoder_text": [""] * 4},
+    ]
+    for form in forms:
+        assert model.generate(form) == reference
+    assert model.generate(files[0]) == model.caption(str(files[0])) == reference[0]
+    assert model.generate(arrays[0]) == reference[0]
+    assert model.generate([]) == []
+
+
+def test_batches_and_order_do_not_matter(model, paths):
+    files = paths[0][:7]
+    reference, scores = model.generate(files, return_scores=True)
+    backwards, other = model.generate(files[::-1], batch_size=2, return_scores=True)
+    assert backwards[::-1] == reference
+    np.testing.assert_allclose(other[::-1], scores, atol=1e-4)
+
+
+def test_pixels_and_features_as_tensors(model, paths):
+    files = paths[0][:3]
+    pixels = model.preprocessor.image_converter(files)
+    of_pixels = model.generate({"images": pixels})
+    of_features = model.generate({"images": model.encoder.features(pixels)})
+    np.testing.assert_array_equal(of_pixels["token_ids"], of_features["token_ids"])
+    texts = model.preprocessor.generate_postprocess(of_pixels["token_ids"][:, 0]).numpy()
+    assert [text.decode() for text in texts] == model.generate(files)
+
+
+def test_prompt(model, paths):
+    texts = model.generate({"images": paths[0][:2], "decoder_text": ["blue and", "green and"]})
+    assert texts[0].startswith("blue and ") and texts[1].startswith("green and ")
+
+
+def test_score_is_that_of_the_caption(model, paths):
+    files, captions = paths[0][:3], paths[1][:3]
+    scores = model.score(files, captions)
+    assert scores.shape == (3,)
+    assert np.all(scores > model.score(files, ["red red red"] * 3))
+    x, labels, weights = model.preprocessor(files, captions)
+    logits = keras.ops.convert_to_numpy(model(x))
+    assert logits.shape == (*labels.shape, 17)
+    log_probs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    taken = np.take_along_axis(log_probs, labels.numpy()[..., None], -1)[..., 0]
+    np.testing.assert_allclose(scores, (taken * weights.numpy()).sum((1, 2)), atol=1e-4)
+    assert model.score(files[0], captions[0]) == pytest.approx(scores[0], abs=1e-4)
+
+
+def fine_tuned(*data, **kwargs):
+    model = small_captioner()
+    history = model.fit(*data, epochs=2, batch_size=10, verbose=0, **kwargs).history
+    assert history["loss"][1] < history["loss"][0]
+    return model
+
+
+def test_fit_on_new_pairs_of_paths_lowers_their_loss(paths):
+    """The fifty pairs of somebody who tries it, from files."""
+    files, captions = paths
+    model = small_captioner()
+    before = model.evaluate(files, captions, verbose=0)[0]
+    history = model.fit(files, captions, epochs=3, verbose=0, validation_split=0.2).history
+    assert model.evaluate(files, captions, verbose=0)[0] < before
+    assert len(history["val_loss"]) == 3
+
+
+@pytest.mark.parametrize("form", ["pairs", "arrays", "dict", "several", "dataset", "batched"])
+def test_fit_takes_every_form(form, paths):
+    files, captions = paths[0][:20], paths[1][:20]
+    arrays = np.stack([np.asarray(image) for image in coloured(50, seed=7)[0][:20]])
+    dataset = tf.data.Dataset.from_tensor_slices(([str(file) for file in files], captions))
+    data = {
+        "pairs": [list(zip(files, captions))],
+        "arrays": [arrays, captions],
+        "dict": [{"images": files, "decoder_text": captions}],
+        "several": [files, [[caption, caption] for caption in captions]],
+        "dataset": [dataset],
+        "batched": [dataset.batch(7)],
+    }
+    fine_tuned(*data[form])
+
+
+def test_images_of_unlike_sizes_and_forms():
+    images, captions = coloured(8)
+    mixed = [*images[:2], np.asarray(images[2]), encoded(images[3], "JPEG"), picture(9, 200)]
+    model = small_captioner()
+    model.fit(mixed, captions[:5], verbose=0)
+    grey = [np.asarray(image.convert("L")) for image in images[:2]]
+    pairs = tf.data.Dataset.from_generator(
+        lambda: zip([np.asarray(images[0]), np.asarray(picture(30, 20))], captions),
+        output_signature=(tf.TensorSpec((None, None, 3), tf.uint8), tf.TensorSpec((), tf.string)),
+    )
+    model.fit(pairs.apply(tf.data.experimental.assert_cardinality(2)), verbose=0)
+    assert len(model.generate([*mixed, *grey])) == 7
+
+
+def test_several_captions_are_as_many_examples(paths):
+    """The loss of two captions of an image is that of two pairs."""
+    files = paths[0][:2]
+    model = small_captioner()
+    together = model.evaluate(files, [["red", "blue and green"], ["green", ""]], verbose=0)
+    apart = model.evaluate(
+        [files[0], files[0], files[1]], ["red", "blue and green", "green"], verbose=0
+    )
+    np.testing.assert_allclose(together, apart, rtol=1e-4)
+
+
+def test_cached_features_train_as_images_do(paths, tmp_path):
+    """With a frozen backbone, the same steps from features as from images."""
+    files, captions = paths[0][:12], paths[1][:12]
+    losses, models = [], []
+    for cached in (False, True):
+        keras.utils.set_random_seed(3)
+        model = small_captioner()
+        model.encoder.backbone.trainable = False
+        model.compile(keras.optimizers.SGD(0.1))
+        ids = [[row] for row in model.preprocessor.target_tokenizer.encode(captions)]
+        images = files
+        if cached:
+            images = cached_features(model.encoder, files, tmp_path, verbose=0)
+        converter = None if cached else model.preprocessor.image_converter
+        batches = CaptionBatches(images, ids, 4, image_converter=converter)
+        losses.append(model.fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"])
+        models.append(model)
+    # Features are kept in 16 bits.
+    np.testing.assert_allclose(*losses, rtol=2e-3)
+
+
+def test_freezing_and_unfreezing(paths):
+    files, captions = paths[0][:8], paths[1][:8]
+    model = small_captioner()
+    for trainable in (False, True):
+        model.encoder.backbone.trainable = trainable
+        model.compile(keras.optimizers.SGD(0.1))
+        before = model.encoder.backbone.get_weights()
+        model.fit(files, captions, verbose=0)
+        after = model.encoder.backbone.get_weights()
+        assert any(not np.array_equal(a, b) for a, b in zip(before, after)) == trainable
+
+
+def test_saved_and_preset_give_the_same(model, paths, tmp_path):
+    files = paths[0][:5]
+    reference = model.generate(files, return_scores=True)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras")
+    same_weights(model, again)
+    assert again.generate(files) == reference[0]
+    model.save_to_preset(tmp_path / "preset", weights_dtype="float32")
+    again = keras_s2s.models.ImageCaptioner.from_preset(tmp_path / "preset")
+    assert type(again) is keras_s2s.models.ImageCaptioner
+    texts, scores = again.generate(files, return_scores=True)
+    assert texts == reference[0]
+    np.testing.assert_allclose(scores, reference[1], atol=1e-5)
+    with pytest.raises(ValueError, match="holds a ImageCaptioner.*no Translator"):
+        keras_s2s.models.Translator.from_preset(tmp_path / "preset")
+
+
+def test_bad_images_are_named(model, paths, tmp_path):
+    good = paths[0][0]
+    text, cut = tmp_path / "text.jpg", tmp_path / "cut.png"
+    text.write_text("A text.")
+    cut.write_bytes(good.read_bytes()[:200])
+    for use in (model.generate, lambda images: model.fit(images, ["red"] * len(images))):
+        with pytest.raises(ValueError, match=r"\[1\]`: the file .*text.jpg.* is no JPEG"):
+            use([good, text])
+        with pytest.raises(FileNotFoundError, match=r"\[1\]`: there is no file .*none.jpg"):
+            use([good, tmp_path / "none.jpg"])
+        with pytest.raises(ValueError, match=r"\[1\]` must hold pixels.*nan"):
+            use([good, np.full((4, 4, 3), np.nan)])
+    with pytest.raises(ValueError, match="cut.png' cannot be read.*cut short"):
+        model.generate([good, cut])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cut short.*cut.png"):
+        model.fit([good, cut], ["red", "blue"], verbose=0)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((["a.png"],), "two lists|pairs"),
+        (([], []), "no data"),
+    ],
+)
+def test_bad_training_data(arguments, message, model):
+    with pytest.raises(ValueError, match=message):
+        model.fit(*arguments, verbose=0)
+
+
+def test_sizes_must_agree():
+    encoder = small_captioner().encoder
+    preprocessor = keras_s2s.preprocessing.ImageTextPreprocessor(
+        small_captioner().preprocessor.target_tokenizer, (32, 32)
+    )
+    with pytest.raises(ValueError, match=r"\(32, 32\).*\(16, 24\)"):
+        keras_s2s.models.ImageCaptioner(encoder, keras_s2s.layers.RNNDecoder(17, 8), preprocessor)
+
+
+def test_without_preprocessor(model, paths):
+    bare = keras_s2s.models.ImageCaptioner(model.encoder, model.decoder)
+    with pytest.raises(ValueError, match="no preprocessor"):
+        bare.generate(paths[0][:1])
+    result = bare.generate({"images": np.zeros((1, *SIZE, 3), "uint8")})
+    assert result["token_ids"].shape[:2] == (1, 1)
