@@ -126,12 +126,12 @@ def train(recipe, arguments):
 
     run = _Run(recipe, arguments, model, data)
     encoder.backbone.trainable = False
-    run.stage("frozen", recipe.frozen, run.features())
+    run.stage("frozen", recipe.frozen, run.features)
     encoder.backbone.trainable = True
-    run.stage("fine_tuning", recipe.fine_tuning, run.pixels())
+    run.stage("fine_tuning", recipe.fine_tuning, run.pixels)
     if recipe.self_critical:
         encoder.backbone.trainable = False
-        run.stage("self_critical", recipe.self_critical, run.features())
+        run.stage("self_critical", recipe.self_critical, run.features)
     return model
 
 
@@ -174,15 +174,19 @@ class _Run:
         )
 
     def stage(self, name, settings, images):
-        done = self.folder / f"{name}.weights.h5"
-        if not done.exists():
-            print(f"stage {name}", flush=True)
-            if name == "self_critical":
-                self.self_critical(settings, images)
-            else:
-                self.cross_entropy(name, settings, images)
-            self.model.save_weights(done)
-        self.model.load_weights(done)
+        done = self.folder / f"{name}.npz"
+        if done.exists():
+            with np.load(done, allow_pickle=False) as weights:
+                self.model.set_weights([weights[key] for key in weights.files])
+            return
+        print(f"stage {name}", flush=True)
+        if name == "self_critical":
+            self.self_critical(settings, images())
+        else:
+            self.cross_entropy(name, settings, images())
+        unfinished = self.folder / f"{name}.tmp.npz"
+        np.savez(unfinished, *self.model.get_weights())
+        unfinished.replace(done)
 
     def cross_entropy(self, name, settings, images):
         batches = self.batches(images, settings.batch_size, "train")

@@ -1,0 +1,220 @@
+"""From a recipe, pictures and captions to a captioner whose card holds; and its metrics."""
+
+import gzip
+import json
+import shutil
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import caption_metrics
+import captioning_recipe
+import evaluate
+import recipe as recipes
+import train
+import train_captioning
+from keras_s2s import zoo
+from tests.captioners import coloured
+from tests.data.test_captions import write_tar
+from tests.pictures import encoded
+
+JAVA = pytest.mark.skipif(
+    not shutil.which("java"), reason="pycocoevalcap tokenizes captions with Java, which is missing"
+)
+RECIPE = """
+name = "colours"
+seed = 1
+[data]
+train = ["train.tar", "train.jsonl.gz"]
+valid = ["test.tar", "test.jsonl.gz"]
+tests = { colours = ["test.tar", "test.jsonl.gz"] }
+backbone_weights = "backbone.npz"
+[tokenizer]
+vocabulary_size = 17
+length = 20
+[model]
+backbone = "MobileNetV2"
+image_size = 32
+encoder_units = 8
+embedding_dim = 8
+decoder_units = 8
+attention_units = 8
+dropout = 0.1
+doubly_stochastic = 0.1
+[frozen]
+epochs = 2
+batch_size = 4
+learning_rate = 0.01
+average_last = 2
+[fine_tuning]
+epochs = 1
+batch_size = 4
+learning_rate = 0.001
+[self_critical]
+epochs = 1
+batch_size = 4
+learning_rate = 0.001
+samples = 2
+[decoding]
+num_beams = 2
+[card]
+title = "Colours"
+description = "Names of two colours."
+task = "captioning"
+licence = "CC0-1.0"
+data = [{ name = "Colours", licence = "CC0-1.0" }]
+languages = ["en"]
+examples = ["assets/examples/one.png"]
+"""
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    for split, count in (("train", 12), ("test", 4)):
+        images, captions = coloured(count, seed=count)
+        files = {f"{i}.jpg": encoded(image, "JPEG") for i, image in enumerate(images)}
+        write_tar(folder / f"{split}.tar", files)
+        with gzip.open(folder / f"{split}.jsonl.gz", "wt") as file:
+            for i, caption in enumerate(captions):
+                row = {"image": str(i), "captions": [caption, f"{caption} too"]}
+                file.write(json.dumps(row) + "\n")
+    keras.utils.set_random_seed(1)
+    backbone = keras.applications.MobileNetV2(
+        weights=None, include_top=False, input_shape=(32, 32, 3)
+    )
+    # Untrained it would make the same of all images: let it normalise by noise.
+    norms = [layer for layer in backbone.layers if hasattr(layer, "moving_mean")]
+    for layer in norms:
+        layer.momentum = 0.0
+    noise = np.random.default_rng(0).uniform(-1, 1, (32, 32, 32, 3))
+    backbone(noise.astype("float32"), training=True)
+    arrays = {
+        f"{layer.name}/{variable.path.rsplit('/', 1)[-1]}": np.asarray(variable)
+        for layer in backbone.layers
+        for variable in layer.weights
+    }
+    np.savez(folder / "backbone.npz", **arrays)
+    (folder / "recipe.toml").write_text(RECIPE)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@JAVA
+def test_from_recipe_to_card(data, tmp_path, monkeypatch, capsys):
+    run = tmp_path / "run"
+    arguments = [str(data / "recipe.toml"), "--data", str(data), "--output", str(run)]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--verbose", "0"])
+    train.main()
+    out = capsys.readouterr().out
+    assert [f"stage {name}" in out for name in ("frozen", "fine_tuning", "self_critical")] == [
+        True
+    ] * 3
+    preset = run / "preset"
+    with np.load(data / "backbone.npz") as before:
+        after = zoo.load(preset).encoder.backbone
+        # Nothing is given on as it was fetched, not to a digit of 16 bits.
+        for layer in after.layers:
+            for variable in layer.weights:
+                name = f"{layer.name}/{variable.path.rsplit('/', 1)[-1]}"
+                assert not np.allclose(before[name], np.asarray(variable), rtol=1e-3), name
+    # What is done is done: called again, no stage begins.
+    train.main()
+    assert "stage" not in capsys.readouterr().out
+
+    (preset / "assets" / "examples").mkdir()
+    image, _ = coloured(1, seed=3)
+    image[0].save(preset / "assets" / "examples" / "one.png")
+    monkeypatch.setattr(sys, "argv", ["evaluate", str(preset), "--data", str(data), "--write-card"])
+    evaluate.main()
+    card = zoo.card(preset)
+    assert [m["name"] for m in card["metrics"]] == [
+        "BLEU-1",
+        "BLEU-2",
+        "BLEU-3",
+        "BLEU-4",
+        "METEOR",
+        "ROUGE-L",
+        "CIDEr",
+    ]
+    assert all(m["signature"].startswith("pycocoevalcap:1") for m in card["metrics"])
+    report = zoo.verify(preset)
+    assert "assets/examples/one.png" in report["files"]
+    assert report["examples"][0]["output"] == zoo.load(preset).generate(image[0])
+    monkeypatch.setattr(sys, "argv", ["evaluate", str(preset), "--data", str(data), "--check"])
+    evaluate.main()
+    assert "as the card says" in capsys.readouterr().out
+
+
+def test_recipe_is_typed(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    recipe = recipes.read(path)
+    assert isinstance(recipe, captioning_recipe.Recipe)
+    assert recipe.frozen.average_last == 2 and recipe.self_critical.samples == 2
+    assert recipe.data.files() == [
+        "backbone.npz",
+        *("train.tar", "train.jsonl.gz"),
+        *("test.tar", "test.jsonl.gz") * 2,
+    ]
+    with pytest.raises(recipes.RecipeError, match=r"\[frozen\].*'epoch'.*Did you mean 'epochs'"):
+        recipes.read(path, ["frozen.epoch=3"])
+    with pytest.raises(recipes.RecipeError, match=r"\[self_critical\].*'samples' must be.*int"):
+        recipes.read(path, ["self_critical.samples=0.5"])
+    path.write_text(RECIPE.replace("[self_critical]", "[other]"))
+    with pytest.raises(recipes.RecipeError, match="unknown key 'other'"):
+        recipes.read(path)
+
+
+def test_measured_batch_normalization_changes_no_result():
+    keras.utils.set_random_seed(1)
+    layers = [keras.Input((8, 8, 3))]
+    for _ in range(2):
+        layers += [keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()]
+        layers += [keras.layers.ReLU()]
+    backbone = keras.Sequential(layers)
+    rng = np.random.default_rng(0)
+    norms = [x for x in backbone.layers if hasattr(x, "moving_mean")]
+    for layer in norms:
+        layer.set_weights([rng.normal(size=4) + s for s in (1, 0, 0)] + [rng.uniform(1, 2, 4)])
+    pixels = rng.normal(size=(11, 8, 8, 3)).astype("float32")
+    before = backbone.predict(pixels, verbose=0)
+    train_captioning.measure_batch_normalization(backbone, pixels, batch_size=3)
+    np.testing.assert_allclose(backbone.predict(pixels, verbose=0), before, atol=1e-4)
+    inputs = keras.Model(backbone.inputs, [layer.input for layer in norms]).predict(
+        pixels, verbose=0
+    )
+    for layer, x in zip(norms, inputs):
+        np.testing.assert_allclose(np.asarray(layer.moving_mean), x.mean((0, 1, 2)), atol=1e-4)
+        np.testing.assert_allclose(np.asarray(layer.moving_variance), x.var((0, 1, 2)), atol=1e-3)
+
+
+HYPOTHESES = ["a dog runs on grass", "two men play", "a man's red hat"]
+REFERENCES = [
+    ["A dog runs on the grass .", "The dog is running ."],
+    ["Two men are playing football .", "Men play ."],
+    ["A man with a red hat .", "The man's hat is red ."],
+]
+
+
+@JAVA
+def test_reward_of_single_captions_is_the_cider_of_all():
+    reward = caption_metrics.CiderReward(REFERENCES)
+    found = reward([0, 1, 2], HYPOTHESES)
+    expected = caption_metrics.score(HYPOTHESES, REFERENCES, ["CIDEr"])["CIDEr"]
+    assert found.mean() == pytest.approx(expected, rel=1e-6)
+    # One by one and in another order, too.
+    np.testing.assert_allclose(reward([2, 0], [HYPOTHESES[2], HYPOTHESES[0]]), found[[2, 0]])
+
+
+@JAVA
+def test_metrics_with_spread_are_those_without():
+    plain = caption_metrics.score(HYPOTHESES, REFERENCES)
+    found = caption_metrics.with_spread(HYPOTHESES, REFERENCES, samples=20)
+    assert {name: value for name, value, _ in found} == pytest.approx(plain)
+    spreads = {name: spread for name, _, spread in found}
+    # Nobody has four words right in a row in more than one of three.
+    assert all(spreads[name] > 0 for name in ("BLEU-1", "METEOR", "ROUGE-L", "CIDEr"))
