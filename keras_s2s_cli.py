@@ -99,12 +99,12 @@ def generate(
     name: PresetName,
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="Sentences; none: one a line from stdin."),
+        typer.Argument(help="Sentences, or paths of images; none: one a line from stdin."),
     ] = None,
     source: Annotated[
         Path | None,
         typer.Option(
-            "--input", "-i", help="Read one sentence a line.", exists=True, dir_okay=False
+            "--input", "-i", help="Read one sentence or path a line.", exists=True, dir_okay=False
         ),
     ] = None,
     target: Annotated[
@@ -125,13 +125,14 @@ def generate(
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences at once.")] = 64,
 ):
-    """Run a preset on sentences: one in, one out, in the same order.
+    """Run a preset on sentences, or a captioner on images: one in, one out, in the same order.
 
     An empty line stays empty. Bytes that are not UTF-8 become U+FFFD.
 
     **Examples**
 
     - `keras-s2s generate translation "Wo ist der Bahnhof?"`
+    - `keras-s2s generate captioning beach.jpg dog.png`
     - `keras-s2s generate translation --input in.de --output out.en`
     - `cat in.de | keras-s2s generate translation --num-beams 8 --num-results 3 --scores`
     """

@@ -12,6 +12,7 @@ import keras_s2s
 import keras_s2s_cli
 from keras_s2s import zoo
 from keras_s2s.models import preset_folders
+from tests.captioners import coloured, small_captioner
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
@@ -232,3 +233,23 @@ def test_progress_on_a_terminal(preset, tmp_path):
     assert (result.returncode, result.stdout) == (0, b"")
     assert target.read_text().count("\n") == 20
     assert b"20/20" in shown and b"sentences/s" in shown
+
+
+@pytest.mark.slow
+def test_captions_of_files(cli, tmp_path, monkeypatch):
+    model = small_captioner()
+    model.save_to_preset(tmp_path / "preset")
+    monkeypatch.setattr(zoo, "load", lambda name: model)
+    images, _ = coloured(2)
+    paths = [tmp_path / "one.png", tmp_path / "zwei ä.jpg"]
+    for path, image in zip(paths, images):
+        image.save(path)
+    expected = model.generate(paths)
+    code, out, err = cli("generate", tmp_path / "preset", *paths)
+    assert (code, out.splitlines(), err) == (0, expected, "")
+    lines = "\n".join(map(str, [paths[1], "", paths[0]])).encode()
+    _, out, _ = cli("generate", tmp_path / "preset", stdin=lines)
+    assert out.splitlines() == [expected[1], "", expected[0]]
+    code, out, err = cli("generate", tmp_path / "preset", paths[0], tmp_path / "none.png")
+    assert code == 1 and out == ""
+    assert err.count("\n") == 1 and "inputs[1]" in err and "none.png" in err

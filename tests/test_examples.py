@@ -4,6 +4,7 @@ import importlib
 import inspect
 import pkgutil
 import re
+import shutil
 import textwrap
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 import keras_s2s
 
 ROOT = Path(__file__).parents[1]
+EXAMPLE_IMAGE = ROOT / "zoo" / "captioning_flickr8k/assets/examples/man_on_the_beach.jpg"
 
 
 def blocks(text):
@@ -52,6 +54,7 @@ def test_readme(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train.de").write_text("ein Hund bellt\neine Katze\nguten Morgen\n" * 7)
     (tmp_path / "train.en").write_text("a dog barks\na cat\ngood morning\n" * 7)
+    shutil.copy(EXAMPLE_IMAGE, tmp_path / "beach.jpg")
     code = "\n".join(blocks((ROOT / "README.md").read_text(encoding="utf-8")))
     # So little text gives no more pieces.
     exec(compile(code.replace("8000", "27"), "README.md", "exec"), {})

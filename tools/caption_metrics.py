@@ -105,14 +105,19 @@ class CiderReward:
 
     Args:
         references: For each image a list of captions.
+        with_end: Whether a full stop at the end is a word, which all references have. CIDEr itself
+            does not care whether a sentence is finished, and what is trained on it would not.
     """
 
-    def __init__(self, references):
+    def __init__(self, references, with_end=False):
+        self._end = " ." if with_end else ""
         from pycocoevalcap.cider.cider_scorer import CiderScorer
 
         self._scorer = CiderScorer
         self._number = len(references)
-        self.references = [[_words(caption) for caption in several] for several in references]
+        self.references = [
+            [_words(caption) + self._end for caption in several] for several in references
+        ]
         all_of_them = CiderScorer()
         for several in self.references:
             all_of_them += (several[0], several)
@@ -123,7 +128,8 @@ class CiderReward:
         """The rewards `(n,)` of `n` captions of the images with these numbers."""
         scorer = self._scorer()
         for row, hypothesis in zip(rows, hypotheses):
-            scorer += (_words(hypothesis), self.references[row])
+            end = self._end if hypothesis.rstrip().endswith(".") else ""
+            scorer += (_words(hypothesis) + end, self.references[row])
         scorer.document_frequency = self.frequency
         # The scorer takes its length for the number of images that the frequencies are of.
         scorer.crefs = _AsMany(scorer.crefs, self._number)

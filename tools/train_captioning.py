@@ -231,7 +231,7 @@ class _Run:
             weighted_metrics=None,
         )
         captions = self.data["train"][1]
-        reward = caption_metrics.CiderReward(captions)
+        reward = caption_metrics.CiderReward(captions, with_end=True)
         sampler = keras_s2s.decoding.Random(seed=self.recipe.seed, num_return_sequences=count)
         scores = GreedyScores(images["valid"][:500], self.data["valid"][1][:500])
         scores.set_model(model)

@@ -1,4 +1,6 @@
+import functools
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -54,9 +56,11 @@ class ImageConverter:
         if tf.is_tensor(images) and not tf.executing_eagerly():
             return self.convert(images)
         items, single = image_items.as_items(images)
-        pixels = [self._convert_item(item) for item in items]
         if single:
-            return pixels[0]
+            return self._convert_item(items[0])
+        # Reading and decoding wait for the disk, or run outside of Python.
+        with ThreadPoolExecutor() as threads:
+            pixels = list(threads.map(self._convert_item, items))
         return tf.stack(pixels) if pixels else tf.zeros((0, *self.image_size, 3))
 
     def convert(self, images, names=None, paths=True, with_webp=True):
@@ -129,24 +133,13 @@ class ImageConverter:
             with open(contents, "rb") as file:
                 contents = file.read()
         try:
-            return self._decode(tf.constant(contents), tf.constant(item.name))
+            decode = _decoder(self.image_size)
+            return decode(tf.constant(contents), tf.constant(item.name))
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The image {item.name!r} cannot be read ({len(contents):,} bytes): "
                 f"{_reason(error)} Replace the file or leave it out."
             ) from error
-
-    @property
-    def _decode(self):
-        tf = import_tensorflow()
-        if self.__dict__.get("_graph") is None:
-            size = self.image_size
-            self._graph = tf.function(
-                lambda contents, name: image_files.decode(contents, size, name),
-                input_signature=[tf.TensorSpec([], tf.string)] * 2,
-                autograph=False,
-            )
-        return self._graph
 
     def get_config(self):
         return {"image_size": self.image_size}
@@ -155,8 +148,15 @@ class ImageConverter:
     def from_config(cls, config):
         return cls(**config)
 
-    def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if k != "_graph"}
+
+@functools.cache
+def _decoder(size):
+    tf = import_tensorflow()
+    return tf.function(
+        lambda contents, name: image_files.decode(contents, size, name),
+        input_signature=[tf.TensorSpec([], tf.string)] * 2,
+        autograph=False,
+    )
 
 
 def _reason(error):

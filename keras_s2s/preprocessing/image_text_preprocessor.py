@@ -83,7 +83,9 @@ class ImageTextPreprocessor(Preprocessor):
         dtype = getattr(x, "dtype", None)
         if dtype is not None and getattr(x, "shape", None) is not None:
             # NumPy's and TensorFlow's.
-            strings = getattr(dtype, "kind", "-") in "OSUT" or getattr(dtype, "name", "") == "string"
+            strings = (
+                getattr(dtype, "kind", "-") in "OSUT" or getattr(dtype, "name", "") == "string"
+            )
             return strings or len(x.shape) in (2, 3, 4)
         return isinstance(x, (str, bytes, os.PathLike, collections.abc.Sequence)) or hasattr(
             x, "getexif"

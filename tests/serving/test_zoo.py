@@ -1,6 +1,7 @@
 import pytest
 
 import keras_s2s
+from keras_s2s.models import preset_folders
 from tests.serving.conftest import in_new_process
 
 
@@ -18,6 +19,10 @@ def test_presets_serve_the_examples_of_their_cards(tmp_path, tmp_path_factory):
         size = sum(file.stat().st_size for file in (folder / "variables").iterdir())
         assert 1.0 <= size / (4 * model.count_params()) <= 1.05
         assert (folder / "saved_model.pb").stat().st_size < 4_000_000
-        requests.append((folder, "serving_default", {"text": [pair["input"] for pair in pairs]}))
+        inputs, key = [pair["input"] for pair in pairs], "text"
+        if keras_s2s.zoo.card(name)["task"] == "captioning":
+            root, key = preset_folders.find(name), "image_bytes"
+            inputs = [(root / path).read_bytes() for path in inputs]
+        requests.append((folder, "serving_default", {key: inputs}))
     for found, pairs in zip(in_new_process(requests, tmp_path_factory), examples, strict=True):
         assert [text.decode() for text in found["text"]] == [pair["output"] for pair in pairs]

@@ -210,6 +210,14 @@ def test_reward_of_single_captions_is_the_cider_of_all():
     np.testing.assert_allclose(reward([2, 0], [HYPOTHESES[2], HYPOTHESES[0]]), found[[2, 0]])
 
 
+def test_reward_of_an_end():
+    plain = caption_metrics.CiderReward(REFERENCES)
+    with_end = caption_metrics.CiderReward(REFERENCES, with_end=True)
+    unfinished, finished = ["a dog runs on grass"], ["a dog runs on grass ."]
+    np.testing.assert_allclose(plain([0], finished), plain([0], unfinished))
+    assert with_end([0], finished) > with_end([0], unfinished)
+
+
 @JAVA
 def test_metrics_with_spread_are_those_without():
     plain = caption_metrics.score(HYPOTHESES, REFERENCES)

@@ -19,6 +19,18 @@ def test_shipped_recipe_describes_its_preset(path):
     assert recipe.name == path.parent.name
     encoder, decoder = (config[part]["config"] for part in ("encoder", "decoder"))
     model = recipe.model
+    sampler = config["sampler"]["config"]
+    assert sampler["num_beams"] == recipe.decoding.num_beams
+    assert sampler["length_penalty"] == recipe.decoding.length_penalty
+    assert [example["input"] for example in card["examples"]] == recipe.card.examples
+    assert {metric["dataset"] for metric in card["metrics"]} == set(recipe.data.tests)
+    assert decoder["vocabulary_size"] == recipe.tokenizer.vocabulary_size
+    if recipe.card.task == "captioning":
+        assert encoder["backbone"] == model.backbone and encoder["weights"] is None
+        assert encoder["image_size"] == [model.image_size] * 2
+        assert (encoder["units"], decoder["units"]) == (model.encoder_units, model.decoder_units)
+        assert decoder["attention"]["config"]["units"] == model.attention_units
+        return
     for part, units, layers in (
         (encoder, model.encoder_units, model.encoder_layers),
         (decoder, model.decoder_units, model.decoder_layers),
@@ -32,12 +44,7 @@ def test_shipped_recipe_describes_its_preset(path):
             "vocabulary_size": recipe.tokenizer.vocabulary_size,
         }.items():
             assert part[key] == value, key
-    sampler = config["sampler"]["config"]
-    assert sampler["num_beams"] == recipe.decoding.num_beams
-    assert sampler["length_penalty"] == recipe.decoding.length_penalty
     assert config["share_embedding"] == recipe.tokenizer.shared
-    assert [example["input"] for example in card["examples"]] == recipe.card.examples
-    assert {metric["dataset"] for metric in card["metrics"]} == set(recipe.data.tests)
     for key in ("title", "description", "licence", "data", "limitations"):
         assert card[key] == getattr(recipe.card, key)
 

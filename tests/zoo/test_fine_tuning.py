@@ -2,9 +2,12 @@
 
 import itertools
 
+import numpy as np
 import pytest
 
+import draw_examples
 from keras_s2s import zoo
+from keras_s2s.models import preset_folders
 
 WHO = {"Ein Koch": "A cook", "Eine Ärztin": "A doctor", "Ein Bauer": "A farmer"}
 WHAT = {
@@ -47,3 +50,53 @@ def test_fit_without_compile():
     assert set(history) == set(before) == {"loss", "perplexity", "token_accuracy"}
     assert after["loss"] < 0.7 * before["loss"]
     assert after["token_accuracy"] > before["token_accuracy"]
+
+
+def drawings(folder):
+    """Paths of fifty drawings with colours of all kinds, and captions in words of their own."""
+    paths, captions = [], []
+    colours = {"red": (200, 30, 30), "blue": (40, 60, 190), "white": (240, 240, 240)}
+    grounds = {"grass": (80, 140, 50), "sand": (220, 200, 150), "snow": (235, 240, 245)}
+    combinations = itertools.product(colours.items(), grounds.items(), range(6))
+    for (name, colour), (where, ground), i in itertools.islice(combinations, 50):
+        scene = draw_examples.Scene(((150, 190, 225), (205, 222, 230)), (ground, ground), 0.4, i)
+        scene.person(60 + 40 * i, 200, 100, colour, (30, 30, 40))
+        paths.append(folder / f"{name} {where} {i}.jpg")
+        scene.finished().save(paths[-1])
+        captions.append(f"Somebody in {name} waits on {where} for the postman.")
+    return paths, captions
+
+
+@pytest.mark.long
+@pytest.mark.slow
+def test_captioner_fits_fifty_files(tmp_path):
+    paths, captions = drawings(tmp_path)
+    model = zoo.load("captioning")
+    before = model.evaluate(paths, captions, return_dict=True, verbose=0)
+    history = model.fit(paths, captions, batch_size=10, verbose=0).history
+    after = model.evaluate(paths, captions, return_dict=True, verbose=0)
+    assert set(history) == set(before) == {"loss", "perplexity", "token_accuracy"}
+    assert after["loss"] < 0.7 * before["loss"]
+
+
+@pytest.mark.slow
+def test_nothing_of_the_backbone_is_what_keras_downloads():
+    """Every array was trained further, the normalisation's statistics were measured anew."""
+    backbone = zoo.load("captioning").encoder.backbone
+    for layer in backbone.layers:
+        if hasattr(layer, "moving_mean"):
+            assert abs(layer.moving_mean.numpy()).max() > 0, layer.name
+            assert abs(layer.moving_variance.numpy() - 1).max() > 0, layer.name
+
+
+@pytest.mark.slow
+def test_the_drawings_of_the_card_are_what_the_tool_draws(tmp_path):
+    from PIL import Image
+
+    folder = preset_folders.find("captioning") / "assets" / "examples"
+    names = [draw.__name__ for draw in draw_examples.SCENES]
+    assert sorted(path.stem for path in folder.iterdir()) == sorted(names)
+    for draw in draw_examples.SCENES:
+        shipped = Image.open(folder / f"{draw.__name__}.jpg").convert("L").resize((32, 24))
+        drawn = draw().convert("L").resize((32, 24))
+        assert abs(np.asarray(shipped, "int32") - np.asarray(drawn, "int32")).mean() < 3
