@@ -12,6 +12,21 @@ class ImageCaptioner(Seq2Seq):
     are paths, contents of JPEG, PNG, GIF or WebP files, arrays `(height, width, channels)` in
     0..255 or PIL images, of any size. In training an image may have several captions.
 
+    `export` writes these signatures, for `b` images on a grid of `r` rows and `c` columns:
+
+    | signature | inputs | outputs |
+    |---|---|---|
+    | `serving_default` | `image_bytes` string `(b,)`, contents of files | `text` string `(b,)`, `score` float32 `(b,)` |
+    | `images` | `images` float32 `(b, height, width, 3)` in 0..255, of any size | `text`, `score` |
+    | `images_uint8` | `images` uint8 `(b, height, width, 3)` | `text`, `score` |
+    | `nbest` | `image_bytes` | `text` string `(b, n)`, `score` float32 `(b, n)`, best first |
+    | `align` | `image_bytes` | `text`, `score`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, r, c)` |
+    | `tokens` | `images` float32, of the encoder's `image_size` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score` |
+
+    A file that cannot be read fails the request with its number in the batch. An export decodes
+    WebP with an operation that TensorFlow has since 2.20; for older servers remove `"DecodeWebP"`
+    from `keras_s2s.serving.ALLOWED_OPS` before.
+
     Call arguments:
         inputs: Dict of `"images"` `(batch, height, width, 3)` of the encoder's `image_size`, or
             what `encoder.features(images)` returned, and `"decoder_token_ids"` `(batch,
@@ -39,7 +54,7 @@ class ImageCaptioner(Seq2Seq):
 
     Reference:
         Xu et al., 2015, Show, Attend and Tell, https://arxiv.org/abs/1502.03044
-    """
+    """  # noqa: E501
 
     encoder_input = "images"
 

@@ -199,9 +199,10 @@ class Seq2Seq(keras.Model):
 
         Args:
             x: Raw inputs (a list or array), pairs of input and output, a dict of
-                `"encoder_text"` and `"decoder_text"`, a `tf.data.Dataset` of pairs or such
-                dicts, batched or not, or anything that Keras takes.
-            y: Raw outputs, as many as inputs.
+                `"encoder_text"` (of a captioner `"images"`) and `"decoder_text"`, a
+                `tf.data.Dataset` of pairs or such dicts, batched or not, or anything that
+                Keras takes.
+            y: Raw outputs, as many as inputs; of a captioner also a list of texts for each.
             batch_size: Integer, 32 by default.
             epochs: Integer.
             verbose: As in Keras.
@@ -339,8 +340,8 @@ class Seq2Seq(keras.Model):
             inputs: One input, a list or array of inputs, a `tf.data.Dataset` of inputs,
                 batched or not, or a dict of tensors as `generate_preprocess` of the
                 preprocessor makes them (and any others, which are not read).
-                With prompts a dict of `"encoder_text"` and `"decoder_text"`, one of each or
-                as many: every output begins with its prompt.
+                With prompts a dict of `"encoder_text"` (of a captioner `"images"`) and
+                `"decoder_text"`, one of each or as many: every output begins with its prompt.
             max_length: Integer, the largest number of tokens of an output, including the
                 prompt and the end, which is forced there. By default twice the input's
                 number of steps plus 10 beyond the prompt, and never more than the
@@ -451,7 +452,8 @@ class Seq2Seq(keras.Model):
         """Writes a SavedModel: strings in, strings out, with the search inside.
 
         TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
-        import both before they load it. Its signatures, for `b` texts:
+        import both before they load it. The signatures of a translator, for `b` texts (those of a
+        captioner are with its class):
 
         | signature | inputs | outputs |
         |---|---|---|

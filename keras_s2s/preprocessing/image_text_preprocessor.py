@@ -102,7 +102,7 @@ class ImageTextPreprocessor(Preprocessor):
     def as_slices(self, inputs, name):
         tf = import_tensorflow()
         if isinstance(inputs, collections.abc.Sequence) and not isinstance(inputs, (list, tuple)):
-            return tf.range(len(inputs)), self.loader(inputs, name)
+            return tf.range(len(inputs)), self._loader(inputs, name)
         items, single = self.as_items(inputs, name)
         if single:
             raise ValueError(f"`{name}` must be a list of images, not one image.")
