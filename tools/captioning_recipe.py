@@ -79,7 +79,7 @@ class Recipe:
     model: Model
     frozen: Stage
     """The first stage, with a backbone that stays as it was."""
-    fine_tuning: Stage
+    fine_tuning: Stage | None = None
     """The second, with all of the model."""
     self_critical: SelfCritical | None = None
     decoding: Decoding = field(default_factory=Decoding)

@@ -90,11 +90,13 @@ def describe(sampler):
     return f"{type(sampler).__name__}({', '.join(f'{k}={v}' for k, v in shown.items())})"
 
 
-def write_card(model, recipe, folder, metrics):
+def write_card(model, recipe, folder, data, metrics):
     card = dataclasses.asdict(recipe.card)
     inputs = card.pop("examples")
     # Those of captioners are files of the preset.
     files = [folder / i if (folder / i).is_file() else i for i in inputs]
+    for sample in card["samples"]:
+        sample["output"] = model.generate(data / sample["input"])
     card["examples"] = [{"input": i, "output": o} for i, o in zip(inputs, model.generate(files))]
     preset = f"zoo/{recipe.name}"
     keras_s2s.zoo.write_card(
@@ -153,7 +155,7 @@ def main():
     if arguments.check:
         check(keras_s2s.zoo.card(folder)["metrics"], metrics)
     if arguments.write_card:
-        write_card(model, recipe, folder, metrics)
+        write_card(model, recipe, folder, arguments.data, metrics)
         print("wrote", folder / "card.json")
 
 

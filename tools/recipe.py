@@ -90,6 +90,8 @@ class Card:
     examples: list
     """Inputs; the outputs are filled in."""
     limitations: str = ""
+    samples: list = field(default_factory=list)
+    """`{ input = file below the data folder, remark = what to say of the output }`."""
 
 
 @dataclass(kw_only=True)

@@ -127,8 +127,9 @@ def train(recipe, arguments):
     run = _Run(recipe, arguments, model, data)
     encoder.backbone.trainable = False
     run.stage("frozen", recipe.frozen, run.features)
-    encoder.backbone.trainable = True
-    run.stage("fine_tuning", recipe.fine_tuning, run.pixels)
+    if recipe.fine_tuning:
+        encoder.backbone.trainable = True
+        run.stage("fine_tuning", recipe.fine_tuning, run.pixels)
     if recipe.self_critical:
         encoder.backbone.trainable = False
         run.stage("self_critical", recipe.self_critical, run.features)

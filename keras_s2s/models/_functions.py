@@ -244,6 +244,14 @@ def _without_gradient(function):
     return torch.no_grad()(function)
 
 
+def without_tensorflow(tensor):
+    """An array in place of a tensor of TensorFlow, where that is not the backend."""
+    foreign = type(tensor).__module__.startswith("tensorflow.")
+    if foreign and keras.backend.backend() != "tensorflow":
+        return np.asarray(tensor)
+    return tensor
+
+
 def _to_backend(structure):
     """TensorFlow's tensors as those of the backend; for JAX padded, so that few shapes occur."""
     if keras.backend.backend() == "tensorflow":

@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_s2s import decoding
 from keras_s2s.models import _raw, presets
-from keras_s2s.models._functions import Functions
+from keras_s2s.models._functions import Functions, without_tensorflow
 from keras_s2s.preprocessing.text import as_list
 from keras_s2s.training.losses import TokenCrossentropy
 from keras_s2s.training.metrics import Perplexity, TokenAccuracy
@@ -369,7 +369,8 @@ class Seq2Seq(keras.Model):
                     f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
                     f"{sorted(inputs)}"
                 )
-            result = self._functions.decode(self, sampler, return_attention)(inputs, max_length)
+            run = self._functions.decode(self, sampler, return_attention)
+            result = run({name: without_tensorflow(x) for name, x in inputs.items()}, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
         self._check_preprocessor()
         inputs, prompts = _raw.with_prompts(self.preprocessor, inputs)

@@ -68,7 +68,9 @@ def write_card(folder, card=None):
             `"signature"`),
             `recipe` (`{"train": command, "evaluate": command}`, optionally `"hardware"`, `"time"`),
             `examples` (list of `{"input", "output"}` which `keras_s2s.zoo.verify` repeats)
-            and optionally `languages` (list of codes), `limitations` and `changes` (text).
+            and optionally `languages` (list of codes), `limitations` and `changes` (text),
+            `samples` (list of `{"input", "output"}`, optionally `"remark"`, for people only).
+            Inputs of a captioner's examples are images below the folder.
             `None` takes the card that is there and computes the hashes anew.
 
     Returns:
@@ -101,6 +103,7 @@ def body(name, card):
         card["description"],
         _usage(name, card),
         _section("Figures", _figures(card["metrics"])),
+        _section("Samples", _samples(card)),
         _section("Data", "\n".join(_source(source) for source in card["data"])),
         _section("Recipe", _recipe(card["recipe"])),
         _section("Limitations", card.get("limitations")),
@@ -161,6 +164,18 @@ def _figures(metrics):
         value = f"{metric['value']}{spread}"
         rows.append(f"| {metric['dataset']} | {metric['name']} | {value} | {signature} |")
     return "\n".join(rows)
+
+
+def _samples(card):
+    """A table of what came out, good and bad; the images that are in the folder are shown."""
+    rows = []
+    if card["task"] == "captioning":
+        rows += [(f"![]({e['input']})", e["output"], "") for e in card["examples"]]
+    rows += [(s["input"], s["output"], s.get("remark", "")) for s in card.get("samples", [])]
+    if not rows:
+        return ""
+    lines = ["| input | output | remark |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {i} | {o} | {r} |" for i, o, r in rows)])
 
 
 def _source(source):
