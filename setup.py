@@ -32,7 +32,7 @@ setup(
     long_description_content_type="text/markdown",
     author="The keras_s2s authors",
     license="Apache-2.0",
-    keywords=["keras", "sequence-to-sequence", "translation", "image captioning", "attention", "beam search"],
+    keywords=["keras", "sequence-to-sequence", "translation", "image captioning", "attention"],
     python_requires=">=3.11",
     install_requires=["keras>=3.15", "numpy>=2", "rich>=15", "typer>=0.29", *TENSORFLOW],
     extras_require={

@@ -107,12 +107,12 @@ class ImageTextPreprocessor(Preprocessor):
         if single:
             raise ValueError(f"`{name}` must be a list of images, not one image.")
         values = [item.value for item in items]
-        if values and not any(isinstance(value, np.ndarray) for value in values):
+        kinds = {(x.shape, x.dtype) if isinstance(x, np.ndarray) else "file" for x in values}
+        if kinds == {"file"}:
             names = [item.name for item in items]
             return (tf.constant(values), tf.constant(names)), self.load
-        if len({(value.shape, value.dtype) for value in values if hasattr(value, "shape")}) == 1:
-            if all(isinstance(value, np.ndarray) for value in values):
-                return tf.constant(np.stack(values)), self.load
+        if len(kinds) == 1:
+            return tf.constant(np.stack(values)), self.load
         return self.image_converter(items), None
 
     def load(self, image, name=None):
@@ -135,14 +135,12 @@ class ImageTextPreprocessor(Preprocessor):
 
         return load
 
-    def serving_inputs(self):
-        from keras_s2s.serving import ALLOWED_OPS
-
+    def serving_inputs(self, allowed_ops):
         tf = import_tensorflow()
+        with_webp = "DecodeWebP" in allowed_ops
 
         def of_files(contents):
             # A path would let clients read what lies on the server.
-            with_webp = "DecodeWebP" in ALLOWED_OPS
             return self.image_converter.convert(contents, paths=False, with_webp=with_webp)
 
         pixels = [None, None, None, 3]

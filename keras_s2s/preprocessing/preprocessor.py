@@ -77,8 +77,12 @@ class Preprocessor:
         """The pieces of one source among the tensors `inputs`, a list of strings, or None."""
         return None
 
-    def serving_inputs(self):
+    def serving_inputs(self, allowed_ops):
         """What an exported model may be given.
+
+        Args:
+            allowed_ops: Names of the TensorFlow operations that a server has, where there is a
+                choice.
 
         Returns:
             Dict from names to tuples of a `tf.TensorSpec` of a batch and a function from such a

@@ -97,7 +97,7 @@ class TextPairPreprocessor(Preprocessor):
         ids = np.asarray(inputs[self.encoder_input][index])
         return [self.source_tokenizer.id_to_token(int(t)) for t in ids[ids != 0]]
 
-    def serving_inputs(self):
+    def serving_inputs(self, allowed_ops):
         tf = import_tensorflow()
         return {"text": (tf.TensorSpec([None], tf.string, name="text"), self.encode)}
 

@@ -5,6 +5,7 @@ import warnings
 import tensorflow as tf
 
 from keras_s2s.models._functions import decode
+from keras_s2s.serving import operations
 
 
 def make(model, sampler, max_length):
@@ -59,7 +60,7 @@ def make(model, sampler, max_length):
             "score": result["scores"],
         }
 
-    inputs = preprocessor.serving_inputs()
+    inputs = preprocessor.serving_inputs(operations.ALLOWED_OPS)
     first, (spec, read) = next(iter(inputs.items()))
 
     def align(raw):
