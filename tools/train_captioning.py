@@ -177,17 +177,14 @@ class _Run:
     def stage(self, name, settings, images):
         done = self.folder / f"{name}.npz"
         if done.exists():
-            with np.load(done, allow_pickle=False) as weights:
-                self.model.set_weights([weights[key] for key in weights.files])
+            self.model.set_weights(_arrays(done))
             return
         print(f"stage {name}", flush=True)
         if name == "self_critical":
             self.self_critical(settings, images())
         else:
             self.cross_entropy(name, settings, images())
-        unfinished = self.folder / f"{name}.tmp.npz"
-        np.savez(unfinished, *self.model.get_weights())
-        unfinished.replace(done)
+        _save(done, self.model)
 
     def cross_entropy(self, name, settings, images):
         batches = self.batches(images, settings.batch_size, "train")
@@ -237,7 +234,13 @@ class _Run:
         scores = GreedyScores(images["valid"][:500], self.data["valid"][1][:500])
         scores.set_model(model)
         length = self.recipe.tokenizer.length
+        done = self.folder / "self_critical"
+        done.mkdir(exist_ok=True)
         for epoch in range(settings.epochs):
+            weights_file = done / f"epoch_{epoch + 1:04}.npz"
+            if weights_file.exists():
+                model.set_weights(_arrays(weights_file))
+                continue
             order = np.random.default_rng([self.recipe.seed, epoch]).permutation(len(captions))
             rewards = []
             bar = keras.utils.Progbar(len(order), verbose=self.arguments.verbose)
@@ -257,9 +260,20 @@ class _Run:
                 x["decoder_token_ids"] = decoder
                 model.train_on_batch(x, labels, weights.astype("float32"))
                 bar.update(min(start + len(rows), len(order)), [("reward", found.mean())])
-            logs = {}
             print(f"epoch {epoch + 1} - reward: {np.mean(rewards):.4f}", flush=True)
-            scores.on_epoch_end(epoch, logs)
+            scores.on_epoch_end(epoch, {})
+            _save(weights_file, model)
+
+
+def _arrays(path):
+    with np.load(path, allow_pickle=False) as weights:
+        return [weights[key] for key in weights.files]
+
+
+def _save(path, model):
+    unfinished = path.with_suffix(".tmp.npz")
+    np.savez(unfinished, *model.get_weights())
+    unfinished.replace(path)
 
 
 class _Pixels:

@@ -275,9 +275,9 @@ def _alignments(model, inputs, result, i):
         ids = ids[ids != 0]
         target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
         weights = weights[: len(ids)]
-        if source is None:
-            weights = weights.reshape(-1, *model.encoder.grid)
-        else:
+        if source is not None:
             weights = weights[:, : len(source)]
+        elif hasattr(model.encoder, "grid"):
+            weights = weights.reshape(-1, *model.encoder.grid)
         alignments.append(Alignment(source, target, weights))
     return alignments
