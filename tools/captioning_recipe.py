@@ -40,7 +40,7 @@ class Model:
     dropout: float = 0.0
     doubly_stochastic: float = 0.0
     flip: bool = True
-    """Whether images are mirrored at random while the backbone is trained, too."""
+    """Whether images are mirrored at random."""
 
 
 @dataclass(kw_only=True)

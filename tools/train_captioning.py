@@ -150,12 +150,16 @@ class _Run:
 
     def features(self):
         """For each split what the backbone makes of the images now."""
-        return {
-            name: keras_s2s.data.cached_features(
-                self.model.encoder, images, self.folder / "features", verbose=self.arguments.verbose
-            )
-            for name, (images, _) in self.data.items()
-        }
+        found = {name: self._cached(images) for name, (images, _) in self.data.items()}
+        if self.recipe.model.flip:
+            mirrored = _Mirrored(self.data["train"][0], self.model.preprocessor.image_converter)
+            found["train"] = _EitherOf(found["train"], self._cached(mirrored), self.recipe.seed)
+        return found
+
+    def _cached(self, images):
+        return keras_s2s.data.cached_features(
+            self.model.encoder, images, self.folder / "features", verbose=self.arguments.verbose
+        )
 
     def pixels(self):
         """For each split the images as pixels, which a batch reads when it is made."""
@@ -263,6 +267,34 @@ class _Run:
             print(f"epoch {epoch + 1} - reward: {np.mean(rewards):.4f}", flush=True)
             scores.on_epoch_end(epoch, {})
             _save(weights_file, model)
+
+
+class _Mirrored:
+    """Images as pixels, left and right exchanged."""
+
+    def __init__(self, images, converter):
+        self.images, self.converter = images, converter
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, index):
+        return np.asarray(self.converter(self.images[index]))[:, ::-1]
+
+
+class _EitherOf:
+    """Rows of one array or of another, drawn each time."""
+
+    def __init__(self, first, second, seed):
+        self.arrays, self.rng = (first, second), np.random.default_rng(seed)
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows):
+        first, second = (array[rows] for array in self.arrays)
+        coin = self.rng.random(len(first)) < 0.5
+        return np.where(coin[:, None, None, None], first, second)
 
 
 def _arrays(path):
