@@ -185,4 +185,5 @@ def _resize_over_white(pixels, size):
 def resize(pixels, size):
     """Bilinear, of `([batch,] height, width, channels)`; smaller without aliasing. Float32."""
     tf = import_tensorflow()
-    return tf.image.resize(pixels, size, antialias=True)
+    # Sums of weights are 1 but for rounding, which would lead out of the range.
+    return tf.clip_by_value(tf.image.resize(pixels, size, antialias=True), 0.0, 255.0)
