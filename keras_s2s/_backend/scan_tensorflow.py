@@ -267,9 +267,10 @@ def _of_matrix(factors, slopes, matrix):
         # (time, batch, rows of each, dim) to (batch, time and rows, dim)
         time, batch, each, _ = tf.unstack(tf.shape(factors))
         factors, slopes = (
-            tf.reshape(tf.transpose(x, (1, 0, 2, 3)), (batch, time * each, x.shape[-1]))
+            tf.reshape(tf.transpose(x, (1, 0, 2, 3)), (batch, time * each, tf.shape(x)[3]))
             for x in (factors, slopes)
         )
+        return tf.ensure_shape(tf.matmul(factors, slopes, transpose_a=True), matrix.shape)
     return tf.matmul(factors, slopes, transpose_a=True)
 
 
