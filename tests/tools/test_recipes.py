@@ -63,7 +63,7 @@ def test_shipped_recipe_describes_its_preset(path):
 )
 def test_bad_recipe(change, message):
     with pytest.raises(recipes.RecipeError, match=message) as error:
-        recipes.read(SHIPPED[0], [change])
+        recipes.read(ROOT / "zoo" / "translation_de_en" / "recipe.toml", [change])
     assert "\n" not in str(error.value)
 
 
