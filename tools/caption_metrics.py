@@ -41,7 +41,7 @@ def score(hypotheses, references, names=NAMES):
     found = {}
     with _quiet():
         for name in names:
-            value, _ = _scorer(name).compute_score(references, hypotheses)
+            value, _ = _compute(name, references, hypotheses)
             if name == "BLEU":
                 found |= {f"BLEU-{n + 1}": 100 * v for n, v in enumerate(value)}
             else:
@@ -75,10 +75,24 @@ def with_spread(hypotheses, references, samples=200):
     found += [(f"BLEU-{n + 1}", 100 * v, 100 * w) for n, (v, w) in enumerate(zip(values, widths))]
     for name in NAMES[1:]:
         with _quiet():
-            value, each = _scorer(name).compute_score(references, hypotheses)
+            value, each = _compute(name, references, hypotheses)
         factor = 1 if name == "CIDEr" else 100
         error = np.std(each, ddof=1) / np.sqrt(count) if count > 1 else 0.0
         found.append((name, factor * float(value), factor * 1.96 * float(error)))
+    return found
+
+
+def _compute(name, references, hypotheses):
+    scorer = _scorer(name)
+    found = scorer.compute_score(references, hypotheses)
+    process = getattr(scorer, "meteor_p", None)
+    if process is not None:
+        # METEOR leaves its pipes open.
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
     return found
 
 
