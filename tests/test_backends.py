@@ -25,6 +25,7 @@ SOME_MODELS = [
 NOT = [
     "tests/models/test_backends_agree.py",
     "tests/models/test_learns.py",
+    "tests/models/test_memory.py",
     "tests/models/test_presets.py::test_new_process",
 ]
 LAYERS = ["tests/layers"]
