@@ -1,13 +1,15 @@
 """Pictures of attention: what is drawn where."""
 
+import sys
+
 import numpy as np
 import pytest
 
+from keras_s2s import visualize
 from keras_s2s.models import Alignment
 from tests.pictures import encoded, picture, turned
 
 pytest.importorskip("matplotlib")
-from keras_s2s import visualize  # noqa: E402
 
 
 def of_text():
@@ -88,6 +90,6 @@ def test_image_or_no_image():
 
 
 def test_without_matplotlib(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"keras-s2s\[visualize\]"):
         visualize.attention(of_text())

@@ -152,7 +152,7 @@ class _Run:
         """For each split what the backbone makes of the images now."""
         found = {name: self._cached(images) for name, (images, _) in self.data.items()}
         if self.recipe.model.flip:
-            mirrored = _Mirrored(self.data["train"][0], self.model.preprocessor.image_converter)
+            mirrored = self._pixels("train", mirrored=True)
             found["train"] = _EitherOf(found["train"], self._cached(mirrored), self.recipe.seed)
         return found
 
@@ -163,10 +163,11 @@ class _Run:
 
     def pixels(self):
         """For each split the images as pixels, which a batch reads when it is made."""
-        return {
-            name: _Pixels(images, self.model.preprocessor.image_converter)
-            for name, (images, _) in self.data.items()
-        }
+        return {name: self._pixels(name) for name in self.data}
+
+    def _pixels(self, name, mirrored=False):
+        converter = self.model.preprocessor.image_converter
+        return _Pixels(self.data[name][0], converter, mirrored)
 
     def batches(self, images, batch_size, name):
         return keras_s2s.data.CaptionBatches(
@@ -269,19 +270,6 @@ class _Run:
             _save(weights_file, model)
 
 
-class _Mirrored:
-    """Images as pixels, left and right exchanged."""
-
-    def __init__(self, images, converter):
-        self.images, self.converter = images, converter
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, index):
-        return np.asarray(self.converter(self.images[index]))[:, ::-1]
-
-
 class _EitherOf:
     """Rows of one array or of another, drawn each time."""
 
@@ -309,14 +297,17 @@ def _save(path, model):
 
 
 class _Pixels:
-    """Images, converted when they are asked for."""
+    """Images, converted when they are asked for; mirrored, left and right exchanged."""
 
-    def __init__(self, images, converter):
-        self.images, self.converter = images, converter
+    def __init__(self, images, converter, mirrored=False):
+        self.images, self.converter, self.mirrored = images, converter, mirrored
 
     def __len__(self):
         return len(self.images)
 
     def __getitem__(self, rows):
+        if isinstance(rows, int):
+            return self[[rows]][0]
         rows = range(len(self))[rows] if isinstance(rows, slice) else rows
-        return np.asarray(self.converter([self.images[row] for row in rows]))
+        pixels = np.asarray(self.converter([self.images[row] for row in rows]))
+        return pixels[:, :, ::-1] if self.mirrored else pixels

@@ -347,7 +347,9 @@ class RNNDecoder(keras.layers.Layer):
         outputs = run(embedded, state, memory, masks, rows_per_example)
         readout = self._drop(outputs["readout"], training)
         if training and self.doubly_stochastic:
-            self.add_loss(self._unevenness(outputs["weights"], targets, memory["mask"]))
+            self.add_loss(
+                self._unevenness(outputs["weights"], targets, memory["mask"], rows_per_example)
+            )
         # Before the logits, which are many times as large.
         logits = self._logits(readout[:, :length])
         if return_attention:
@@ -355,16 +357,16 @@ class RNNDecoder(keras.layers.Layer):
             return logits, outputs["weights"][:, :length]
         return logits
 
-    def _unevenness(self, weights, targets, mask):
+    def _unevenness(self, weights, targets, mask, rows_per_example):
         weights = ops.cast(weights, "float32")
         valid = ops.expand_dims(ops.cast(targets != 0, "float32"), -1)
-        rows, source = ops.shape(weights)[0], ops.shape(weights)[2]
+        batch, source = ops.shape(mask)
         per_example = ops.reshape(
-            ops.sum(weights * valid, axis=1), (ops.shape(mask)[0], -1, source)
+            ops.sum(weights * valid, axis=1), (batch, rows_per_example, source)
         )
         positions = ops.expand_dims(ops.cast(mask, "float32"), 1)
         squares = ops.square(1 - per_example) * positions
-        number = ops.sum(positions) * ops.cast(rows // ops.shape(mask)[0], "float32")
+        number = ops.sum(positions) * ops.cast(rows_per_example, "float32")
         return self.doubly_stochastic * ops.sum(squares) / ops.maximum(number, 1)
 
     def _check_attention(self):

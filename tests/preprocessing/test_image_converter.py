@@ -1,5 +1,7 @@
 """Images in all the forms in which people have them."""
 
+import io
+
 import keras
 import numpy as np
 import pytest
@@ -70,7 +72,7 @@ def test_channels_of_arrays(mode, converter):
 
 
 def test_pillow_images_are_turned_too(converter):
-    image = Image.open(__import__("io").BytesIO(turned(6)))
+    image = Image.open(io.BytesIO(turned(6)))
     assert close(converter(image), expected(turned(6), SIZE))
 
 
@@ -118,7 +120,7 @@ def test_config_round_trip():
         ([3], TypeError, r"`images\[0\]` must be the path.*3 \(int\)"),
         ([np.zeros((4, 4)), None], TypeError, r"`images\[1\]`.*None"),
         (np.zeros((4, 4, 5)), ValueError, r"1 \(grey\).*channels last.*\(4, 4, 5\)"),
-        (np.zeros((3, 4, 4)), None, None),
+        (np.zeros((3, 40, 50)), ValueError, r"channels last.*\(3, 40, 50\)"),
         (np.zeros((0, 4, 3)), ValueError, r"\(0, 4, 3\)"),
         (np.zeros((2, 2, 4, 4, 3)), ValueError, r"\(2, 2, 4, 4, 3\)"),
         (np.full((4, 4, 3), np.nan), ValueError, "`images` must hold pixels in 0..255.*nan"),
@@ -132,9 +134,6 @@ def test_config_round_trip():
     ],
 )
 def test_bad_images(images, error, message, converter):
-    if error is None:
-        assert converter(images).shape == (*SIZE, 3)  # grey, three rows of four pixels by four
-        return
     with pytest.raises(error, match=f"(?s){message}"):
         converter(images)
 

@@ -1,10 +1,7 @@
 """An exported captioner gives in a process without this library what the model gives here."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 
 import keras_s2s
 from keras_s2s.decoding import Beam
@@ -160,7 +157,3 @@ def test_without_preprocessor(model, tmp_path):
 def test_weights_lie_on_the_disk_once(model, exported):
     size = sum(path.stat().st_size for path in (exported / "variables").iterdir())
     assert size < 4 * model.count_params() + 20_000
-
-
-def test_pictures_are_what_they_seem(files):
-    assert Image.open(io.BytesIO(files[8])).size == (900, 700)
