@@ -33,7 +33,7 @@ class ImageTextPreprocessor(Preprocessor):
     import numpy as np
     from keras_s2s.preprocessing import ImageTextPreprocessor, SentencePieceTokenizer
 
-    tokenizer = SentencePieceTokenizer.train(["a dog", "a cat"], vocabulary_size=12)
+    tokenizer = SentencePieceTokenizer.train(["a dog", "a cat"], vocabulary_size=11)
     preprocessor = ImageTextPreprocessor(tokenizer, (32, 32))
     x, labels, sample_weight = preprocessor(np.zeros((1, 20, 30, 3)), [["a dog", "a cat"]])
     assert x["images"].shape == (1, 32, 32, 3)

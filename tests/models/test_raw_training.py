@@ -259,11 +259,12 @@ def test_sampling_tokenizer_samples_in_training_alone(make_translator, tokenizer
     preprocessor = model.preprocessor
 
     class Spy:
-        target_length = 8
-
         def __call__(self, source, target, sample=False):
             calls.append(sample)
             return preprocessor(source, target, sample=sample)
+
+        def __getattr__(self, name):
+            return getattr(preprocessor, name)
 
     model.preprocessor = Spy()
     model.fit(SOURCES, TARGETS, validation_data=(SOURCES, TARGETS), verbose=0)
