@@ -242,6 +242,33 @@ def matrix_loop(h, x, matrix):
 
 
 @own_gradient
+def test_gradient_of_matrices_of_unknown_size():
+    """Attention over sources whose number and length a graph does not know."""
+    import tensorflow as tf
+
+    def step(h, x, constants):
+        scores = tf.tanh(multiply(tf.tanh(h + x)[:, None], constants["keys"]))
+        h = multiply(scores, constants["values"])[:, 0]
+        return h, h
+
+    def gradient(keys, values, names):
+        with tf.GradientTape() as tape:
+            tape.watch([keys, values])
+            constants = with_matrices({"keys": keys, "values": values}, names)
+            h = tf.zeros((tf.shape(keys)[0], DIM))
+            x = tf.ones((TIME, tf.shape(keys)[0], DIM))
+            _, outputs = scan(step, h, x, h, constants)
+            total = tf.reduce_sum(outputs)
+        return tape.gradient(total, [keys, values])
+
+    spec = [tf.TensorSpec((None, DIM, None)), tf.TensorSpec((None, None, DIM))]
+    keys, values = tf.constant(random(ROWS, DIM, 7)), tf.constant(random(ROWS, 7, DIM, seed=1))
+    got = tf.function(lambda *a: gradient(*a, ["keys", "values"]), input_signature=spec)
+    for a, b in zip(got(keys, values), gradient(keys, values, [])):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+@own_gradient
 def test_a_matrix_is_for_one_product():
     import tensorflow as tf
 
