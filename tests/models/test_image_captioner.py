@@ -7,7 +7,7 @@ import pytest
 import keras_s2s
 from keras_s2s.data import CaptionBatches, cached_features
 from tests.captioners import SIZE, coloured, small_captioner, trained_captioner
-from tests.models.helpers import same_weights
+from tests.models.helpers import eager, same_weights
 from tests.pictures import encoded, picture
 
 tf = pytest.importorskip("tensorflow")
@@ -107,13 +107,6 @@ def test_score_is_that_of_the_caption(model, paths):
     assert model.score(files[0], captions[0]) == pytest.approx(scores[0], abs=1e-4)
 
 
-def fine_tuned(*data, **kwargs):
-    model = small_captioner()
-    history = model.fit(*data, epochs=2, batch_size=10, verbose=0, **kwargs).history
-    assert history["loss"][1] < history["loss"][0]
-    return model
-
-
 def test_fit_on_new_pairs_of_paths_lowers_their_loss(paths):
     """The fifty pairs of somebody who tries it, from files."""
     files, captions = paths
@@ -137,13 +130,15 @@ def test_fit_takes_every_form(form, paths):
         "dataset": [dataset],
         "batched": [dataset.batch(7)],
     }
-    fine_tuned(*data[form])
+    model = eager(small_captioner())
+    history = model.fit(*data[form], epochs=2, batch_size=10, verbose=0).history
+    assert history["loss"][1] < history["loss"][0]
 
 
 def test_images_of_unlike_sizes_and_forms():
     images, captions = coloured(8)
     mixed = [*images[:2], np.asarray(images[2]), encoded(images[3], "JPEG"), picture(9, 200)]
-    model = small_captioner()
+    model = eager(small_captioner())
     model.fit(mixed, captions[:5], verbose=0)
     grey = [np.asarray(image.convert("L")) for image in images[:2]]
     pairs = tf.data.Dataset.from_generator(
@@ -157,7 +152,7 @@ def test_images_of_unlike_sizes_and_forms():
 def test_several_captions_are_as_many_examples(paths):
     """The loss of two captions of an image is that of two pairs."""
     files = paths[0][:2]
-    model = small_captioner()
+    model = eager(small_captioner())
     together = model.evaluate(files, [["red", "blue and green"], ["green", ""]], verbose=0)
     apart = model.evaluate(
         [files[0], files[0], files[1]], ["red", "blue and green", "green"], verbose=0
@@ -173,7 +168,7 @@ def test_cached_features_train_as_images_do(paths, tmp_path):
         keras.utils.set_random_seed(3)
         model = small_captioner()
         model.encoder.backbone.trainable = False
-        model.compile(keras.optimizers.SGD(0.1))
+        eager(model, optimizer=keras.optimizers.SGD(0.1))
         ids = [[row] for row in model.preprocessor.target_tokenizer.encode(captions)]
         images = files
         if cached:
@@ -191,7 +186,7 @@ def test_freezing_and_unfreezing(paths):
     model = small_captioner()
     for trainable in (False, True):
         model.encoder.backbone.trainable = trainable
-        model.compile(keras.optimizers.SGD(0.1))
+        eager(model, optimizer=keras.optimizers.SGD(0.1))
         before = model.encoder.backbone.get_weights()
         model.fit(files, captions, verbose=0)
         after = model.encoder.backbone.get_weights()

@@ -35,7 +35,7 @@ backbone_weights = "backbone.npz"
 vocabulary_size = 17
 length = 20
 [model]
-backbone = "MobileNetV2"
+backbone = "MobileNet"
 image_size = 32
 encoder_units = 8
 embedding_dim = 8
@@ -82,7 +82,7 @@ def data(tmp_path_factory):
                 row = {"image": str(i), "captions": [caption, f"{caption} too"]}
                 file.write(json.dumps(row) + "\n")
     keras.utils.set_random_seed(1)
-    backbone = keras.applications.MobileNetV2(
+    backbone = keras.applications.MobileNet(
         weights=None, include_top=False, input_shape=(32, 32, 3)
     )
     # Untrained it would make the same of all images: let it normalise by noise.
