@@ -20,9 +20,10 @@ TEXT_MACHINES = (
 )
 TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21.1; {TEXT_MACHINES}"]
 TRAIN = ["sentencepiece>=0.2.1"]
-METRICS = ["sacrebleu>=2.6", "pycocoevalcap>=1.2"]
+METRICS = ["sacrebleu>=2.6", "pycocoevalcap>=1.2", "rouge-score>=0.1.2", "jiwer>=4"]
 VISUALIZE = ["matplotlib>=3.11"]
 JAX = ["jax>=0.10.2"]
+TENSORBOARD = ["tensorboard>=2.21", *VISUALIZE]
 
 setup(
     name="keras-s2s",
@@ -39,6 +40,7 @@ setup(
         "train": TRAIN,
         "metrics": METRICS,
         "visualize": VISUALIZE,
+        "tensorboard": TENSORBOARD,
         "jax": JAX,
         "dev": [
             *TRAIN,
@@ -46,7 +48,7 @@ setup(
             *JAX,
             # An exact version: an open range would take a build of several gigabytes for CUDA.
             "torch==2.13.0",
-            *VISUALIZE,
+            *TENSORBOARD,
             # Comes with matplotlib; tests write images with it.
             "pillow>=13",
             "pytest>=9",

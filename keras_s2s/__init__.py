@@ -4,8 +4,10 @@ Importing it registers every class with Keras, so that `keras.models.load_model`
 costs little beside Keras itself, and takes no TensorFlow on the other backends.
 """
 
+from keras_s2s import callbacks as callbacks
 from keras_s2s import data as data
 from keras_s2s import decoding as decoding
+from keras_s2s import evaluation as evaluation
 from keras_s2s import layers as layers
 from keras_s2s import models as models
 from keras_s2s import preprocessing as preprocessing

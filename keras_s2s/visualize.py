@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 
+from keras_s2s._optional import import_matplotlib
 from keras_s2s.preprocessing.image_items import as_items
-from keras_s2s.preprocessing.optional import import_matplotlib
 
 _INCHES = 2.2
 _TICK = 0.32

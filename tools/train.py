@@ -118,7 +118,6 @@ def train_translation(recipe, arguments):
         batches["train"],
         epochs=training.epochs,
         validation_data=batches["valid"],
-        shuffle=False,
         verbose=arguments.verbose,
         callbacks=[
             *callbacks,

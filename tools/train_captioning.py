@@ -209,7 +209,6 @@ class _Run:
             batches,
             epochs=settings.epochs,
             validation_data=valid,
-            shuffle=False,
             verbose=self.arguments.verbose,
             callbacks=[
                 GreedyScores(images["valid"][:500], self.data["valid"][1][:500]),

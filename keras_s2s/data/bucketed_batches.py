@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.buckets import choose_buckets
 from keras_s2s.data.ragged import as_ragged
-from keras_s2s.preprocessing.optional import import_tensorflow
 from keras_s2s.preprocessing.text import as_list
 
 _START, _END = 2, 3
@@ -31,8 +31,7 @@ class BucketedBatches(keras.utils.PyDataset):
     Batches are `(x, labels, sample_weight)` as `TextPairPreprocessor` makes them.
 
     Each epoch has an order of its own, a function of `seed` and `epoch` only. `fit` starts
-    epochs by itself (and shuffles the order of batches once more, unless `fit(shuffle=False)`);
-    in an own loop call `on_epoch_end()` after each, or `set_epoch(n)` before.
+    epochs by itself; in an own loop call `on_epoch_end()` after each, or `set_epoch(n)` before.
 
     Args:
         source_ids: Sequence of 1-D integer sequences, or `RaggedIds`, without start and end ids.

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s._optional import import_tensorflow
 
 _START, _END = 2, 3
 

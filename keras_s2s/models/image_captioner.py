@@ -34,6 +34,7 @@ class ImageCaptioner(Seq2Seq):
 
     Example:
     ```python
+    import keras
     import numpy as np
     import keras_s2s
 
@@ -41,8 +42,9 @@ class ImageCaptioner(Seq2Seq):
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
         sum(captions, []), vocabulary_size=17
     )
+    backbone = keras.Sequential([keras.Input((64, 64, 3)), keras.layers.Conv2D(8, 16, strides=16)])
     model = keras_s2s.models.ImageCaptioner(
-        keras_s2s.layers.ImageEncoder(16, weights=None, image_size=(64, 64)),
+        keras_s2s.layers.ImageEncoder(16, backbone, image_size=(64, 64)),  # or "MobileNetV2"
         keras_s2s.layers.RNNDecoder(17, 16),
         keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, (64, 64), target_length=20),
     )

@@ -211,7 +211,8 @@ class Seq2Seq(keras.Model):
                 end, that is held out for validation where there is no `validation_data`.
             validation_data: A tuple `(inputs, outputs)`, a list of pairs or a dataset, raw
                 or not.
-            shuffle: Whether to draw a new order of raw lists in each epoch.
+            shuffle: Whether to draw a new order of raw lists in each epoch. Batches of
+                `keras_s2s.data` come in their own order.
             class_weight: As in Keras, but not for raw data.
             sample_weight: As in Keras, but not for raw data, whose tokens weigh 1 and padding 0.
             initial_epoch: As in Keras.
@@ -261,8 +262,8 @@ class Seq2Seq(keras.Model):
             callbacks=callbacks,
             validation_split=validation_split,
             validation_data=validation_data,
-            # Keras warns of an order that it cannot give: raw data have theirs by now.
-            shuffle=shuffle and x is raw,
+            # Raw data have their order by now, and these batches one that a seed can give again.
+            shuffle=shuffle and x is raw and not hasattr(x, "set_epoch"),
             class_weight=class_weight,
             sample_weight=sample_weight,
             initial_epoch=initial_epoch,

@@ -1,6 +1,6 @@
 """Looking for bytes in strings, in TensorFlow ops."""
 
-from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s._optional import import_tensorflow
 
 
 def as_bytes(string):

@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_files, image_items
-from keras_s2s.preprocessing.optional import import_tensorflow
 
 
 @keras.saving.register_keras_serializable("keras_s2s")

@@ -1,7 +1,7 @@
 """The contents of image files to pixels, in TensorFlow ops: for tf.data, `generate` and exports."""
 
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import byte_search, image_orientation
-from keras_s2s.preprocessing.optional import import_tensorflow
 
 # What the files begin with, in this order everywhere below.
 _BEGINNINGS = {

@@ -4,8 +4,8 @@ The data are a TIFF file within the segment APP1: byte order, place of a list of
 12 bytes (Exif 2.3, https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, section 4.6).
 """
 
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import byte_search
-from keras_s2s.preprocessing.optional import import_tensorflow
 
 # One segment of at most 64 KiB, with small ones at most before it.
 _LENGTH = 2 * 65536

@@ -6,9 +6,9 @@ import os
 import keras
 import numpy as np
 
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_items
 from keras_s2s.preprocessing.image_converter import ImageConverter
-from keras_s2s.preprocessing.optional import import_tensorflow
 from keras_s2s.preprocessing.preprocessor import Preprocessor
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_s2s.preprocessing.text import as_list, as_strings

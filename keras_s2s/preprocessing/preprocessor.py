@@ -1,6 +1,6 @@
 """What all preprocessors share: the text that a model is to write."""
 
-from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing.text import as_strings
 
 DEFAULT_LENGTH = 256

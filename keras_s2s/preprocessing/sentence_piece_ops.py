@@ -2,7 +2,7 @@
 
 import hashlib
 
-from keras_s2s.preprocessing.optional import import_tensorflow, import_tensorflow_text
+from keras_s2s._optional import import_tensorflow, import_tensorflow_text
 
 tf = import_tensorflow()
 import_tensorflow_text()

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
-from keras_s2s.preprocessing.optional import import_sentencepiece, import_tensorflow
+from keras_s2s._optional import import_sentencepiece, import_tensorflow
 from keras_s2s.preprocessing.sentence_piece_model import CONTROL, UNKNOWN, read_pieces
 from keras_s2s.preprocessing.text import as_list, as_strings
 

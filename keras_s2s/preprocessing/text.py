@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s._optional import import_tensorflow
 
 
 def as_list(inputs, name="inputs"):

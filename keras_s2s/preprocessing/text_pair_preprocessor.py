@@ -5,7 +5,7 @@ import os
 import keras
 import numpy as np
 
-from keras_s2s.preprocessing.optional import import_tensorflow
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing.preprocessor import (
     Preprocessor,
     check_length,

@@ -29,6 +29,10 @@ class Perplexity(TokenMean):
 
     Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
 
+    Attributes:
+        count: Variable, the number of tokens seen, without padding.
+        positions: Variable, the number of positions seen, padding included.
+
     Example:
     ```python
     import numpy as np
@@ -42,10 +46,19 @@ class Perplexity(TokenMean):
 
     def __init__(self, name="perplexity", dtype=None):
         super().__init__(name=name, dtype=dtype)
+        self.positions = self.add_variable((), initializer="zeros", name="positions")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        super().update_state(y_true, y_pred, sample_weight)
+        self.positions.assign_add(ops.cast(ops.size(y_true), self.positions.dtype))
 
     def values(self, y_true, y_pred):
         # As Keras casts them for the loss, so that a graph finds both to be the same, once.
         return cross_entropy(ops.cast(y_true, "float32"), y_pred)
+
+    def reset_state(self):
+        super().reset_state()
+        self.positions.assign(0)
 
     def result(self):
         return ops.exp(super().result())

@@ -1,4 +1,5 @@
 import keras
+from keras import ops
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -16,6 +17,10 @@ class Adam(keras.optimizers.Adam):
         **kwargs: See `keras.optimizers.Adam`. With `amsgrad=True`, and for variables that are
             not float32, updates are Keras's own.
 
+    Attributes:
+        gradient_norm: Variable, the norm of all gradients in the last step, before they were
+            clipped. `keras_s2s.callbacks.TensorBoard` shows it.
+
     Example:
     ```python
     import keras_s2s
@@ -28,6 +33,11 @@ class Adam(keras.optimizers.Adam):
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980
     """
 
+    def build(self, variables):
+        if not self.built:
+            super().build(variables)
+            self.gradient_norm = self.add_variable((), initializer="zeros", name="gradient_norm")
+
     def apply(self, grads, trainable_variables=None):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
@@ -39,6 +49,8 @@ class Adam(keras.optimizers.Adam):
         return super().apply(grads, trainable_variables)
 
     def _clip_gradients(self, grads):
+        norm = _norm(grads)
+        self.gradient_norm.assign(norm)
         limit = self.global_clipnorm or 0
         is_own = limit > 0 and keras.backend.backend() == "tensorflow"
         if not is_own or any(g.dtype.name != "float32" for g in grads):
@@ -46,7 +58,6 @@ class Adam(keras.optimizers.Adam):
         import tensorflow as tf
 
         # Keras's writes each gradient anew, also where they are short enough.
-        norm = tf.linalg.global_norm(grads)
         # NaN where the norm is infinite, which leaves no direction to go.
         factor = limit / norm + (norm - norm)
         return tf.cond(norm <= limit, lambda: grads, lambda: [g * factor for g in grads])
@@ -72,3 +83,12 @@ class Adam(keras.optimizers.Adam):
             epsilon=self.epsilon,
             grad=tf.cast(gradient, tf.float32),
         )
+
+
+def _norm(grads):
+    grads = [ops.cast(g, "float32") for g in grads if g is not None]
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.linalg.global_norm(grads)
+    return ops.sqrt(sum(ops.sum(ops.square(g)) for g in grads))

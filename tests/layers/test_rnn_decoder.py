@@ -129,7 +129,7 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "cell", "policy"],
-    one_of_two(itertools.product(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"])),
+    fewer_on_jax(itertools.product(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]), 5),
 )
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.

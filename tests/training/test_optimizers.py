@@ -83,7 +83,8 @@ def test_slices_count_as_their_sum(jit_compile, options):
         model.compile(optimizer, "mse", jit_compile=jit_compile)
         model.fit(inputs, labels, epochs=3, verbose=0)
         # The moments as well: Adam's step hardly knows how long a gradient is.
-        return model.get_weights() + [numpy(v.value) for v in optimizer.variables[2:]]
+        moments = [*optimizer._momentums, *optimizer._velocities]
+        return model.get_weights() + [numpy(v.value) for v in moments]
 
     one_hot = keras.layers.Dense(3, use_bias=False)
     expected = fit(one_hot, np.eye(6)[ids], keras.optimizers.Adam(0.1, **options))
@@ -98,3 +99,13 @@ def test_config_has_what_keras_has():
     assert type(again) is keras_s2s.optimizers.Adam
     assert again.get_config() == optimizer.get_config()
     assert set(again.get_config()) == set(keras.optimizers.Adam().get_config())
+
+
+@pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.5}, {"clipnorm": 0.5}])
+def test_gradient_norm_is_that_before_clipping(options):
+    variables = [keras.Variable(np.ones((5, 3))), keras.Variable(np.ones(2))]
+    optimizer = keras_s2s.optimizers.Adam(0.1, **options)
+    optimizer.build(variables)
+    optimizer.apply([keras.ops.convert_to_tensor(g) for g in (GRADIENTS[0], GRADIENTS[1][0, :2])])
+    expected = np.sqrt(np.square(GRADIENTS[0]).sum() + np.square(GRADIENTS[1][0, :2]).sum())
+    assert numpy(optimizer.gradient_norm.value) == pytest.approx(expected, rel=1e-5)

@@ -1,4 +1,4 @@
-"""Imports of the packages which only text needs, with errors that say what to install."""
+"""Imports of the packages that not everybody needs, with errors that say what to install."""
 
 import contextlib
 import importlib
@@ -38,6 +38,16 @@ def import_matplotlib():
     matplotlib = _import("matplotlib", 'pip install "keras-s2s[visualize]"', "Drawing")
     importlib.import_module("matplotlib.figure")
     return matplotlib
+
+
+def import_tensorboard():
+    """Returns the `tensorboard` module, or raises an `ImportError` naming the pip command."""
+    return _import("tensorboard", 'pip install "keras-s2s[tensorboard]"', "Writing for TensorBoard")
+
+
+def import_metric(module):
+    """Returns the module of a metric, or raises an `ImportError` naming the pip command."""
+    return _import(module, 'pip install "keras-s2s[metrics]"', "This metric")
 
 
 def _import(module, command, purpose, note=""):

@@ -1,0 +1,100 @@
+import keras
+import numpy as np
+
+from keras_s2s import evaluation
+from keras_s2s.decoding.sampler import check_int
+
+
+class GenerationMetrics(keras.callbacks.Callback):
+    """Generates from a validation set after every epoch, and logs what the texts are worth.
+
+    The logs get `val_bleu`, `val_wer` and so on, so that callbacks after it in the list
+    (`ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`) can watch them.
+
+    Args:
+        inputs: What `model.generate` takes: a list of texts or images, or a dict of arrays with
+            the encoder's features.
+        references: For each input a text, or a list of several.
+        metrics: Names, see `keras_s2s.evaluation.score`.
+        sampler: As of `model.generate`. Greedy search costs a fraction of a beam's time, and ranks
+            epochs alike.
+        batch_size: Integer.
+        max_length: Integer or None, as of `model.generate`.
+        limit: Integer or None. Use that many examples, evenly spaced: files may be sorted.
+        prefix: Put before the names in the logs.
+        verbose: 0 is silent; 1 prints the figures and one example.
+
+    Raises:
+        ValueError: If a metric is unknown, or there are not as many references as inputs.
+        ImportError: If the library of a metric is missing: now, not after the first epoch.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    texts, references = ["ein Hund", "eine Katze"], ["a dog", "a cat"]
+    bleu = keras_s2s.callbacks.GenerationMetrics(texts, references, metrics=["bleu", "chrf"])
+    best = keras_s2s.callbacks.ExportBest("translator", monitor="val_bleu")
+    callbacks = [bleu, best]  # for `model.fit`
+    ```
+    """
+
+    def __init__(
+        self,
+        inputs,
+        references,
+        metrics=("bleu",),
+        sampler="greedy",
+        batch_size=64,
+        max_length=None,
+        limit=None,
+        prefix="val_",
+        verbose=1,
+    ):
+        super().__init__()
+        self.metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+        evaluation.require(self.metrics)
+        check_int("batch_size", batch_size, 1)
+        is_dict = isinstance(inputs, dict)
+        count = len(next(iter(inputs.values()))) if is_dict else len(inputs)
+        references = list(references)
+        if count != len(references) or not count:
+            raise ValueError(
+                f"Every input needs its references. Received {count} inputs and "
+                f"{len(references)} references."
+            )
+        rows = range(count)
+        if limit is not None:
+            check_int("limit", limit, 1)
+            rows = np.linspace(0, count - 1, min(limit, count)).astype(int).tolist()
+        self.references = [references[i] for i in rows]
+        if is_dict:
+            self.inputs = {name: [values[i] for i in rows] for name, values in inputs.items()}
+        else:
+            self.inputs = [inputs[i] for i in rows]
+        self.sampler, self.max_length = sampler, max_length
+        self.batch_size, self.prefix, self.verbose = batch_size, prefix, verbose
+
+    def on_epoch_end(self, epoch, logs=None):
+        hypotheses = self.generate()
+        scores = evaluation.score(hypotheses, self.references, self.metrics)
+        found = {f"{self.prefix}{key}": score.value for key, score in scores.items()}
+        if logs is not None:
+            logs.update(found)
+        if self.verbose:
+            shown = " - ".join(f"{name}: {value:.2f}" for name, value in found.items())
+            print(f" {shown} - {hypotheses[0]!r}", flush=True)
+
+    def generate(self):
+        """The texts that the model makes of the inputs."""
+        options = {"sampler": self.sampler, "max_length": self.max_length}
+        if not isinstance(self.inputs, dict):
+            texts = self.model.generate(self.inputs, batch_size=self.batch_size, **options)
+            return [text if isinstance(text, str) else text[0] for text in texts]
+        texts = []
+        for start in range(0, len(self.references), self.batch_size):
+            part = {k: np.stack(v[start : start + self.batch_size]) for k, v in self.inputs.items()}
+            ids = self.model.generate(part, **options)["token_ids"][:, 0]
+            found = self.model.preprocessor.generate_postprocess(ids)
+            texts += [text.decode("utf-8") for text in np.asarray(found)]
+        return texts

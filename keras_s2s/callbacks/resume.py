@@ -1,0 +1,128 @@
+import inspect
+import json
+import shutil
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Resume(keras.callbacks.Callback):
+    """Goes on after an interruption, so that it makes no difference.
+
+    After every epoch the state of training is written, whole or not at all: weights, optimizer,
+    random states of dropout and sampling, and what other callbacks count. Run the same program
+    again, and `fit` goes on after the last whole epoch. Data of `keras_s2s.data` come in the order
+    that they would have had. When training ends the folder is removed.
+
+    `keras.callbacks.BackupAndRestore` keeps neither random states nor other callbacks' counts, and
+    can be killed between its two files.
+
+    Args:
+        folder: Folder of this training. Another training needs another one.
+        callbacks: Callbacks whose counts and best values go on: `EarlyStopping`,
+            `ReduceLROnPlateau`, `ModelCheckpoint`. Put this callback after them in `fit`.
+
+    Raises:
+        ValueError: In `fit`, if the model has not been built, or the folder is of another model.
+
+    Example:
+    ```python
+    import keras
+    import keras_s2s
+
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=3)
+    callbacks = [stop, keras_s2s.callbacks.Resume("run/state", callbacks=[stop])]  # for `fit`
+    ```
+    """
+
+    def __init__(self, folder, callbacks=()):
+        super().__init__()
+        self.folder, self.callbacks = Path(folder), list(callbacks)
+
+    @property
+    def interrupted(self):
+        """Whether there is something to go on with."""
+        return self._newest() is not None
+
+    def on_train_begin(self, logs=None):
+        newest = self._newest()
+        if not self.model.built:
+            raise ValueError(
+                "Training can be resumed only where the model is built: call `model.build(...)`, "
+                "or the model on a batch, before `fit`."
+            )
+        if newest is None:
+            return
+        optimizer = self.model.optimizer
+        if optimizer is not None and not optimizer.built:
+            optimizer.build(self.model.trainable_variables)
+        state = json.loads((newest / "state.json").read_text(encoding="utf-8"))
+        self.model.load_weights(newest / "model.weights.h5")
+        with np.load(newest / "arrays.npz", allow_pickle=False) as arrays:
+            arrays = dict(arrays)
+        for i, variable in enumerate(self._unsaved()):
+            if f"variable_{i}" not in arrays:
+                raise ValueError(f"{str(self.folder)!r} is the state of another model's training.")
+            variable.assign(arrays[f"variable_{i}"])
+        for i, (callback, counts) in enumerate(zip(self.callbacks, state["callbacks"])):
+            vars(callback).update(counts)
+            for name in state["lists"][i]:
+                lists = [arrays[f"{i}/{name}/{n}"] for n in range(state["lists"][i][name])]
+                setattr(callback, name, lists)
+        # The one way in which a callback can tell `fit`; Keras's own does so.
+        self.model._initial_epoch = state["epoch"]
+
+    def on_epoch_end(self, epoch, logs=None):
+        unfinished = self.folder / "unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        self.model.save_weights(unfinished / "model.weights.h5")
+        arrays = {f"variable_{i}": ops.convert_to_numpy(v) for i, v in enumerate(self._unsaved())}
+        counts, lists = [], []
+        for i, callback in enumerate(self.callbacks):
+            counted = _counted(callback)
+            counts.append({name: _plain(v) for name, v in counted.items() if _is_plain(v)})
+            found = {name: v for name, v in counted.items() if _is_arrays(v)}
+            lists.append({name: len(v) for name, v in found.items()})
+            arrays |= {f"{i}/{name}/{n}": a for name, v in found.items() for n, a in enumerate(v)}
+        np.savez(unfinished / "arrays.npz", **arrays)
+        state = {"epoch": epoch + 1, "callbacks": counts, "lists": lists}
+        (unfinished / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        before = self._newest()
+        unfinished.rename(self.folder / f"epoch_{epoch + 1:05}")
+        if before is not None:
+            shutil.rmtree(before)
+
+    def on_train_end(self, logs=None):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _newest(self):
+        return max(self.folder.glob("epoch_*"), default=None)
+
+    def _unsaved(self):
+        """Variables that are no weights: random states."""
+        model = self.model
+        weights = {id(v) for v in model.weights}
+        metrics = {id(v) for metric in model.metrics for v in metric.variables}
+        found = [v for v in model.variables if id(v) not in weights | metrics]
+        return [*found, *getattr(getattr(model, "sampler", None), "variables", ())]
+
+
+def _counted(callback):
+    """What changes in training: not what the constructor was told, which may be told anew."""
+    told = inspect.signature(type(callback).__init__).parameters
+    return {name: value for name, value in vars(callback).items() if name not in told}
+
+
+def _is_plain(value):
+    return value is None or isinstance(value, (bool, int, float, str, np.number))
+
+
+def _plain(value):
+    return value.item() if isinstance(value, np.number) else value
+
+
+def _is_arrays(value):
+    return isinstance(value, list) and value and all(isinstance(v, np.ndarray) for v in value)

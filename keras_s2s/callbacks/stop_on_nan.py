@@ -1,0 +1,56 @@
+import math
+from pathlib import Path
+
+import keras
+import numpy as np
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Ends training with an error as soon as the loss is no number, and saves the batch.
+
+    By an error, since other callbacks would save the spoilt weights as those of one more epoch:
+    what `keras.callbacks.BackupAndRestore` and `ModelCheckpoint` wrote last stays.
+
+    Args:
+        batches: The training data of `fit`: `keras_s2s.data.BucketedBatches`, `CaptionBatches`,
+            or with `fit(shuffle=False)` another `keras.utils.PyDataset`.
+        path: File for the batch, an `.npz`.
+
+    Raises:
+        FloatingPointError: In `fit`, naming epoch, batch and file.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    batches = keras_s2s.data.BucketedBatches([[4, 5], [6]], [[7], [8, 9]], batch_size=2)
+    callback = keras_s2s.callbacks.StopOnNaN(batches, "run/nan_batch.npz")
+    ```
+    """
+
+    def __init__(self, batches, path):
+        super().__init__()
+        self.batches, self.path = batches, Path(path)
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float((logs or {}).get("loss", 0.0))
+        if math.isfinite(loss):
+            return
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        names = ("x", "y", "sample_weight")
+        arrays = {}
+        for name, part in zip(names, self.batches[batch]):
+            parts = part if isinstance(part, dict) else {"": part}
+            for key, value in parts.items():
+                arrays[f"{name}/{key}" if key else name] = np.asarray(value)
+        np.savez(self.path, **arrays)
+        raise FloatingPointError(
+            f"The loss is {loss} after batch {batch + 1} of {len(self.batches)} in epoch "
+            f"{self.epoch + 1}. The batch is saved in {str(self.path)!r}. Usual causes: a learning "
+            "rate that is too high, gradients that are not clipped (`global_clipnorm=1.0`), "
+            "float16 without loss scaling, or NaN in the data."
+        )

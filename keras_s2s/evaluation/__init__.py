@@ -1,0 +1,7 @@
+"""What generated text is worth: the field's own libraries, called in one way."""
+
+from keras_s2s.evaluation.cider_reward import CiderReward as CiderReward
+from keras_s2s.evaluation.scores import METRICS as METRICS
+from keras_s2s.evaluation.scores import Score as Score
+from keras_s2s.evaluation.scores import require as require
+from keras_s2s.evaluation.scores import score as score

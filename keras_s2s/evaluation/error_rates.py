@@ -1,0 +1,61 @@
+"""Word and character error rates by jiwer, over all examples together."""
+
+from importlib.metadata import version
+
+import numpy as np
+
+from keras_s2s._optional import import_metric
+
+NAMES = ("wer", "cer")
+
+
+def require():
+    """The library, or an `ImportError` that says what to install."""
+    return import_metric("jiwer")
+
+
+def compute(names, hypotheses, references, bootstrap):
+    """Yields `(key, fields of a Score)`."""
+    jiwer = require()
+    for i, several in enumerate(references):
+        if len(several) > 1:
+            raise ValueError(
+                f"Error rates need one reference for each text. `references[{i}]` has "
+                f"{len(several)}."
+            )
+    truths = [several[0] for several in references]
+    for name in names:
+        if not any(truth.strip() for truth in truths):
+            raise ValueError("Error rates need a reference that is not empty.")
+        errors, lengths = _counts(jiwer, name, truths, hypotheses)
+        yield (
+            name,
+            {
+                "name": name.upper(),
+                "value": 100 * errors.sum() / lengths.sum(),
+                "signature": f"jiwer:{version('jiwer')}|{name}",
+                "spread": _spread(errors, lengths, bootstrap) if bootstrap else None,
+            },
+        )
+
+
+def _counts(jiwer, name, truths, hypotheses):
+    """Errors and length of the reference of each example."""
+    process = {"wer": jiwer.process_words, "cer": jiwer.process_characters}[name]
+    counts = []
+    for truth, text in zip(truths, hypotheses):
+        if truth.strip():
+            found = process(truth, text)
+            wrong = found.substitutions + found.deletions + found.insertions
+            counts.append((wrong, found.hits + found.substitutions + found.deletions))
+        else:
+            # jiwer takes no empty reference: all that is said is too much.
+            counts.append((len(text.split()) if name == "wer" else len(text.strip()), 0))
+    return np.array(counts, "float64").T
+
+
+def _spread(errors, lengths, bootstrap):
+    rows = np.random.default_rng(12345).integers(0, len(errors), (bootstrap, len(errors)))
+    drawn = 100 * errors[rows].sum(1) / np.maximum(lengths[rows].sum(1), 1)
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    return (high - low) / 2

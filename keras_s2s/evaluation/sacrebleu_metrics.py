@@ -1,0 +1,29 @@
+"""BLEU and chrF by sacrebleu."""
+
+from keras_s2s._optional import import_metric
+
+NAMES = ("bleu", "chrf")
+
+
+def require():
+    """The library, or an `ImportError` that says what to install."""
+    return import_metric("sacrebleu")
+
+
+def compute(names, hypotheses, references, bootstrap):
+    """Yields `(key, fields of a Score)`."""
+    sacrebleu = require()
+    most = max(map(len, references))
+    streams = [[r[i] if i < len(r) else None for r in references] for i in range(most)]
+    for name in names:
+        metric = {"bleu": sacrebleu.BLEU, "chrf": sacrebleu.CHRF}[name](references=streams)
+        found = metric.corpus_score(hypotheses, None, n_bootstrap=bootstrap or 1)
+        yield (
+            name,
+            {
+                "name": {"bleu": "BLEU", "chrf": "chrF"}[name],
+                "value": found.score,
+                "signature": str(metric.get_signature()),
+                "spread": float(found._ci) if bootstrap else None,
+            },
+        )

@@ -1,0 +1,181 @@
+"""Metrics of generated text in the logs, and what watches them."""
+
+import csv
+import json
+
+import keras
+import numpy as np
+import pytest
+
+import keras_s2s
+from keras_s2s.callbacks import AverageCheckpoints, ExportBest, GenerationMetrics, StopOnNaN
+from tests.models.helpers import eager, make_batch, make_model
+
+pytest.importorskip("tensorflow_text")
+SOURCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
+TARGETS = ["a dog barks", "a cat", "good morning"]
+
+
+@pytest.fixture
+def model(preset):
+    return eager(keras_s2s.zoo.load(preset))
+
+
+def test_metrics_are_those_of_what_is_generated(model, tmp_path, capsys):
+    log = tmp_path / "log.csv"
+    metrics = GenerationMetrics(SOURCES, TARGETS, ["chrf", "wer"], sampler="beam", max_length=5)
+    history = model.fit(
+        SOURCES, TARGETS, epochs=2, verbose=0, callbacks=[metrics, keras.callbacks.CSVLogger(log)]
+    ).history
+    texts = model.generate(SOURCES, sampler="beam", max_length=5)
+    expected = keras_s2s.evaluation.score(texts, TARGETS, ["chrf", "wer"])
+    assert history["val_chrf"][1] == expected["chrf"].value
+    assert history["val_wer"][1] == expected["wer"].value
+    with open(log) as file:
+        assert [float(row["val_wer"]) for row in csv.DictReader(file)] == history["val_wer"]
+    out = capsys.readouterr().out.splitlines()
+    assert len(out) == 2 and f"val_wer: {expected['wer'].value:.2f} - {texts[0]!r}" in out[1]
+
+
+def test_keras_callbacks_watch_them(model, tmp_path):
+    metrics = GenerationMetrics(SOURCES, TARGETS, "chrf", verbose=0)
+    stop = keras.callbacks.EarlyStopping("val_chrf", mode="max", patience=1)
+    best = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "best.weights.h5"),
+        monitor="val_chrf",
+        mode="max",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    model.optimizer.learning_rate = 0.0
+    history = model.fit(
+        SOURCES, TARGETS, epochs=5, verbose=0, callbacks=[metrics, stop, best]
+    ).history
+    assert len(history["val_chrf"]) == 2  # Nothing is learnt, so the second is no better.
+    assert (tmp_path / "best.weights.h5").exists()
+
+
+def test_limit_takes_from_everywhere(model):
+    metrics = GenerationMetrics(SOURCES * 3, TARGETS * 3, limit=3)
+    assert metrics.references == [TARGETS[0], TARGETS[1], TARGETS[2]]
+    assert metrics.inputs == [SOURCES[0], SOURCES[1], SOURCES[2]]
+
+
+def test_features_in_a_dict(model):
+    x = model.preprocessor.generate_preprocess(SOURCES)
+    ids = np.asarray(x["encoder_token_ids"])
+    metrics = GenerationMetrics({"encoder_token_ids": ids}, TARGETS, batch_size=2)
+    metrics.set_model(model)
+    assert metrics.generate() == model.generate(SOURCES, sampler="greedy")
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ((SOURCES, TARGETS[:2]), "3 inputs and 2 references"),
+        (([], []), "0 inputs"),
+        ((SOURCES, TARGETS, ["blue"]), "no metric 'blue'. Did you mean 'bleu'"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        GenerationMetrics(*arguments)
+
+
+class Values(keras.callbacks.Callback):
+    """Puts given values into the logs."""
+
+    def __init__(self, values, name="val_bleu"):
+        super().__init__()
+        self.values, self.name = values, name
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs[self.name] = self.values[epoch]
+
+
+@pytest.mark.slow
+def test_export_of_the_best(model, tmp_path):
+    path = tmp_path / "translator"
+
+    def fit(values, **kwargs):
+        best = ExportBest(path, "val_bleu", sampler="greedy")
+        model.fit(SOURCES, TARGETS, verbose=0, callbacks=[Values(values), best], **kwargs)
+
+    fit([1.0, 0.5, 2.0], epochs=3)
+    assert sorted(p.name for p in path.iterdir()) == ["1", "2", "best.json"]
+    record = json.loads((path / "best.json").read_text())
+    assert (record["value"], record["epoch"], record["version"]) == (2.0, 3, 2)
+    # Training that goes on exports nothing worse.
+    fit([0, 0, 0, 1.5, 2.5], epochs=5, initial_epoch=3)
+    assert sorted(p.name for p in path.iterdir()) == ["1", "2", "3", "best.json"]
+
+    import tensorflow as tf
+
+    served = tf.saved_model.load(str(path / "3")).signatures["serving_default"]
+    texts = [text.decode() for text in served(text=tf.constant(SOURCES))["text"].numpy()]
+    assert texts == model.generate(SOURCES, sampler="greedy")
+
+
+def test_what_export_best_refuses(model, tmp_path):
+    with pytest.raises(ValueError, match="'auto', 'min' or 'max'"):
+        ExportBest(tmp_path, mode="best")
+    with pytest.raises(KeyError, match=r"no 'val_blue'.*'loss'"):
+        model.fit(SOURCES, TARGETS, verbose=0, callbacks=[ExportBest(tmp_path, "val_blue")])
+    (tmp_path / "best.json").write_text('{"monitor": "val_cider", "mode": "max", "value": 1}')
+    with pytest.raises(ValueError, match="'val_cider' was best"):
+        model.fit(SOURCES, TARGETS, verbose=0, callbacks=[ExportBest(tmp_path, "val_bleu")])
+
+
+@pytest.mark.parametrize("name", ["val_loss", "val_perplexity", "val_wer", "val_cer"])
+def test_less_is_better(name):
+    assert ExportBest("path", name).mode == "min"
+    assert ExportBest("path", "val_bleu").mode == "max"
+
+
+def test_average_of_the_last_epochs(tmp_path):
+    model, seen = eager(make_model()), []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.get_weights())
+    )
+    x, y, w = make_batch()
+    average = AverageCheckpoints(tmp_path / "last", 3)
+    model.fit(x, y, sample_weight=w, epochs=5, verbose=0, callbacks=[watch, average])
+    assert len(list((tmp_path / "last").iterdir())) == 3
+    for found, *last in zip(model.get_weights(), *seen[2:]):
+        np.testing.assert_allclose(found, np.mean(last, axis=0), atol=1e-6)
+
+
+def test_average_leaves_out_epochs_of_a_run_before(tmp_path):
+    x, y, w = make_batch()
+    for epochs in (4, 2):
+        model = eager(make_model())
+        average = AverageCheckpoints(tmp_path, 4)
+        model.fit(x, y, sample_weight=w, epochs=epochs, verbose=0, callbacks=[average])
+    assert [p.name for p in average._files()] == ["epoch_0001.npz", "epoch_0002.npz"]
+
+
+class Spoil(keras.callbacks.Callback):
+    """Makes the weights NaN before the third batch."""
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if batch == 2:
+            self.model.set_weights([np.full_like(w, np.nan) for w in self.model.get_weights()])
+
+
+def test_nan_stops_and_names_the_batch(tmp_path):
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(12)]
+    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=3)
+    model = eager(make_model())
+    path = tmp_path / "run" / "nan.npz"
+    kept = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "kept.weights.h5"), save_weights_only=True
+    )
+    with pytest.raises(FloatingPointError, match=r"nan after batch 3 of 4 in epoch 1.*nan.npz"):
+        model.fit(batches, verbose=0, callbacks=[Spoil(), StopOnNaN(batches, path), kept])
+    x, labels, _ = batches[2]
+    with np.load(path) as saved:
+        np.testing.assert_array_equal(saved["x/encoder_token_ids"], x["encoder_token_ids"])
+        np.testing.assert_array_equal(saved["y"], labels)
+        assert saved["sample_weight"].shape == labels.shape
+    assert not (tmp_path / "kept.weights.h5").exists()

@@ -1,0 +1,167 @@
+"""Training that was killed gives what training that was not gives."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+import keras_s2s
+from tests.models.helpers import make_model
+
+ROOT = Path(__file__).parents[2]
+# Dropout, so that random states matter; a plateau, so that counts of callbacks do.
+TRAINING = """
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+
+import keras_s2s
+
+folder, pause = Path(sys.argv[1]), float(sys.argv[2])
+keras.utils.set_random_seed(1)
+rng = np.random.default_rng(0)
+ids = [rng.integers(4, 12, rng.integers(1, 6)).tolist() for _ in range(60)]
+batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
+model = keras_s2s.models.Translator(
+    keras_s2s.layers.RNNEncoder(8, vocabulary_size=12, dropout=0.3),
+    keras_s2s.layers.RNNDecoder(12, 8, dropout=0.3),
+)
+x, _, _ = batches[0]
+model.build({name: (None, None) for name in x})
+model.compile(keras.optimizers.Adam(0.01), run_eagerly=keras.backend.backend() == "torch")
+
+
+class Slow(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        (folder / "batch").write_text(f"{self.epoch} {batch}")
+        time.sleep(pause)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+
+plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=10, verbose=0)
+model.fit(
+    batches,
+    epochs=5,
+    verbose=0,
+    callbacks=[Slow(), plateau, keras_s2s.callbacks.Resume(folder / "state", [plateau])],
+)
+np.savez(folder / "weights.npz", *model.get_weights())
+print(float(model.optimizer.learning_rate))
+"""
+
+
+def start(folder, pause=0.0):
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", TRAINING, str(folder), str(pause)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finish(process):
+    out, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return float(out)
+
+
+def weights(folder):
+    with np.load(folder / "weights.npz") as arrays:
+        return [arrays[name] for name in arrays.files]
+
+
+@pytest.mark.slow
+def test_killed_in_the_middle_of_an_epoch(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    rate = finish(start(whole))
+    process = start(killed, pause=0.2)
+    while not (killed / "batch").exists() or (killed / "batch").read_text() != "3 4":
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert [path.name for path in (killed / "state").iterdir()] == ["epoch_00003"]
+    assert finish(start(killed)) == rate < 0.01
+    for a, b in zip(weights(whole), weights(killed), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    assert not (killed / "state").exists()
+
+
+def fitted(folder, *callbacks, epochs=1, **kwargs):
+    model = make_model(**kwargs)
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(4)]
+    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=2)
+    model.compile(run_eagerly=keras.backend.backend() != "jax")
+    callbacks = [*callbacks, keras_s2s.callbacks.Resume(folder, callbacks)]
+    model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
+    return model
+
+
+class Interrupt(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+
+def test_another_model_is_refused(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "state", Interrupt(), epochs=3)
+    with pytest.raises(ValueError):
+        fitted(tmp_path / "state", units=6)
+
+
+def test_half_written_state_is_not_read(tmp_path):
+    state = tmp_path / "state"
+    with pytest.raises(KeyboardInterrupt):
+        fitted(state, Interrupt(), epochs=3)
+    assert keras_s2s.callbacks.Resume(state).interrupted
+    (state / "unfinished").mkdir()
+    (state / "unfinished" / "model.weights.h5").write_bytes(b"half")
+    seen = []
+    watch = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(epoch))
+    fitted(state, watch, epochs=4)
+    assert seen == [2, 3]
+
+
+def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
+    state = tmp_path / "state"
+    stop = keras.callbacks.EarlyStopping("loss", patience=7, restore_best_weights=True)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(state, stop, Interrupt(), epochs=3)
+    again = keras.callbacks.EarlyStopping("loss", patience=5, restore_best_weights=True)
+    seen = []
+    look = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seen.append((again.best, again.wait, again.patience))
+    )
+    # Keras resets the counts when training begins, before the state is read.
+    model = make_model()
+    model.compile(run_eagerly=keras.backend.backend() != "jax")
+    ids = [[4, 5], [6]]
+    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=2)
+    resume = keras_s2s.callbacks.Resume(state, [again])
+    model.fit(batches, epochs=3, verbose=0, callbacks=[again, resume, look])
+    best, wait, patience = seen[0]
+    assert best == stop.best and wait == stop.wait and patience == 5
+    assert np.isfinite(best)
+
+
+def test_an_unbuilt_model_is_told(tmp_path):
+    model = keras_s2s.models.Seq2Seq(
+        keras_s2s.layers.RNNEncoder(4, vocabulary_size=9), keras_s2s.layers.RNNDecoder(9, 4)
+    )
+    resume = keras_s2s.callbacks.Resume(tmp_path)
+    resume.set_model(model)
+    with pytest.raises(ValueError, match="call `model.build"):
+        resume.on_train_begin()
