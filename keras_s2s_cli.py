@@ -173,6 +173,150 @@ def generate(
             advance(len(part))
 
 
+@app.command()
+def train(
+    recipe: Annotated[
+        Path,
+        typer.Argument(
+            help="A recipe (TOML), or a TSV file of sentence pairs.", exists=True, dir_okay=False
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder of this training.", file_okay=False)
+    ],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the data.  [default: the recipe's]", file_okay=False),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="TABLE.KEY=VALUE", help="A value in place of the recipe's."),
+    ] = None,
+):
+    """Train a model. After an interruption, the same command goes on where it was.
+
+    OUTPUT then holds `preset/`, which every other command and `keras_s2s.zoo.load` take, and
+    `log.csv`. Of a TSV a recipe is made first, in OUTPUT, with pairs held out for the test.
+
+    **Examples**
+
+    - `keras-s2s train pairs.tsv --output run`
+    - `keras-s2s train recipe.toml --data corpora --output run`
+    - `keras-s2s train recipe.toml --output other --set model.dropout=0.2 --set training.epochs=5`
+    """
+    # Else TensorFlow gives memory back after each step and takes it again, page by page.
+    os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+    recipes = _library().recipes
+    if recipe.suffix != ".toml":
+        recipe = recipes.from_pairs(recipe, output)
+        print("wrote", recipe)
+    verbose = 1 if sys.stdout.isatty() else 2
+    preset = recipes.train(recipe, output, data, changes or (), verbose)
+    print("wrote", preset)
+
+
+@app.command()
+def evaluate(
+    name: PresetName,
+    data: Annotated[Path, typer.Option(help="Folder of the data.", exists=True, file_okay=False)],
+    num_beams: Annotated[
+        int | None, typer.Option(min=1, help="In place of the preset's; 1 is greedy.")
+    ] = None,
+    length_penalty: Annotated[float | None, typer.Option(help="In place of the preset's.")] = None,
+    dtype: Annotated[
+        str | None, typer.Option(help="Dtype policy of the layers, such as bfloat16.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="tests or valid.", metavar="SPLIT")] = "tests",
+    write_card: Annotated[
+        bool, typer.Option("--write-card", help="Put the figures on the preset's card.")
+    ] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail where the card says otherwise.")
+    ] = False,
+):
+    """Score a preset on the test sets that its recipe names.
+
+    BLEU and chrF of translations are sacreBLEU's, the figures of captions pycocoevalcap's, which
+    needs Java; each with its signature and half of its 95 % interval.
+
+    **Examples**
+
+    - `keras-s2s evaluate run/preset --data run`
+    - `keras-s2s evaluate translation_multi30k_de_en --data corpora --check`
+    - `keras-s2s evaluate run/preset --data run --split valid --num-beams 1`
+    """
+    if split not in ("tests", "valid"):
+        raise typer.BadParameter("must be tests or valid", param_hint="'--split'")
+    changes = {"num_beams": num_beams, "length_penalty": length_penalty}
+    changes = {key: value for key, value in changes.items() if value is not None}
+    if (write_card or check) and (changes or dtype or split != "tests"):
+        raise typer.BadParameter(
+            "the card is about the tests, decoded in the preset's own way",
+            param_hint="'--write-card' / '--check'",
+        )
+    folder, library = _find(name), _library()
+    recipe = library.recipes.read(folder / "recipe.toml")
+    recipe.check_files(data)
+    model = library.zoo.load(name, dtype=dtype)
+    sampler = model.sampler.from_config({**model.sampler.get_config(), **changes})
+    figures = library.recipes.evaluate(model, recipe, data, sampler, split, show=print)
+    if check:
+        library.recipes.check(library.zoo.card(name)["metrics"], figures)
+        print("as the card says")
+    if write_card:
+        library.recipes.write_card(model, recipe, folder, data, figures)
+        print("wrote", folder / "card.json")
+
+
+@app.command()
+def export(
+    name: PresetName,
+    path: Annotated[Path, typer.Argument(help="A new folder, such as translator/1.")],
+    num_beams: Annotated[
+        int | None, typer.Option(min=1, help="Width of the beam search.  [default: the preset's]")
+    ] = None,
+    max_length: Annotated[
+        int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
+    ] = None,
+):
+    """Write a preset as a SavedModel, for TensorFlow Serving.
+
+    **Examples**
+
+    - `keras-s2s export translation translator/1`
+    - `keras-s2s export run/preset translator/2 --num-beams 1`
+    """
+    _find(name)
+    model = _library().zoo.load(name)
+    model.export(path, sampler=_sampler(model, num_beams, 1), max_length=max_length)
+    print("wrote", path)
+
+
+@app.command()
+def draw(
+    name: PresetName,
+    source: Annotated[str, typer.Argument(help="A sentence, or the path of an image.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="The picture.", dir_okay=False)
+    ] = Path("attention.png"),
+):
+    """Draw where a preset looks while it writes each word. Needs matplotlib.
+
+    **Examples**
+
+    - `keras-s2s draw translation "Wo ist der Bahnhof?"`
+    - `keras-s2s draw captioning beach.jpg --output beach_attention.png`
+    """
+    _find(name)
+    library = _library()
+    model = library.zoo.load(name)
+    text, alignment = model.generate(source, return_attention=True)
+    image = source if alignment.source_tokens is None else None
+    library.visualize.attention(alignment, image).savefig(output)
+    print(text)
+    print("wrote", output)
+
+
 def _sampler(model, num_beams, num_results):
     """Returns None for the preset's own sampler, or one with the preset's other settings."""
     own = model.sampler.get_config()

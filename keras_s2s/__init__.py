@@ -11,6 +11,7 @@ from keras_s2s import evaluation as evaluation
 from keras_s2s import layers as layers
 from keras_s2s import models as models
 from keras_s2s import preprocessing as preprocessing
+from keras_s2s import recipes as recipes
 from keras_s2s import serving as serving
 from keras_s2s import visualize as visualize
 from keras_s2s import zoo as zoo

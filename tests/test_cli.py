@@ -35,7 +35,7 @@ def model(preset):
 def cli(shipped, model, capfdbinary, monkeypatch):
     """Runs a command in this process; gives exit code, stdout and stderr."""
     # Loading has tests of its own; one model for all saves tracing it again and again.
-    monkeypatch.setattr(zoo, "load", lambda name: model)
+    monkeypatch.setattr(zoo, "load", lambda name, dtype=None: model)
 
     def run(*arguments, stdin=b""):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
@@ -253,3 +253,77 @@ def test_captions_of_files(cli, tmp_path, monkeypatch):
     code, out, err = cli("generate", tmp_path / "preset", paths[0], tmp_path / "none.png")
     assert code == 1 and out == ""
     assert err.count("\n") == 1 and "inputs[1]" in err and "none.png" in err
+
+
+def test_drawing_of_text(cli, expected, tmp_path):
+    from PIL import Image
+
+    code, out, _ = cli("draw", "translation", SENTENCES[0], "--output", tmp_path / "one.png")
+    assert code == 0 and out.splitlines()[0] == expected[0]
+    with Image.open(tmp_path / "one.png") as image:
+        assert image.size[0] > 100
+
+
+@pytest.mark.slow
+def test_drawing_of_a_picture(cli, tmp_path, monkeypatch):
+    from PIL import Image
+
+    model = small_captioner()
+    model.save_to_preset(tmp_path / "preset")
+    monkeypatch.setattr(zoo, "load", lambda name: model)
+    coloured(1)[0][0].save(tmp_path / "in.png")
+    output = tmp_path / "out.png"
+    code, out, _ = cli("draw", tmp_path / "preset", tmp_path / "in.png", "--output", output)
+    assert (code, out.splitlines()[0]) == (0, model.generate(tmp_path / "in.png"))
+    with Image.open(output) as image:
+        assert image.size[0] > 100
+
+
+@pytest.mark.slow
+def test_export(cli, model, tmp_path):
+    import tensorflow as tf
+
+    path = tmp_path / "translator" / "1"
+    code, out, _ = cli("export", "translation", path, "--num-beams", 1, "--max-length", 4)
+    assert (code, out) == (0, f"wrote {path}\n")
+    served = tf.saved_model.load(str(path)).signatures["serving_default"]
+    texts = [text.decode() for text in served(text=tf.constant(SENTENCES))["text"].numpy()]
+    sampler = keras_s2s.decoding.Beam(1, length_penalty=1.0)
+    assert texts == model.generate(SENTENCES, sampler=sampler, max_length=4)
+    code, _, err = cli("export", "translation", path)
+    assert code == 1 and "exists" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "none.toml", "-o", "run"], "none.toml"),
+        (["train", "recipe.toml"], "--output"),
+        (["evaluate", "translation"], "--data"),
+        (["evaluate", "translation", "--data", ".", "--split", "train"], "tests or valid"),
+        (["evaluate", "translation", "--data", ".", "--check", "--num-beams", "2"], "own way"),
+        (["evaluate", "translatoin", "--data", "."], "Did you mean 'translation'"),
+        (["export", "translation"], "path"),
+        (["draw", "translation"], "source"),
+    ],
+)
+def test_other_commands_called_wrongly(cli, arguments, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "recipe.toml").write_text("")
+    code, out, err = cli(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err and err.count("\n") == 1
+
+
+def test_what_cannot_be_trained_or_evaluated_is_one_line(cli, shipped, tmp_path):
+    pairs = tmp_path / "pairs.tsv"
+    for text, message in (
+        ("a\tb\n" * 50, "1 different pairs; 40 are needed"),
+        ("a b\n", "2 tab-separated columns are needed"),
+    ):
+        pairs.write_text(text)
+        code, out, err = cli("train", pairs, "--output", tmp_path / "run")
+        assert (code, out) == (1, "") and message in err and err.count("\n") == 1
+        assert not (tmp_path / "run").exists()
+    code, _, err = cli("evaluate", "translation", "--data", tmp_path)
+    assert code == 1 and "recipe.toml" in err and err.count("\n") == 1

@@ -18,7 +18,7 @@ from rich.progress import track
 
 import keras_s2s
 from keras_s2s.models import preset_folders
-from recipe import RecipeError, check_files, read, read_pairs
+from keras_s2s.recipes import RecipeError, read
 
 PAD, START, END = 0, 2, 3
 BATCH = 64
@@ -121,7 +121,7 @@ def main():
     try:
         model = keras_s2s.zoo.load(arguments.preset)
         recipe = read(preset_folders.find(arguments.preset) / "recipe.toml")
-        check_files(recipe, arguments.data)
+        recipe.check_files(arguments.data)
         num_beams = (
             recipe.decoding.num_beams if arguments.num_beams is None else arguments.num_beams
         )
@@ -130,7 +130,7 @@ def main():
     except (OSError, ValueError) as error:
         sys.exit(f"check_decoding: {error}")
     name, files = next(iter(recipe.data.tests.items()))
-    texts, _ = read_pairs(files, recipe.data.columns, arguments.data)
+    texts, _ = recipe.read(files, arguments.data)
     texts = texts[: arguments.count]
     differ, largest = compare(model, texts, num_beams, recipe.decoding.length_penalty)
     show = model.preprocessor.target_tokenizer.id_to_token

@@ -20,8 +20,8 @@ import time
 from pathlib import Path
 
 import keras_s2s
-from evaluate import score
-from recipe import RecipeError, check_files, read, read_pairs
+from keras_s2s import evaluation
+from keras_s2s.recipes import RecipeError, read
 
 
 def similar_lengths(sources, targets, batch_size, rng):
@@ -42,7 +42,7 @@ def write_lines(path, lines):
 
 def write_data(recipe, data, folder, tokenizer, batch_size, updates, seed):
     rng = random.Random(seed)
-    sources, targets = read_pairs(recipe.data.train, recipe.data.columns, data)
+    sources, targets = recipe.read(recipe.data.train, data)
     pieces = [
         [tokenizer.encode(lines[i : i + 10_000]) for i in range(0, len(lines), 10_000)]
         for lines in (sources, targets)
@@ -54,7 +54,7 @@ def write_data(recipe, data, folder, tokenizer, batch_size, updates, seed):
     write_lines(folder / "train.src", (sources[i] for i in order))
     write_lines(folder / "train.trg", (targets[i] for i in order))
     for name, files in {"valid": recipe.data.valid, **recipe.data.tests}.items():
-        for side, lines in zip(("src", "trg"), read_pairs(files, recipe.data.columns, data)):
+        for side, lines in zip(("src", "trg"), recipe.read(files, data)):
             write_lines(folder / f"{name}.{side}", lines)
 
 
@@ -181,12 +181,12 @@ def main():
     arguments = parser.parse_args()
     try:
         recipe = read(arguments.recipe)
-        check_files(recipe, arguments.data)
+        recipe.check_files(arguments.data)
     except RecipeError as error:
         sys.exit(f"joeynmt_baseline: {error}")
     folder, updates, size = arguments.output.resolve(), arguments.updates, arguments.batch_size
     folder.mkdir(parents=True, exist_ok=True)
-    sources, targets = read_pairs(recipe.data.train, recipe.data.columns, arguments.data)
+    sources, targets = recipe.read(recipe.data.train, arguments.data)
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
         sources + targets, recipe.tokenizer.vocabulary_size
     )
@@ -206,7 +206,9 @@ def main():
         hypotheses = (folder / f"{test}.out.test").read_text(encoding="utf-8").split("\n")[:-1]
         references = (folder / f"{test}.trg").read_text(encoding="utf-8").split("\n")[:-1]
         print(f"{test}: {len(references):,} sentences")
-        score(test, hypotheses, references)
+        metrics = ("bleu", "chrf")
+        for found in evaluation.score(hypotheses, references, metrics, bootstrap=1000).values():
+            print(f"  {found.name} {found.value:.2f} ± {found.spread:.2f}  {found.signature}")
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ CARD = {
             "signature": "nrefs:1|tok:13a",
         }
     ],
-    "recipe": {"train": "python tools/train.py recipe.toml", "evaluate": ""},
+    "recipe": {"train": "keras-s2s train recipe.toml", "evaluate": ""},
     "examples": [{"input": 'Sie sagt: "Ä".', "output": "?"}],
 }
 

@@ -70,5 +70,5 @@ def test_readme_body(paper):
     assert "# Tiny: German to English\n" in text
     assert "| Four sentences | BLEU | 1.5 ± 0.5 | `nrefs:1\\|tok:13a` |" in text
     assert 'model.generate("Sie sagt: \\"Ä\\".")' in text
-    assert "- train: `python tools/train.py recipe.toml`" in text
+    assert "- train: `keras-s2s train recipe.toml`" in text
     assert "Limitations" not in text and "evaluate" not in text

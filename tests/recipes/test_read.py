@@ -3,9 +3,11 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-import recipe as recipes
+from keras_s2s import recipes
+from keras_s2s.recipes.schedule import warmup_cosine
 
 ROOT = Path(__file__).parents[2]
 SHIPPED = sorted(ROOT.glob("zoo/*/recipe.toml"))
@@ -25,7 +27,8 @@ def test_shipped_recipe_describes_its_preset(path):
     assert [example["input"] for example in card["examples"]] == recipe.card.examples
     assert {metric["dataset"] for metric in card["metrics"]} == set(recipe.data.tests)
     assert decoder["vocabulary_size"] == recipe.tokenizer.vocabulary_size
-    if recipe.card.task == "captioning":
+    assert card["task"] == recipe.task
+    if recipe.task == "captioning":
         assert encoder["backbone"] == model.backbone and encoder["weights"] is None
         assert encoder["image_size"] == [model.image_size] * 2
         assert (encoder["units"], decoder["units"]) == (model.encoder_units, model.decoder_units)
@@ -86,4 +89,52 @@ def test_no_recipe(text, tmp_path):
 
 def test_missing_data_is_named(tmp_path):
     with pytest.raises(recipes.RecipeError, match="en-de.train.tsv.gz.*--data"):
-        recipes.check_files(recipes.read(ROOT / "zoo/translation_de_en/recipe.toml"), tmp_path)
+        recipes.read(ROOT / "zoo/translation_de_en/recipe.toml").check_files(tmp_path)
+
+
+def test_a_task_that_nobody_knows():
+    with pytest.raises(recipes.RecipeError, match="'task' must be one of translation, captioning"):
+        recipes.read(ROOT / "zoo/translation_de_en/recipe.toml", ["task=parsing"])
+
+
+def test_schedule_rises_and_falls():
+    rates = [float(warmup_cosine(0.5, 10, 110)(step)) for step in range(111)]
+    np.testing.assert_allclose(rates[:11], np.linspace(0, 0.5, 11), atol=1e-6)
+    np.testing.assert_allclose(rates[60], 0.25, atol=1e-6)  # Half of the way down.
+    assert rates[110] == pytest.approx(0, abs=1e-6) and max(rates) == rates[10]
+    assert float(warmup_cosine(0.5, 0, 100)(0)) == 0.5
+
+
+def write_pairs(path, count=100, repeat=2):
+    lines = [f"satz nummer {i}\tsentence number {i}\n" for i in range(count)] * repeat
+    path.write_text("".join(lines), encoding="utf-8")
+
+
+def test_recipe_from_pairs(tmp_path):
+    write_pairs(tmp_path / "pairs.tsv")
+    recipe = recipes.read(recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run"))
+    assert recipe.name == "pairs" and recipe.task == "translation"
+    splits = {
+        name: recipe.read([f"{name}.tsv"], tmp_path / "run") for name in ("train", "valid", "test")
+    }
+    # Every pair is once in one of them.
+    assert {name: len(sources) for name, (sources, _) in splits.items()} == {
+        "train": 90,
+        "valid": 5,
+        "test": 5,
+    }
+    assert len({source for sources, _ in splits.values() for source in sources}) == 100
+    for sources, targets in splits.values():
+        assert [s.split()[-1] for s in sources] == [t.split()[-1] for t in targets]
+    # Again, it is the same; from other pairs, what is there is not overwritten.
+    again = recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
+    assert recipes.read(again) == recipe
+    write_pairs(tmp_path / "pairs.tsv", count=300)
+    with pytest.raises(recipes.RecipeError, match="another training. Choose another folder"):
+        recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
+
+
+def test_too_few_pairs(tmp_path):
+    write_pairs(tmp_path / "pairs.tsv", count=39)
+    with pytest.raises(recipes.RecipeError, match="39 different pairs; 40"):
+        recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")

@@ -3,19 +3,14 @@
 import gzip
 import json
 import shutil
-import sys
 
 import keras
 import numpy as np
 import pytest
 
-import caption_metrics
-import captioning_recipe
-import evaluate
-import recipe as recipes
-import train
-import train_captioning
-from keras_s2s import zoo
+import keras_s2s_cli
+from keras_s2s import recipes, zoo
+from keras_s2s.recipes import backbones, captioning
 from tests.captioners import coloured
 from tests.data.test_captions import write_tar
 from tests.pictures import encoded
@@ -25,6 +20,7 @@ JAVA = pytest.mark.skipif(
 )
 RECIPE = """
 name = "colours"
+task = "captioning"
 seed = 1
 [data]
 train = ["train.tar", "train.jsonl.gz"]
@@ -62,7 +58,6 @@ num_beams = 2
 [card]
 title = "Colours"
 description = "Names of two colours."
-task = "captioning"
 licence = "CC0-1.0"
 data = [{ name = "Colours", licence = "CC0-1.0" }]
 languages = ["en"]
@@ -104,15 +99,20 @@ def data(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.long
 @JAVA
-def test_from_recipe_to_card(data, tmp_path, monkeypatch, capsys):
+def test_from_recipe_to_card(data, tmp_path, capsys):
     run = tmp_path / "run"
-    arguments = [str(data / "recipe.toml"), "--data", str(data), "--output", str(run)]
-    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--verbose", "0"])
-    train.main()
-    out = capsys.readouterr().out
-    assert [f"stage {name}" in out for name in ("frozen", "fine_tuning", "self_critical")] == [
-        True
-    ] * 3
+
+    def command(*arguments):
+        with pytest.raises(SystemExit) as end:
+            keras_s2s_cli.main(list(map(str, arguments)))
+        out, errors = capsys.readouterr()
+        assert not end.value.code, errors
+        return out
+
+    out = command("train", data / "recipe.toml", "--output", run)
+    stages = ("frozen", "fine_tuning", "self_critical")
+    assert [f"stage {name}" in out for name in stages] == [True] * 3
+    assert out.count("val_cider") >= 4
     preset = run / "preset"
     with np.load(data / "backbone.npz") as before:
         after = zoo.load(preset).encoder.backbone
@@ -122,14 +122,12 @@ def test_from_recipe_to_card(data, tmp_path, monkeypatch, capsys):
                 name = f"{layer.name}/{variable.path.rsplit('/', 1)[-1]}"
                 assert not np.allclose(before[name], np.asarray(variable), rtol=1e-3), name
     # What is done is done: called again, no stage begins.
-    train.main()
-    assert "stage" not in capsys.readouterr().out
+    assert "stage" not in command("train", data / "recipe.toml", "--output", run)
 
     (preset / "assets" / "examples").mkdir()
     image, _ = coloured(1, seed=3)
     image[0].save(preset / "assets" / "examples" / "one.png")
-    monkeypatch.setattr(sys, "argv", ["evaluate", str(preset), "--data", str(data), "--write-card"])
-    evaluate.main()
+    command("evaluate", preset, "--data", data, "--write-card")
     card = zoo.card(preset)
     assert [m["name"] for m in card["metrics"]] == [
         "BLEU-1",
@@ -144,16 +142,14 @@ def test_from_recipe_to_card(data, tmp_path, monkeypatch, capsys):
     report = zoo.verify(preset)
     assert "assets/examples/one.png" in report["files"]
     assert report["examples"][0]["output"] == zoo.load(preset).generate(image[0])
-    monkeypatch.setattr(sys, "argv", ["evaluate", str(preset), "--data", str(data), "--check"])
-    evaluate.main()
-    assert "as the card says" in capsys.readouterr().out
+    assert "as the card says" in command("evaluate", preset, "--data", data, "--check")
 
 
 def test_recipe_is_typed(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
     recipe = recipes.read(path)
-    assert isinstance(recipe, captioning_recipe.Recipe)
+    assert isinstance(recipe, captioning.Recipe)
     assert recipe.frozen.average_last == 2 and recipe.self_critical.samples == 2
     assert recipe.data.files() == [
         "backbone.npz",
@@ -182,7 +178,7 @@ def test_measured_batch_normalization_changes_no_result():
         layer.set_weights([rng.normal(size=4) + s for s in (1, 0, 0)] + [rng.uniform(1, 2, 4)])
     pixels = rng.normal(size=(11, 8, 8, 3)).astype("float32")
     before = backbone.predict(pixels, verbose=0)
-    train_captioning.measure_batch_normalization(backbone, pixels, batch_size=3)
+    backbones.measure_batch_normalization(backbone, pixels, batch_size=3)
     np.testing.assert_allclose(backbone.predict(pixels, verbose=0), before, atol=1e-4)
     inputs = keras.Model(backbone.inputs, [layer.input for layer in norms]).predict(
         pixels, verbose=0
@@ -190,39 +186,3 @@ def test_measured_batch_normalization_changes_no_result():
     for layer, x in zip(norms, inputs):
         np.testing.assert_allclose(np.asarray(layer.moving_mean), x.mean((0, 1, 2)), atol=1e-4)
         np.testing.assert_allclose(np.asarray(layer.moving_variance), x.var((0, 1, 2)), atol=1e-3)
-
-
-HYPOTHESES = ["a dog runs on grass", "two men play", "a man's red hat"]
-REFERENCES = [
-    ["A dog runs on the grass .", "The dog is running ."],
-    ["Two men are playing football .", "Men play ."],
-    ["A man with a red hat .", "The man's hat is red ."],
-]
-
-
-@JAVA
-def test_reward_of_single_captions_is_the_cider_of_all():
-    reward = caption_metrics.CiderReward(REFERENCES)
-    found = reward([0, 1, 2], HYPOTHESES)
-    expected = caption_metrics.score(HYPOTHESES, REFERENCES, ["CIDEr"])["CIDEr"]
-    assert found.mean() == pytest.approx(expected, rel=1e-6)
-    # One by one and in another order, too.
-    np.testing.assert_allclose(reward([2, 0], [HYPOTHESES[2], HYPOTHESES[0]]), found[[2, 0]])
-
-
-def test_reward_of_an_end():
-    plain = caption_metrics.CiderReward(REFERENCES)
-    with_end = caption_metrics.CiderReward(REFERENCES, with_end=True)
-    unfinished, finished = ["a dog runs on grass"], ["a dog runs on grass ."]
-    np.testing.assert_allclose(plain([0], finished), plain([0], unfinished))
-    assert with_end([0], finished) > with_end([0], unfinished)
-
-
-@JAVA
-def test_metrics_with_spread_are_those_without():
-    plain = caption_metrics.score(HYPOTHESES, REFERENCES)
-    found = caption_metrics.with_spread(HYPOTHESES, REFERENCES, samples=20)
-    assert {name: value for name, value, _ in found} == pytest.approx(plain)
-    spreads = {name: spread for name, _, spread in found}
-    # Nobody has four words right in a row in more than one of three.
-    assert all(spreads[name] > 0 for name in ("BLEU-1", "METEOR", "ROUGE-L", "CIDEr"))

@@ -1,0 +1,45 @@
+"""The weights that a captioner's backbone begins with."""
+
+import keras
+import numpy as np
+
+
+def load(backbone, path):
+    """Loads an .npz with arrays `<layer>/<weight>`."""
+    with np.load(path, allow_pickle=False) as arrays:
+        for layer in backbone.layers:
+            names = [v.path.rsplit("/", 1)[-1] for v in layer.weights]
+            if names:
+                layer.set_weights([arrays[f"{layer.name}/{name}"] for name in names])
+
+
+def measure_batch_normalization(backbone, pixels, batch_size=8):
+    """Gives BatchNormalization layers the statistics of their inputs; results stay the same.
+
+    Weights whose normalisation was folded into the convolutions come with a mean of 0 and a
+    variance of 1. What is measured goes into mean and variance, and back out of scale and offset.
+
+    Args:
+        backbone: A functional `keras.Model`.
+        pixels: Scaled images `(images, height, width, 3)`.
+        batch_size: Integer.
+    """
+    layers = [x for x in backbone.layers if isinstance(x, keras.layers.BatchNormalization)]
+    inputs = keras.Model(backbone.inputs, [layer.input for layer in layers])
+    sums = [[0.0, 0.0] for _ in layers]
+    for start in range(0, len(pixels), batch_size):
+        found = inputs.predict_on_batch(pixels[start : start + batch_size])
+        for total, x in zip(sums, found):
+            x = np.asarray(x, "float64")
+            share = len(x) / len(pixels)
+            total[0] += share * x.mean(axis=(0, 1, 2))
+            total[1] += share * np.square(x).mean(axis=(0, 1, 2))
+    for layer, (mean, square) in zip(layers, sums):
+        scale, offset, old_mean, old_variance = (
+            np.asarray(w, "float64") for w in layer.get_weights()
+        )
+        variance = np.maximum(square - np.square(mean), 0)
+        factor = scale / np.sqrt(old_variance + layer.epsilon)
+        offset = offset + factor * (mean - old_mean)
+        scale = factor * np.sqrt(variance + layer.epsilon)
+        layer.set_weights([scale, offset, mean, variance])

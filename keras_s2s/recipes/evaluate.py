@@ -1,0 +1,71 @@
+import time
+from pathlib import Path
+
+from keras_s2s import evaluation
+
+# BLEU needs many, and takes no time; that of pycocoevalcap takes some.
+_BOOTSTRAP = {"translation": 1000, "captioning": 200}
+
+
+def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line: None):
+    """Scores a model on the test sets of a recipe.
+
+    Args:
+        model: A `keras_s2s.models.Seq2Seq`.
+        recipe: As `keras_s2s.recipes.read` returned it.
+        data: Folder of its data.
+        sampler: As of `model.generate`; by default the model's.
+        split: `"tests"` or `"valid"`.
+        show: Function that is called with lines for people.
+
+    Returns:
+        List of dicts as cards hold them: `name`, `value`, `spread`, `dataset` and `signature`.
+        The spread is half of the 95 % interval.
+
+    Raises:
+        RecipeError: If a file is missing.
+        ImportError: If the library of a metric is.
+    """
+    evaluation.require(recipe.metrics)
+    sets = {"valid": recipe.data.valid} if split == "valid" else recipe.data.tests
+    found = []
+    for name, files in sets.items():
+        inputs, references = recipe.read(files, Path(data))
+        start = time.perf_counter()
+        texts = model.generate(inputs, sampler=sampler)
+        seconds = time.perf_counter() - start
+        show(f"{name}: {len(texts):,} {recipe.unit} in {seconds:.1f} s")
+        scores = evaluation.score(texts, references, recipe.metrics, _BOOTSTRAP[recipe.task])
+        for score in scores.values():
+            # CIDEr is of the order of 1.
+            digits = 4 if score.name == "CIDEr" else 2
+            found.append(
+                {
+                    "name": score.name,
+                    "value": round(float(score.value), digits),
+                    "spread": round(float(score.spread), digits),
+                    "dataset": name,
+                    "signature": score.signature,
+                }
+            )
+            show("  {name} {value} ± {spread}  {signature}".format(**found[-1]))
+        shown = getattr(inputs, "names", inputs)
+        for triple in list(zip(shown, references, texts))[:3]:
+            show("  source    {}\n  reference {}\n  output    {}".format(*triple))
+    return found
+
+
+def check(expected, figures):
+    """Raises a `ValueError` where figures are not those of a card.
+
+    Args:
+        expected: The `metrics` of a card.
+        figures: As `evaluate` returned them. The order of sums may move a word.
+    """
+    expected = {(m["dataset"], m["name"]): m["value"] for m in expected}
+    found = {(m["dataset"], m["name"]): m["value"] for m in figures}
+    if set(expected) != set(found):
+        raise ValueError(f"The card has figures of {sorted(expected)}, not of {sorted(found)}.")
+    for key, value in found.items():
+        if abs(value - expected[key]) > (0.002 if key[1] == "CIDEr" else 0.1):
+            raise ValueError(f"{' '.join(key)} is {value}, but the card says {expected[key]}.")

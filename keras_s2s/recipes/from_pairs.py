@@ -1,0 +1,97 @@
+import random
+from pathlib import Path
+
+from keras_s2s.data import read_tsv
+from keras_s2s.recipes.schema import RecipeError
+
+# Sizes and dropout of the preset on 29,000 pairs, scaled to what a laptop trains in minutes.
+_RECIPE = """\
+# A translator of the pairs in {source!r}; made by `keras-s2s train {name}`. Change what you like
+# and train again with `keras-s2s train recipe.toml`, into another folder.
+
+name = "{stem}"
+task = "translation"
+seed = 1
+
+[data]                        # beside this file, {valid} pairs held out for each of valid and test
+train = ["train.tsv"]
+valid = ["valid.tsv"]
+tests = {{ test = ["test.tsv"] }}
+
+[tokenizer]
+vocabulary_size = {vocabulary}
+sample_alpha = 0.3            # a new segmentation of each sentence in each epoch
+length = 100                  # pieces; longer sentences are cut
+
+[model]
+embedding_dim = 192
+encoder_units = 256           # in each direction
+decoder_units = 256
+dropout = 0.4
+
+[training]
+epochs = {epochs}
+tokens_per_batch = 2400       # source and target together
+learning_rate = 2e-3          # after the warm-up, then down to 0 along a cosine
+warmup_steps = 200
+label_smoothing = 0.1
+average_last = 3              # epochs whose weights are averaged
+
+[decoding]
+num_beams = 5
+length_penalty = 0.6
+"""
+
+
+def from_pairs(path, folder, columns=(0, 1), seed=1):
+    """Makes a recipe for a translator from a file of sentence pairs.
+
+    A twentieth of the pairs, at most 1,000, is held out for validation, and as many for the test.
+    Equal pairs stay together, so that none is both learnt and tested.
+
+    Args:
+        path: A TSV file, a source and its target on each line, in UTF-8.
+        folder: Folder for `recipe.toml`, `train.tsv`, `valid.tsv` and `test.tsv`.
+        columns: Columns of source and target.
+        seed: Integer: which pairs are held out.
+
+    Returns:
+        `pathlib.Path` of the recipe.
+
+    Raises:
+        RecipeError: If there are fewer than 40 pairs, or the folder holds another recipe.
+        ValueError: If the file is not what it should be.
+    """
+    path, folder = Path(path), Path(folder)
+    pairs = list(dict.fromkeys(zip(*read_tsv(path, *columns))))
+    if len(pairs) < 40:
+        raise RecipeError(f"{path}: {len(pairs)} different pairs; 40 are needed at least.")
+    random.Random(seed).shuffle(pairs)
+    held_out = min(max(len(pairs) // 20, 2), 1000)
+    valid, test, train = (
+        pairs[:held_out],
+        pairs[held_out : 2 * held_out],
+        pairs[2 * held_out :],
+    )
+    words = {word for pair in train for text in pair for word in text.split()}
+    characters = {c for pair in train for text in pair for c in text}
+    text = _RECIPE.format(
+        source=path.name,
+        name=path.name,
+        stem=path.stem,
+        valid=held_out,
+        vocabulary=max(min(len(words) // 2, 8000), len(characters) + 8),
+        # About as many updates whatever the size.
+        epochs=max(min(400_000 // len(train), 30), 5),
+    )
+    recipe = folder / "recipe.toml"
+    if recipe.exists() and recipe.read_text(encoding="utf-8") != text:
+        raise RecipeError(
+            f"{str(folder)!r} holds the recipe of another training. Choose another folder."
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, part in (("train", train), ("valid", valid), ("test", test)):
+        lines = "".join(f"{source}\t{target}\n" for source, target in part)
+        (folder / f"{name}.tsv").write_text(lines, encoding="utf-8")
+    recipe.write_text(text, encoding="utf-8")
+    return recipe
