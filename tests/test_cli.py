@@ -318,7 +318,7 @@ def test_other_commands_called_wrongly(cli, arguments, message, tmp_path, monkey
 def test_what_cannot_be_trained_or_evaluated_is_one_line(cli, shipped, tmp_path):
     pairs = tmp_path / "pairs.tsv"
     for text, message in (
-        ("a\tb\n" * 50, "1 different pairs; 40 are needed"),
+        ("a\tb\n" * 50, "1 different sources; 40 are needed"),
         ("a b\n", "2 tab-separated columns are needed"),
     ):
         pairs.write_text(text)

@@ -96,6 +96,8 @@ class Resume(keras.callbacks.Callback):
             shutil.rmtree(before)
 
     def on_train_end(self, logs=None):
+        # Keras would begin the next `fit` there, too.
+        self.model._initial_epoch = None
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest(self):

@@ -9,7 +9,8 @@ class StopOnNaN(keras.callbacks.Callback):
     """Ends training with an error as soon as the loss is no number, and saves the batch.
 
     By an error, since other callbacks would save the spoilt weights as those of one more epoch:
-    what `keras.callbacks.BackupAndRestore` and `ModelCheckpoint` wrote last stays.
+    what `Resume` and `keras.callbacks.ModelCheckpoint` wrote last stays. It reads the loss after
+    every batch, for which an accelerator has to wait.
 
     Args:
         batches: The training data of `fit`: `keras_s2s.data.BucketedBatches`, `CaptionBatches`,

@@ -8,7 +8,7 @@ _BOOTSTRAP = {"translation": 1000, "captioning": 200}
 
 
 def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line: None):
-    """Scores a model on the test sets of a recipe.
+    r"""Scores a model on the test sets of a recipe.
 
     Args:
         model: A `keras_s2s.models.Seq2Seq`.
@@ -25,6 +25,19 @@ def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line:
     Raises:
         RecipeError: If a file is missing.
         ImportError: If the library of a metric is.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    with open("pairs.tsv", "w") as file:
+        for i in range(100):
+            print(f"Satz {i}", f"sentence {i}", sep="\t", file=file)
+    recipe = keras_s2s.recipes.read(keras_s2s.recipes.from_pairs("pairs.tsv", "run"))
+    model = keras_s2s.zoo.load("translation")
+    figures = keras_s2s.recipes.evaluate(model, recipe, "run", sampler="greedy")
+    assert [figure["name"] for figure in figures] == ["BLEU", "chrF"]
+    ```
     """
     evaluation.require(recipe.metrics)
     sets = {"valid": recipe.data.valid} if split == "valid" else recipe.data.tests

@@ -13,7 +13,7 @@ name = "{stem}"
 task = "translation"
 seed = 1
 
-[data]                        # beside this file, {valid} pairs held out for each of valid and test
+[data]                        # beside this file; {valid} sources each in valid and test
 train = ["train.tsv"]
 valid = ["valid.tsv"]
 tests = {{ test = ["test.tsv"] }}
@@ -44,10 +44,11 @@ length_penalty = 0.6
 
 
 def from_pairs(path, folder, columns=(0, 1), seed=1):
-    """Makes a recipe for a translator from a file of sentence pairs.
+    r"""Makes a recipe for a translator from a file of sentence pairs.
 
-    A twentieth of the pairs, at most 1,000, is held out for validation, and as many for the test.
-    Equal pairs stay together, so that none is both learnt and tested.
+    A twentieth of the sources, at most 1,000, is held out for validation, and as many for the test.
+    All pairs of a source stay together, so that none is both learnt and tested; pairs that are
+    there twice count once.
 
     Args:
         path: A TSV file, a source and its target on each line, in UTF-8.
@@ -59,19 +60,34 @@ def from_pairs(path, folder, columns=(0, 1), seed=1):
         `pathlib.Path` of the recipe.
 
     Raises:
-        RecipeError: If there are fewer than 40 pairs, or the folder holds another recipe.
+        RecipeError: If there are fewer than 40 sources, or the folder holds another recipe.
         ValueError: If the file is not what it should be.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    with open("pairs.tsv", "w") as file:
+        for i in range(100):
+            print(f"Satz {i}", f"sentence {i}", sep="\t", file=file)
+    path = keras_s2s.recipes.from_pairs("pairs.tsv", "run")
+    recipe = keras_s2s.recipes.read(path)
+    assert recipe.data.tests == {"test": ["test.tsv"]}
+    ```
     """
     path, folder = Path(path), Path(folder)
-    pairs = list(dict.fromkeys(zip(*read_tsv(path, *columns))))
-    if len(pairs) < 40:
-        raise RecipeError(f"{path}: {len(pairs)} different pairs; 40 are needed at least.")
-    random.Random(seed).shuffle(pairs)
-    held_out = min(max(len(pairs) // 20, 2), 1000)
+    pairs = {}
+    for source, target in zip(*read_tsv(path, *columns)):
+        pairs.setdefault(source, {})[target] = None
+    sources = list(pairs)
+    if len(sources) < 40:
+        raise RecipeError(f"{path}: {len(sources)} different sources; 40 are needed at least.")
+    random.Random(seed).shuffle(sources)
+    held_out = min(max(len(sources) // 20, 2), 1000)
+    bounds = 0, held_out, 2 * held_out, len(sources)
     valid, test, train = (
-        pairs[:held_out],
-        pairs[held_out : 2 * held_out],
-        pairs[2 * held_out :],
+        [(source, target) for source in sources[start:end] for target in pairs[source]]
+        for start, end in zip(bounds, bounds[1:])
     )
     words = {word for pair in train for text in pair for word in text.split()}
     characters = {c for pair in train for text in pair for c in text}

@@ -49,9 +49,8 @@ class SelfCritical:
         )
         reward = evaluation.CiderReward(captions, with_end=True)
         watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=self.epochs)
-        model._initial_epoch = 0
         watching.on_train_begin()
-        for epoch in range(model._initial_epoch, self.epochs):
+        for epoch in range(model._initial_epoch or 0, self.epochs):
             watching.on_epoch_begin(epoch)
             order = np.random.default_rng([seed, epoch]).permutation(len(captions))
             rewards = []

@@ -135,6 +135,15 @@ def test_half_written_state_is_not_read(tmp_path):
     assert seen == [2, 3]
 
 
+def test_another_training_afterwards_begins_at_its_beginning(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fitted(tmp_path / "state", Interrupt(), epochs=3)
+    model = fitted(tmp_path / "state", epochs=4)
+    batches = keras_s2s.data.BucketedBatches([[4, 5], [6]], [[4], [5]], batch_size=2)
+    history = model.fit(batches, epochs=2, verbose=0)
+    assert history.epoch == [0, 1]
+
+
 def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
     state = tmp_path / "state"
     stop = keras.callbacks.EarlyStopping("loss", patience=7, restore_best_weights=True)

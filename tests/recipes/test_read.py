@@ -126,6 +126,13 @@ def test_recipe_from_pairs(tmp_path):
     assert len({source for sources, _ in splits.values() for source in sources}) == 100
     for sources, targets in splits.values():
         assert [s.split()[-1] for s in sources] == [t.split()[-1] for t in targets]
+    # All targets of a source are on one side.
+    lines = [f"satz nummer {i}\tsentence {i}\n" for i in range(100)]
+    more = tmp_path / "more.tsv"
+    more.write_text((tmp_path / "pairs.tsv").read_text() + "".join(lines))
+    other = recipes.read(recipes.from_pairs(more, tmp_path / "more"))
+    parts = [set(other.read([f"{name}.tsv"], tmp_path / "more")[0]) for name in splits]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 100
     # Again, it is the same; from other pairs, what is there is not overwritten.
     again = recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
     assert recipes.read(again) == recipe
@@ -136,5 +143,5 @@ def test_recipe_from_pairs(tmp_path):
 
 def test_too_few_pairs(tmp_path):
     write_pairs(tmp_path / "pairs.tsv", count=39)
-    with pytest.raises(recipes.RecipeError, match="39 different pairs; 40"):
+    with pytest.raises(recipes.RecipeError, match="39 different sources; 40"):
         recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
