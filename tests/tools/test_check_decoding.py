@@ -32,7 +32,7 @@ def test_differences_are_found(model, monkeypatch):
     "arguments, message",
     [
         (["translatoin"], "Did you mean"),
-        (["translation_multi30k_de_en"], "Is --data right"),
+        (["translation_multi30k_de_en"], "There is no file .*relative to --data"),
     ],
 )
 def test_wrong_arguments(arguments, message, run_main, tmp_path):
