@@ -16,8 +16,7 @@ class GenerationMetrics(keras.callbacks.Callback):
             the encoder's features.
         references: For each input a text, or a list of several.
         metrics: Names, see `keras_s2s.evaluation.score`.
-        sampler: As of `model.generate`. Greedy search costs a fraction of a beam's time, and ranks
-            epochs alike.
+        sampler: As of `model.generate`. Greedy search takes less time than a beam.
         batch_size: Integer.
         max_length: Integer or None, as of `model.generate`.
         limit: Integer or None. Use that many examples, evenly spaced: files may be sorted.

@@ -86,6 +86,7 @@ class Recipe(schema.Recipe):
     """Dtype policy while it trains; the preset computes in float32."""
 
     metrics = ("coco_bleu", "meteor", "coco_rouge", "cider")
+    bootstrap = 200  # BLEU of pycocoevalcap takes its time.
     unit = "images"
 
     def read(self, files, folder):

@@ -3,9 +3,6 @@ from pathlib import Path
 
 from keras_s2s import evaluation
 
-# BLEU needs many, and takes no time; that of pycocoevalcap takes some.
-_BOOTSTRAP = {"translation": 1000, "captioning": 200}
-
 
 def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line: None):
     r"""Scores a model on the test sets of a recipe.
@@ -48,7 +45,7 @@ def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line:
         texts = model.generate(inputs, sampler=sampler)
         seconds = time.perf_counter() - start
         show(f"{name}: {len(texts):,} {recipe.unit} in {seconds:.1f} s")
-        scores = evaluation.score(texts, references, recipe.metrics, _BOOTSTRAP[recipe.task])
+        scores = evaluation.score(texts, references, recipe.metrics, recipe.bootstrap)
         for score in scores.values():
             # CIDEr is of the order of 1.
             digits = 4 if score.name == "CIDEr" else 2

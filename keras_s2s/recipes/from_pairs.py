@@ -4,7 +4,7 @@ from pathlib import Path
 from keras_s2s.data import read_tsv
 from keras_s2s.recipes.schema import RecipeError
 
-# Sizes and dropout of the preset on 29,000 pairs, scaled to what a laptop trains in minutes.
+# Like the recipe of the preset on 29,000 pairs, with smaller layers.
 _RECIPE = """\
 # A translator of the pairs in {source!r}; made by `keras-s2s train {name}`. Change what you like
 # and train again with `keras-s2s train recipe.toml`, into another folder.
@@ -97,7 +97,7 @@ def from_pairs(path, folder, columns=(0, 1), seed=1):
         stem=path.stem,
         valid=held_out,
         vocabulary=max(min(len(words) // 2, 8000), len(characters) + 8),
-        # About as many updates whatever the size.
+        # The fewer pairs, the more often each.
         epochs=max(min(400_000 // len(train), 30), 5),
     )
     recipe = folder / "recipe.toml"

@@ -46,6 +46,8 @@ class Recipe:
 
     #: What `keras_s2s.evaluation.score` computes for the task.
     metrics = ()
+    #: Resamplings for the spread of a metric.
+    bootstrap = 1000
     #: What one example is called.
     unit = "examples"
 
