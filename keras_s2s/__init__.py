@@ -19,3 +19,4 @@ from keras_s2s._version import __version__ as __version__
 from keras_s2s.training import losses as losses
 from keras_s2s.training import metrics as metrics
 from keras_s2s.training import optimizers as optimizers
+from keras_s2s.training import schedules as schedules

@@ -9,7 +9,8 @@ class GenerationMetrics(keras.callbacks.Callback):
     """Generates from a validation set after every epoch, and logs what the texts are worth.
 
     The logs get `val_bleu`, `val_wer` and so on, so that callbacks after it in the list
-    (`ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`) can watch them.
+    (`ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`) can watch them. Keras
+    wants to be told that more is better: `EarlyStopping("val_bleu", mode="max")`.
 
     Args:
         inputs: What `model.generate` takes: a list of texts or images, or a dict of arrays with

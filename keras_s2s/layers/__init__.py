@@ -7,3 +7,4 @@ from keras_s2s.layers.image_encoder import ImageEncoder as ImageEncoder
 from keras_s2s.layers.luong_attention import LuongAttention as LuongAttention
 from keras_s2s.layers.rnn_decoder import RNNDecoder as RNNDecoder
 from keras_s2s.layers.rnn_encoder import RNNEncoder as RNNEncoder
+from keras_s2s.layers.scheduled_sampling import ScheduledSampling as ScheduledSampling

@@ -3,6 +3,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s import decoding
+from keras_s2s.layers import ScheduledSampling
 from keras_s2s.models import _raw, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
 from keras_s2s.preprocessing.text import as_list
@@ -29,6 +30,8 @@ class Seq2Seq(keras.Model):
             need the same vocabulary and `embedding_dim`.
         sampler: How `generate` chooses tokens: `"greedy"`, `"beam"`, `"random"` or an
             object of `keras_s2s.decoding`. `compile` can change it.
+        scheduled_sampling: A `keras_s2s.layers.ScheduledSampling` for training, or its rate. By
+            default the decoder reads true tokens only.
         **kwargs: Keras's own model arguments.
 
     Call arguments:
@@ -53,6 +56,7 @@ class Seq2Seq(keras.Model):
         preprocessor=None,
         share_embedding=False,
         sampler="greedy",
+        scheduled_sampling=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -61,6 +65,9 @@ class Seq2Seq(keras.Model):
         self.preprocessor = preprocessor
         self.share_embedding = share_embedding
         self.sampler = decoding.get(sampler)
+        if isinstance(scheduled_sampling, (int, float)):
+            scheduled_sampling = ScheduledSampling(scheduled_sampling)
+        self.scheduled_sampling = scheduled_sampling
         self._check_vocabularies()
         if share_embedding:
             self._share_embedding()
@@ -105,16 +112,26 @@ class Seq2Seq(keras.Model):
         if not self.decoder.built:
             memory = self.encoder.compute_output_shape(source)
             self.decoder.build(input_shape["decoder_token_ids"], memory)
+        if self.scheduled_sampling is not None and not self.scheduled_sampling.built:
+            self.scheduled_sampling.build()
 
     def call(self, inputs, training=False):
         memory = self.encoder(inputs[self.encoder_input], training=training)
         targets = inputs["decoder_token_ids"]
         if len(targets.shape) == 2:
-            return self.decoder(targets, memory, training=training)
+            return self._decode(targets, memory, training, rows_per_example=1)
         batch, several, length = ops.shape(targets)
         rows = ops.reshape(targets, (batch * several, length))
-        logits = self.decoder(rows, memory, training=training, rows_per_example=several)
+        logits = self._decode(rows, memory, training, rows_per_example=several)
         return ops.reshape(logits, (batch, several, *ops.shape(logits)[1:]))
+
+    def _decode(self, targets, memory, training, rows_per_example):
+        if training and self.scheduled_sampling is not None:
+            logits = self.decoder(
+                targets, memory, training=False, rows_per_example=rows_per_example
+            )
+            targets = self.scheduled_sampling(targets, logits)
+        return self.decoder(targets, memory, training=training, rows_per_example=rows_per_example)
 
     def compile(
         self,
@@ -521,14 +538,15 @@ class Seq2Seq(keras.Model):
             "preprocessor": serialize(self.preprocessor),
             "share_embedding": self.share_embedding,
             "sampler": serialize(self.sampler),
+            "scheduled_sampling": serialize(self.scheduled_sampling),
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("encoder", "decoder", "preprocessor", "sampler"):
+        for name in ("encoder", "decoder", "preprocessor", "sampler", "scheduled_sampling"):
             # `from_preset` can put objects in place of saved ones.
-            if isinstance(config[name], dict):
+            if isinstance(config.get(name), dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
 

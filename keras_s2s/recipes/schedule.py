@@ -1,5 +1,7 @@
 import keras
 
+from keras_s2s.training.schedules import InverseSquareRoot
+
 
 def warmup_cosine(peak, warmup_steps, total_steps):
     """A schedule of Keras: linear warm-up to `peak`, then a cosine down to zero."""
@@ -8,3 +10,12 @@ def warmup_cosine(peak, warmup_steps, total_steps):
         return schedule(peak, total_steps)
     rest = max(total_steps - warmup_steps, 1)
     return schedule(0.0, rest, warmup_target=peak, warmup_steps=warmup_steps)
+
+
+def learning_rate(kind, peak, warmup_steps, total_steps):
+    """What an optimizer takes: a schedule, or of `"plateau"`, which callbacks lower, the number."""
+    if kind == "cosine":
+        return warmup_cosine(peak, warmup_steps, total_steps)
+    if kind == "inverse_sqrt":
+        return InverseSquareRoot(peak, max(warmup_steps, 1))
+    return peak

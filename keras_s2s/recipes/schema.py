@@ -94,6 +94,14 @@ def typed(cls, values, where):
             continue
         if isinstance(value, int) and not isinstance(value, bool) and kind in (float, float | None):
             values[key] = value = float(value)
+        if typing.get_origin(kind) is typing.Literal:
+            known = typing.get_args(kind)
+            if value not in known:
+                raise RecipeError(
+                    f"{where}: {key!r} must be one of {', '.join(map(repr, known))}. "
+                    f"Received: {value!r}"
+                )
+            continue
         if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
             name = getattr(kind, "__name__", kind)
             raise RecipeError(f"{where}: {key!r} must be of type {name}. Received: {value!r}")
@@ -106,7 +114,10 @@ def typed(cls, values, where):
     ]
     if missing:
         raise RecipeError(f"{where}: missing {', '.join(map(repr, missing))}.")
-    return cls(**values)
+    try:
+        return cls(**values)
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from None
 
 
 def _table(kind):

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from importlib.util import find_spec
+from typing import Literal
 
 import keras
 
 from keras_s2s import callbacks, data, decoding, layers, models, preprocessing
-from keras_s2s.recipes import schema
-from keras_s2s.recipes.schedule import warmup_cosine
+from keras_s2s.recipes import schedule, schema
 from keras_s2s.training import losses, optimizers
 
 
@@ -46,10 +46,10 @@ class Model:
     encoder_units: int
     decoder_units: int
     embedding_dim: int
-    cell: str = "gru"
+    cell: Literal["rnn", "gru", "lstm"] = "gru"
     encoder_layers: int = 1
     decoder_layers: int = 1
-    attention: str = "bahdanau"
+    attention: Literal["bahdanau", "luong"] = "bahdanau"
     input_feeding: bool = False
     tie_embeddings: bool = True
     """Whether the decoder's output embedding is its input embedding."""
@@ -65,16 +65,34 @@ class Training:
     epochs: int
     tokens_per_batch: int
     learning_rate: float
-    """After the warm-up, then down to 0 along a cosine."""
+    """The highest, after the warm-up."""
     warmup_steps: int = 0
+    schedule: Literal["cosine", "inverse_sqrt", "plateau"] = "cosine"
+    """Down to 0 along a cosine; with the square root of the step; or, without warm-up, by half
+    after each epoch that does not lower the perplexity of the validation data."""
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
     max_buckets: int | None = None
     """The most batch shapes, each compiled once by JAX. By default as `BucketedBatches` has it."""
     dtype: str = "float32"
     """Dtype policy while it trains; the preset computes in float32."""
+    gradient_accumulation_steps: int = 1
+    """Batches whose gradients are averaged for one update."""
+    scheduled_sampling: float = 0.0
+    """The probability at the end of training, rising from 0, see `ScheduledSampling`."""
     average_last: int = 1
     """Number of last epochs whose weights are averaged."""
+    ema_momentum: float = 0.0
+    """Of a moving average of the weights after every step; 0 for none."""
+
+    def __post_init__(self):
+        if self.schedule == "plateau" and self.warmup_steps:
+            raise schema.RecipeError("'plateau' has no warm-up. Set warmup_steps = 0.")
+        if self.ema_momentum and self.average_last > 1:
+            raise schema.RecipeError(
+                "'ema_momentum' and 'average_last' are two averages. Set average_last = 1, or "
+                "ema_momentum = 0."
+            )
 
 
 @dataclass(kw_only=True)
@@ -97,15 +115,19 @@ class Recipe(schema.Recipe):
     def train(self, folder, output, verbose):
         keras.config.set_dtype_policy(self.training.dtype)
         train, valid = (self.read(split, folder) for split in (self.data.train, self.data.valid))
-        model, training = build(self, *train), self.training
+        training = self.training
+        preprocessor = make_preprocessor(self, *train)
         options = {"tokens_per_batch": training.tokens_per_batch, "seed": self.seed}
         if training.max_buckets is not None:
             options["max_buckets"] = training.max_buckets
         batches, held_out = (
-            data.BucketedBatches.from_text(model.preprocessor, *pairs, sample=sample, **options)
-            for pairs, sample in ((train, True), (valid, False))
+            data.BucketedBatches.from_text(
+                preprocessor, *pairs, sample=is_train, shuffle=is_train, **options
+            )
+            for pairs, is_train in ((train, True), (valid, False))
         )
         steps = len(batches)
+        model = build(self, preprocessor, steps * training.epochs)
         if verbose:
             print(
                 f"{model.count_params():,} parameters, {len(train[0]):,} pairs, {steps} steps per "
@@ -113,15 +135,16 @@ class Recipe(schema.Recipe):
                 flush=True,
             )
         model.compile(
-            optimizers.Adam(
-                warmup_cosine(
-                    training.learning_rate, training.warmup_steps, steps * training.epochs
-                ),
-                global_clipnorm=training.clip_norm,
-            ),
-            losses.TokenCrossentropy(training.label_smoothing),
+            _optimizer(training, steps), losses.TokenCrossentropy(training.label_smoothing)
         )
-        resume = callbacks.Resume(output / "state")
+        lower = []
+        if training.schedule == "plateau":
+            lower = [keras.callbacks.ReduceLROnPlateau("val_perplexity", factor=0.5, patience=1)]
+        if training.ema_momentum:
+            average = keras.callbacks.SwapEMAWeights()
+        else:
+            average = callbacks.AverageCheckpoints(output / "last", training.average_last)
+        resume = callbacks.Resume(output / "state", callbacks=lower)
         model.fit(
             batches,
             epochs=training.epochs,
@@ -129,9 +152,10 @@ class Recipe(schema.Recipe):
             verbose=verbose,
             callbacks=[
                 *_scores(valid, verbose),
+                *lower,
                 keras.callbacks.CSVLogger(output / "log.csv", append=resume.interrupted),
                 callbacks.StopOnNaN(batches, output / "nan_batch.npz"),
-                callbacks.AverageCheckpoints(output / "last", training.average_last),
+                average,
                 resume,
             ],
         )
@@ -147,15 +171,36 @@ def _scores(pairs, verbose):
     return []
 
 
-def build(recipe, sources, targets):
-    """The untrained model of a recipe, with a tokenizer of these texts."""
-    t, m = recipe.tokenizer, recipe.model
+def _optimizer(training, steps):
+    accumulated = training.gradient_accumulation_steps
+    return optimizers.Adam(
+        schedule.learning_rate(
+            training.schedule,
+            training.learning_rate,
+            training.warmup_steps,
+            steps * training.epochs // accumulated,
+        ),
+        global_clipnorm=training.clip_norm,
+        use_ema=training.ema_momentum > 0,
+        ema_momentum=training.ema_momentum,
+        gradient_accumulation_steps=accumulated if accumulated > 1 else None,
+    )
+
+
+def make_preprocessor(recipe, sources, targets):
+    """The preprocessor of a recipe, with a tokenizer of these texts."""
+    t = recipe.tokenizer
     train = preprocessing.SentencePieceTokenizer.train
     groups = [sources + targets] if t.shared else [sources, targets]
     tokenizers = [train(g, t.vocabulary_size, sample_alpha=t.sample_alpha) for g in groups]
-    preprocessor = preprocessing.TextPairPreprocessor(
+    return preprocessing.TextPairPreprocessor(
         *tokenizers, source_length=t.length, target_length=t.length
     )
+
+
+def build(recipe, preprocessor, total_steps):
+    """The untrained model of a recipe."""
+    m, sampled = recipe.model, recipe.training.scheduled_sampling
     common = {
         "cell": m.cell,
         "embedding_dim": m.embedding_dim,
@@ -182,8 +227,13 @@ def build(recipe, sources, targets):
         encoder,
         decoder,
         preprocessor,
-        share_embedding=t.shared,
+        share_embedding=recipe.tokenizer.shared,
         sampler=decoding.Beam(
             recipe.decoding.num_beams, length_penalty=recipe.decoding.length_penalty
         ),
+        scheduled_sampling=layers.ScheduledSampling(
+            keras.optimizers.schedules.PolynomialDecay(0.0, total_steps, sampled)
+        )
+        if sampled
+        else None,
     )

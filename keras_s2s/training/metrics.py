@@ -46,6 +46,7 @@ class Perplexity(TokenMean):
 
     def __init__(self, name="perplexity", dtype=None):
         super().__init__(name=name, dtype=dtype)
+        self._direction = "down"  # What Keras's callbacks ask for.
         self.positions = self.add_variable((), initializer="zeros", name="positions")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -83,6 +84,7 @@ class TokenAccuracy(TokenMean):
 
     def __init__(self, name="token_accuracy", dtype=None):
         super().__init__(name=name, dtype=dtype)
+        self._direction = "up"
 
     def values(self, y_true, y_pred):
         # Not `ops.argmax`, which on a CPU takes half as long as the loss and its gradient.

@@ -15,7 +15,7 @@ import keras_s2s
 from tests.models.helpers import make_model
 
 ROOT = Path(__file__).parents[2]
-# Dropout, so that random states matter; a plateau, so that counts of callbacks do.
+# Dropout and sampling, so that random states matter; a plateau, so that counts of callbacks do.
 TRAINING = """
 import sys
 import time
@@ -34,6 +34,9 @@ batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
 model = keras_s2s.models.Translator(
     keras_s2s.layers.RNNEncoder(8, vocabulary_size=12, dropout=0.3),
     keras_s2s.layers.RNNDecoder(12, 8, dropout=0.3),
+    scheduled_sampling=keras_s2s.layers.ScheduledSampling(
+        keras.optimizers.schedules.PolynomialDecay(0.0, 50, 0.5)
+    ),
 )
 x, _, _ = batches[0]
 model.build({name: (None, None) for name in x})

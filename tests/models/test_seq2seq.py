@@ -443,7 +443,7 @@ def test_callbacks(tmp_path):
     best = tmp_path / "best.keras"
     callbacks = [
         keras.callbacks.ModelCheckpoint(best, monitor="val_loss", save_best_only=True),
-        keras.callbacks.EarlyStopping("val_perplexity", mode="min", patience=0, min_delta=1e9),
+        keras.callbacks.EarlyStopping("val_perplexity", patience=0, min_delta=1e9),
         keras.callbacks.CSVLogger(tmp_path / "log.csv"),
     ]
     history = model.fit(

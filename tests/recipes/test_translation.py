@@ -1,5 +1,6 @@
 """From a recipe and a TSV to a preset whose card holds, as a maintainer does it."""
 
+import csv
 import os
 import random
 import subprocess
@@ -7,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from keras_s2s import recipes, zoo
@@ -115,6 +117,56 @@ def test_figures_that_the_card_does_not_hold():
     ):
         with pytest.raises(ValueError, match=message):
             recipes.check(card, metrics)
+
+
+def logged(folder, column):
+    with open(folder / "log.csv", newline="") as file:
+        return [float(row[column]) for row in csv.DictReader(file)]
+
+
+def test_plateau_halves_the_learning_rate(data):
+    """At a rate that changes nothing, so that no epoch lowers the perplexity."""
+    changes = ["learning_rate=1e-12", "schedule=plateau", "epochs=4"]
+    changes = [f"training.{change}" for change in changes]
+    recipes.train(data / "recipe.toml", data / "run", changes=changes, verbose=0)
+    # That of the first epoch is the best, whatever it is.
+    rates = logged(data / "run", "learning_rate")
+    np.testing.assert_allclose(rates, [1e-12, 1e-12, 5e-13, 2.5e-13])
+    losses = logged(data / "run", "val_loss")
+    assert max(losses) == pytest.approx(min(losses), rel=1e-6)
+
+
+def test_what_a_recipe_can_add(data):
+    """Half as many updates; and an average that hardly moves, and so has learnt nothing."""
+    changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "schedule=inverse_sqrt"]
+    changes += ["average_last=1", "ema_momentum=0.9999", "learning_rate=0.05"]
+    changes = [f"training.{change}" for change in changes]
+    preset = recipes.train(data / "recipe.toml", data / "run", changes=changes, verbose=0)
+    trained, average = (logged(data / "run", name)[-1] for name in ("perplexity", "val_perplexity"))
+    assert trained < 0.75 * average
+    texts, references = recipes.read(data / "recipe.toml").read(["valid.tsv"], data)
+    model = zoo.load(preset)
+    assert model.evaluate(texts, references, verbose=0)[1] == pytest.approx(average, rel=0.05)
+    rate = model.scheduled_sampling.rate
+    assert (rate.initial_learning_rate, rate.end_learning_rate) == (0.0, 0.5)
+    assert int(model.scheduled_sampling.steps) == rate.decay_steps > 20
+
+
+@pytest.mark.parametrize(
+    ["changes", "message"],
+    [
+        (["training.schedule=cosin"], "'schedule' must be one of 'cosine', 'inverse_sqrt', 'plat"),
+        (
+            ["training.schedule=plateau", "training.warmup_steps=9"],
+            r"\[training\]: 'plateau' has no",
+        ),
+        (["training.ema_momentum=0.99"], r"Set average_last = 1, or ema_momentum = 0"),
+        (["model.attention=dot"], "'attention' must be one of 'bahdanau', 'luong'"),
+    ],
+)
+def test_values_that_do_not_go(data, changes, message):
+    with pytest.raises(recipes.RecipeError, match=message):
+        recipes.read(data / "recipe.toml", changes)
 
 
 def test_a_wrong_recipe_is_one_line(data):

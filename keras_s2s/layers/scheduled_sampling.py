@@ -1,0 +1,81 @@
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class ScheduledSampling(keras.layers.Layer):
+    """Puts tokens of the model's own in place of some of the true ones that a decoder reads.
+
+    The model sees in training what it will see in decoding: its own mistakes. `Seq2Seq` decodes
+    the true tokens first, without dropout; each token is then with probability `rate` the
+    likeliest one after the true tokens before it, and what the model learns from is decoded from
+    those. So all steps are still decoded at once, and one pass more is what it costs. What is
+    learnt, the true next tokens, stays.
+
+    Args:
+        rate: Probability, a float in [0, 1], or a schedule of Keras over training steps, such as
+            `keras.optimizers.schedules.PolynomialDecay(0.0, steps, 0.25)`: rising, since early in
+            training the model's own tokens are noise.
+        seed: Integer or None.
+        **kwargs: Keras's own layer arguments.
+
+    Call arguments:
+        token_ids: `(rows, target)` integers that enter the steps: the start token, then the target
+            shifted by one; 0 is padding.
+        logits: `(rows, target, vocabulary_size)`, what the decoder made of them.
+
+    Returns:
+        `(rows, target)` token ids. The first, and padding, are as they were.
+
+    Raises:
+        ValueError: If `rate` is neither a probability nor a schedule.
+
+    References:
+        Bengio et al., 2015, https://arxiv.org/abs/1506.03099 (one token at a time);
+        Mihaylova and Martins, 2019, https://aclanthology.org/P19-2049 (in two passes).
+
+    Example:
+    ```python
+    import keras_s2s
+
+    translator = keras_s2s.models.Translator(
+        keras_s2s.layers.RNNEncoder(16, vocabulary_size=100),
+        keras_s2s.layers.RNNDecoder(90, 16),
+        scheduled_sampling=keras_s2s.layers.ScheduledSampling(0.1),
+    )
+    ```
+    """
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if isinstance(rate, dict):
+            rate = keras.saving.deserialize_keras_object(rate)
+        self._is_schedule = isinstance(rate, keras.optimizers.schedules.LearningRateSchedule)
+        is_number = isinstance(rate, (int, float)) and not isinstance(rate, bool)
+        if not self._is_schedule and not (is_number and 0 <= rate <= 1):
+            raise ValueError(f"`rate` must be a number in [0, 1] or a schedule. Received: {rate!r}")
+        self.rate = rate
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def build(self, *shapes):
+        self.steps = self.add_weight((), "zeros", dtype="int32", trainable=False, name="steps")
+
+    def call(self, token_ids, logits):
+        rate = self.rate(self.steps) if self._is_schedule else self.rate
+        self.steps.assign_add(1)
+        likeliest = ops.cast(ops.argmax(logits, axis=-1), token_ids.dtype)
+        own = ops.concatenate([token_ids[:, :1], likeliest[:, :-1]], axis=1)
+        chosen = keras.random.uniform(ops.shape(own), dtype="float32", seed=self.seed_generator)
+        # The likeliest may be padding, early on; no decoder may read that.
+        own = ops.where(own == 0, token_ids, own)
+        return ops.where((chosen < rate) & (token_ids != 0), own, token_ids)
+
+    def load_own_variables(self, store):
+        # Weights of a training without it may be loaded.
+        if store.keys():
+            super().load_own_variables(store)
+
+    def get_config(self):
+        rate = keras.saving.serialize_keras_object(self.rate) if self._is_schedule else self.rate
+        return {**super().get_config(), "rate": rate, "seed": self.seed}

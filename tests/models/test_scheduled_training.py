@@ -1,0 +1,63 @@
+"""Training on tokens of the model's own, in whole models."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_s2s
+from tests.layers.helpers import numpy
+from tests.models.helpers import eager, make_batch, make_model
+
+
+def own_tokens(model, x):
+    """What the decoder reads where all tokens are its own, by hand."""
+    true = x["decoder_token_ids"]
+    likeliest = numpy(model(x)).argmax(-1)
+    own = true.copy()
+    for row in np.ndindex(true.shape):
+        if row[-1] and true[row] and likeliest[(*row[:-1], row[-1] - 1)]:
+            own[row] = likeliest[(*row[:-1], row[-1] - 1)]
+    return {**x, "decoder_token_ids": own}
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_trains_on_its_own_tokens(several):
+    model = make_model(scheduled_sampling=1.0)
+    x, _, _ = make_batch()
+    if several:
+        ids = x["decoder_token_ids"]
+        x["decoder_token_ids"] = np.stack([ids, ids[::-1]], axis=1)
+    own = own_tokens(model, x)
+    assert (own["decoder_token_ids"] != x["decoder_token_ids"]).mean() > 0.2
+    got = numpy(model(x, training=True))
+    np.testing.assert_allclose(got, numpy(model(own)), atol=1e-5)
+    assert np.abs(got - numpy(model(x))).max() > 0.01
+
+
+def test_fit_counts_its_steps():
+    schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 20, 0.5)
+    layer = keras_s2s.layers.ScheduledSampling(schedule)
+    model = make_model(scheduled_sampling=layer)
+    x, labels, weights = make_batch(rows=8)
+    eager(model, optimizer=keras_s2s.optimizers.Adam(0.02))
+    history = model.fit(x, labels, sample_weight=weights, batch_size=4, epochs=10, verbose=0)
+    assert int(numpy(layer.steps)) == 20
+    assert history.history["loss"][-1] < 0.7 * history.history["loss"][0]
+
+
+def test_a_keras_file_keeps_it(tmp_path):
+    model = make_model(scheduled_sampling=keras_s2s.layers.ScheduledSampling(0.25, seed=3))
+    model(make_batch()[0], training=True)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras").scheduled_sampling
+    assert (again.rate, again.seed, int(numpy(again.steps))) == (0.25, 3, 1)
+
+
+def test_a_preset_can_go_on_with_it(make_translator, tmp_path):
+    make_translator().save_to_preset(tmp_path / "preset", weights_dtype="float32")
+    plain = keras_s2s.zoo.load(tmp_path / "preset")
+    model = keras_s2s.models.Translator.from_preset(tmp_path / "preset", scheduled_sampling=1)
+    texts = ["ein Hund", "eine Katze"]
+    assert model.generate(texts) == plain.generate(texts)
+    x, _, _ = plain.preprocessor(texts, ["a dog", "a cat"])
+    assert np.abs(numpy(model(x, training=True)) - numpy(plain(x, training=True))).max() > 0.01
