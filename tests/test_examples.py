@@ -3,9 +3,7 @@
 import importlib
 import inspect
 import pkgutil
-import re
 import shutil
-import textwrap
 from pathlib import Path
 
 import keras
@@ -13,15 +11,12 @@ import numpy as np
 import pytest
 
 import keras_s2s
+from run_page import blocks, run
+from tests.captioners import coloured
+from tests.java import JAVA
 
 ROOT = Path(__file__).parents[1]
 EXAMPLE_IMAGE = ROOT / "zoo" / "captioning_flickr8k/assets/examples/man_on_the_beach.jpg"
-
-
-def blocks(text):
-    """Returns the fenced Python blocks of a text."""
-    found = re.findall(r"^( *)```python\n(.*?)^\1```", text, flags=re.DOTALL | re.MULTILINE)
-    return [textwrap.dedent(code) for _, code in found]
 
 
 def documented():
@@ -60,9 +55,53 @@ def test_readme(tmp_path, monkeypatch):
     exec(compile(code.replace("8000", "27"), "README.md", "exec"), {})
 
 
+PAGES = sorted(path for path in ROOT.glob("docs/**/*.md") if path.parent.name != "tutorials")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("path", sorted(ROOT.glob("docs/**/*.md")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
 def test_page(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    code = "\n".join(blocks(path.read_text(encoding="utf-8")))
-    exec(compile(code, path.name, "exec"), {})
+    run(path)
+
+
+def is_short(page):
+    return len("\n".join(blocks(page.read_text(encoding="utf-8"))).splitlines()) < 60
+
+
+@pytest.mark.slow
+def test_tutorial_nmt_with_attention(tmp_path, monkeypatch, capsys):
+    """As it is written, but on a few sentences."""
+    monkeypatch.chdir(tmp_path)
+    pairs = {"the dog": "el perro", "the cat": "el gato", "the station": "la estación"}
+    lines = [f"{a} and {b}\t{pairs[a]} y {pairs[b]}\n" for a in pairs for b in pairs]
+    for name in ("train", "valid", "test"):
+        Path(f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
+    page = ROOT / "docs/tutorials/nmt_with_attention.md"
+    run(page, [("8000", "28"), ("epochs = 4", "epochs = 2"), ("256", "16")])
+    assert is_short(page)
+    assert capsys.readouterr().out.count("|version:") == 4
+    assert Path("attention.png").stat().st_size > 1000 and Path("translator/1").is_dir()
+
+
+@pytest.mark.slow
+@JAVA
+def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
+    """As it is written, but on drawings, and with a backbone that knows nothing."""
+    monkeypatch.chdir(tmp_path)
+    images, captions = coloured(12)
+    Path("Flicker8k_Dataset").mkdir()
+    names = [f"{i}.jpg" for i in range(len(images))]
+    for name, image in zip(names, images):
+        image.save(Path("Flicker8k_Dataset") / name)
+    lines = [f"{name}#{i}\t{text}\n" for name, text in zip(names, captions) for i in range(5)]
+    Path("Flickr8k.token.txt").write_text("".join(lines))
+    for split in ("train", "test"):
+        Path(f"Flickr_8k.{split}Images.txt").write_text("\n".join(names))
+    page = ROOT / "docs/tutorials/image_captioning.md"
+    changes = [("3000", "17"), ("epochs = 8", "epochs = 1"), ("512", "16")]
+    changes.append(('weights="imagenet"', "weights=None, image_size=(64, 64)"))
+    run(page, changes)
+    assert is_short(page)
+    assert capsys.readouterr().out.count("pycocoevalcap:") == 10
+    assert Path("attention.png").stat().st_size > 1000 and Path("captioner/1").is_dir()

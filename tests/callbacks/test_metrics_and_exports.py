@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 
 import keras_s2s
+from keras_s2s import evaluation
 from keras_s2s.callbacks import AverageCheckpoints, ExportBest, GenerationMetrics, StopOnNaN
+from tests.captioners import coloured, small_captioner
+from tests.java import JAVA
 from tests.models.helpers import eager, make_batch, make_model
 
 pytest.importorskip("tensorflow_text")
@@ -28,13 +31,44 @@ def test_metrics_are_those_of_what_is_generated(model, tmp_path, capsys):
         SOURCES, TARGETS, epochs=2, verbose=0, callbacks=[metrics, keras.callbacks.CSVLogger(log)]
     ).history
     texts = model.generate(SOURCES, sampler="beam", max_length=5)
-    expected = keras_s2s.evaluation.score(texts, TARGETS, ["chrf", "wer"])
+    expected = evaluation.score(texts, TARGETS, ["chrf", "wer"])
     assert history["val_chrf"][1] == expected["chrf"].value
     assert history["val_wer"][1] == expected["wer"].value
     with open(log) as file:
         assert [float(row["val_wer"]) for row in csv.DictReader(file)] == history["val_wer"]
     out = capsys.readouterr().out.splitlines()
     assert len(out) == 2 and f"val_wer: {expected['wer'].value:.2f} - {texts[0]!r}" in out[1]
+
+
+@pytest.mark.slow
+@JAVA
+def test_rouge_and_cider_of_a_captioner(tmp_path):
+    """As figures of each epoch, which a callback watches."""
+    model = eager(small_captioner(), optimizer=keras.optimizers.Adam(0.02))
+    images, captions = coloured(6)
+    references = [[caption, f"{caption} too"] for caption in captions]
+    names = ["coco_rouge", "cider"]
+    metrics = GenerationMetrics(images, references, names, max_length=8, verbose=0)
+    best = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "{epoch}.weights.h5"),
+        monitor="val_cider",
+        mode="max",
+        save_best_only=True,
+        save_weights_only=True,
+    )
+    fit = model.fit(images, captions, epochs=3, verbose=0, callbacks=[metrics, best])
+    expected = evaluation.score(model.generate(images, max_length=8), references, names)
+    for key, score in expected.items():
+        assert fit.history[f"val_{key}"][2] == score.value
+    assert best.best == max(fit.history["val_cider"])
+
+
+def test_rouge_of_a_translator(model):
+    metrics = GenerationMetrics(SOURCES, TARGETS, "rouge", max_length=5, verbose=0)
+    history = model.fit(SOURCES, TARGETS, epochs=1, verbose=0, callbacks=[metrics]).history
+    texts = model.generate(SOURCES, max_length=5, sampler="greedy")
+    for key, score in evaluation.score(texts, TARGETS, ["rouge"]).items():
+        assert history[f"val_{key}"] == [score.value]
 
 
 def test_keras_callbacks_watch_them(model, tmp_path):

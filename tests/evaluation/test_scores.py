@@ -8,10 +8,8 @@ import pytest
 
 from keras_s2s import evaluation
 from keras_s2s.evaluation import score
+from tests.java import JAVA
 
-JAVA = pytest.mark.skipif(
-    not shutil.which("java"), reason="pycocoevalcap tokenizes captions with Java, which is missing"
-)
 HYPOTHESES = ["a dog runs on grass", "two men play", "a man's red hat"]
 REFERENCES = [
     ["A dog runs on the grass .", "The dog is running ."],

@@ -2,7 +2,6 @@
 
 import gzip
 import json
-import shutil
 
 import keras
 import numpy as np
@@ -13,11 +12,9 @@ from keras_s2s import recipes, zoo
 from keras_s2s.recipes import backbones, captioning
 from tests.captioners import coloured
 from tests.data.test_captions import write_tar
+from tests.java import JAVA
 from tests.pictures import encoded
 
-JAVA = pytest.mark.skipif(
-    not shutil.which("java"), reason="pycocoevalcap tokenizes captions with Java, which is missing"
-)
 RECIPE = """
 name = "colours"
 task = "captioning"

@@ -1,0 +1,53 @@
+"""Self-critical training on drawings, interrupted and not."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_s2s import callbacks
+from keras_s2s.recipes.self_critical import SelfCritical
+from tests.captioners import coloured, small_captioner
+
+
+class Images:
+    """Pixels of drawings that cannot be read more than so often."""
+
+    def __init__(self, images, limit):
+        self.pixels = np.stack([np.asarray(image.resize((24, 16))) for image in images])
+        self.left = limit
+
+    def __getitem__(self, rows):
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return self.pixels[rows]
+
+
+def train(folder, limit=100, epochs=3):
+    """The model and the rewards of each epoch that was trained."""
+    keras.utils.set_random_seed(1)
+    model = small_captioner()
+    images, captions = coloured(12)
+    stage = SelfCritical(epochs=epochs, batch_size=4, learning_rate=0.01, samples=3)
+    rewards = []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: rewards.append((epoch, logs["reward"]))
+    )
+    references = [[caption, f"{caption} too"] for caption in captions]
+    watching = [watch, callbacks.Resume(folder)]
+    stage.train(model, Images(images, limit), references, 12, 7, watching, verbose=0)
+    return model, rewards
+
+
+@pytest.mark.slow
+def test_interrupted_in_the_middle_of_an_epoch(tmp_path):
+    """What is in memory is lost, as when a process is killed; the folder is not."""
+    whole, rewards = train(tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "interrupted", limit=5)  # Three batches are an epoch.
+    assert [path.name for path in (tmp_path / "interrupted").iterdir()] == ["epoch_00001"]
+    again, rest = train(tmp_path / "interrupted")
+    assert [epoch for epoch, _ in rest] == [1, 2] and rest == rewards[1:]
+    for a, b in zip(whole.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert not (tmp_path / "interrupted").exists()
