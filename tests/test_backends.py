@@ -1,5 +1,6 @@
 """Runs the tests of everything that is not bound to TensorFlow on the other backends of Keras."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,18 +10,33 @@ import pytest
 from tests.other_backend import environment
 
 ROOT = Path(__file__).parents[1]
-# JAX compiles the training step of every model anew, which takes minutes.
+# JAX compiles everything anew, which takes minutes; PyTorch runs every step of a loop from Python.
+# So the suite takes to them what differs by backend: the layers, one graph with the search in it,
+# training, saving. With ALL_CASES=1 in the environment they get all.
+SOME_DECODING = [
+    f"tests/decoding/test_{name}.py" for name in ("beam", "graph", "greedy", "sampler", "top_k")
+]
 SOME_MODELS = [
-    f"tests/models/test_{name}"
+    f"tests/{name}"
     for name in (
-        "generate.py",
-        "seq2seq.py::test_fit_on_bucketed_batches",
-        "presets.py::test_keras_file",
-        "presets.py::test_preset_in_full_precision",
-        "raw_training.py::test_score_is_the_sum_of_log_probabilities",
-        "raw_training.py::test_predictions_of_batches_of_unequal_width_are_joined",
+        "callbacks/test_tensorboard.py::test_scalars_of_keras_and_of_steps",
+        "callbacks/test_tensorboard.py::test_gradients_by_variable",
+        "models/test_generate.py::test_generate_in_the_middle_of_training",
+        "models/test_generate.py::test_many",
+        "models/test_generate.py::test_mixed_precision",
+        "models/test_generate.py::test_outputs_begin_with_their_prompts",
+        "models/test_generate.py::test_several_sequences",
+        "models/test_generate.py::test_what_changes_after_a_first_call",
+        "models/test_presets.py::test_keras_file",
+        "models/test_presets.py::test_preset_in_full_precision",
+        "models/test_raw_training.py::test_fit[lists]",
+        "models/test_raw_training.py::test_score_is_the_sum_of_log_probabilities",
+        "models/test_scheduled_training.py",
+        "models/test_seq2seq.py::test_fit_on_bucketed_batches",
+        "models/test_seq2seq.py::test_keras_file_goes_on_training_where_it_stopped",
     )
 ]
+ALL = bool(os.environ.get("ALL_CASES"))
 # Long, or about the backends themselves.
 NOT = [
     "tests/models/test_backends_agree.py",
@@ -34,16 +50,18 @@ NOT = [
     "tests/models/test_image_captioner.py::test_bad_images_are_named",
 ]
 LAYERS = ["tests/layers"]
-REST = ["tests/backend", "tests/decoding", "tests/training"]
+DECODING = ["tests/decoding"] if ALL else SOME_DECODING
+MODELS = ["tests/models", "tests/callbacks"] if ALL else SOME_MODELS
+REST = ["tests/backend", "tests/training"]
 DECODER = "tests/layers/test_rnn_decoder.py"
 # Each runs in one process: several, so that there is one for every core until the end.
 RUNS = {
     "jax-decoder": [DECODER],
     "jax-layers": [*LAYERS, f"--ignore={DECODER}"],
-    "jax-rest": REST,
-    "jax-models": SOME_MODELS,
-    "torch-layers": [*LAYERS, *REST],
-    "torch-models": ["tests/models"],
+    "jax-rest": [*DECODING, *REST],
+    "jax-models": MODELS,
+    "torch-layers": [*LAYERS, *DECODING, *REST],
+    "torch-models": MODELS,
 }
 
 

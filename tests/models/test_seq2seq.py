@@ -496,8 +496,8 @@ def test_resumed_training_sees_the_batches_of_its_epoch():
 
     def make():
         return (
-            eager(make_model(), optimizer=sgd(0.1)),
-            BucketedBatches(ids, ids, tokens_per_batch=36, max_buckets=1),
+            eager(make_model(units=3), optimizer=sgd(0.1)),
+            BucketedBatches(ids, ids, tokens_per_batch=72, max_buckets=1),
         )
 
     def fit(model, batches, **kwargs):

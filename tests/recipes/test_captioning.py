@@ -28,7 +28,7 @@ backbone_weights = "backbone.npz"
 vocabulary_size = 17
 length = 20
 [model]
-backbone = "MobileNet"
+backbone = "Tiny"
 image_size = 32
 encoder_units = 8
 embedding_dim = 8
@@ -62,6 +62,28 @@ examples = ["assets/examples/one.png"]
 """
 
 
+def tiny(include_top, weights, input_shape, name):
+    """As those of `keras.applications` are, but small."""
+    layers = [keras.Input(input_shape)]
+    for filters in (8, 16):
+        options = {"strides": 4, "use_bias": False, "name": f"convolution_{filters}"}
+        layers.append(keras.layers.Conv2D(filters, 4, **options))
+        layers.append(keras.layers.BatchNormalization(name=f"normalization_{filters}"))
+        layers.append(keras.layers.ReLU(6.0))
+    return keras.Sequential(layers, name=name)
+
+
+# Where `keras_s2s` looks for what scales the pixels of a backbone.
+tiny.__module__ = keras.applications.MobileNet.__module__
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tiny_backbone():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.applications, "Tiny", tiny, raising=False)
+        yield
+
+
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
@@ -74,9 +96,7 @@ def data(tmp_path_factory):
                 row = {"image": str(i), "captions": [caption, f"{caption} too"]}
                 file.write(json.dumps(row) + "\n")
     keras.utils.set_random_seed(1)
-    backbone = keras.applications.MobileNet(
-        weights=None, include_top=False, input_shape=(32, 32, 3)
-    )
+    backbone = tiny(False, None, (32, 32, 3), "backbone")
     # Untrained it would make the same of all images: let it normalise by noise.
     norms = [layer for layer in backbone.layers if hasattr(layer, "moving_mean")]
     for layer in norms:

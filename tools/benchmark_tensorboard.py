@@ -1,0 +1,97 @@
+"""What `keras_s2s.callbacks.TensorBoard` costs: epochs with it and without it in turn.
+
+    python tools/benchmark_tensorboard.py --data DATA
+    python tools/benchmark_tensorboard.py --data DATA --pairs 29000 --epochs 6
+
+One training of the Multi30k preset in which the callback, at its default intervals and with four
+examples and their references, sees every second epoch. The first two, which build graphs, are told
+apart, and so is what is done once, at the beginning and at the end.
+"""
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import keras
+
+import keras_s2s
+
+
+class EverySecondEpoch(keras_s2s.callbacks.TensorBoard):
+    """Does its work in the epochs 0, 2, 4 ... and nothing in the others."""
+
+    is_on = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.is_on = epoch % 2 == 0
+        if self.is_on:
+            super().on_epoch_begin(epoch, logs)
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self.is_on:
+            super().on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self.is_on:
+            super().on_train_batch_end(batch, logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.is_on:
+            super().on_epoch_end(epoch, logs)
+
+
+class Clock(keras.callbacks.Callback):
+    """Times when training begins, epochs end, and training ends. Stands last."""
+
+    def on_train_begin(self, logs=None):
+        self.times = [time.perf_counter()]
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.times.append(time.perf_counter())
+
+    def on_train_end(self, logs=None):
+        self.times.append(time.perf_counter())
+
+
+def measure(data, pairs, epochs):
+    """Seconds of each epoch, and of the end of training."""
+    keras.utils.set_random_seed(1)
+    folder = Path(data) / "multi30k"
+    sources, targets = keras_s2s.data.read_parallel(folder / "train.de.gz", folder / "train.en.gz")
+    model = keras_s2s.zoo.load("translation_multi30k_de_en")
+    batches = keras_s2s.data.BucketedBatches.from_text(
+        model.preprocessor, sources[:pairs], targets[:pairs], tokens_per_batch=3600, seed=1
+    )
+    with tempfile.TemporaryDirectory() as logs:
+        board, clock = EverySecondEpoch(logs, sources[-4:], targets[-4:]), Clock()
+        model.fit(batches, epochs=epochs, verbose=0, callbacks=[board, clock])
+    seconds = [after - before for before, after in zip(clock.times, clock.times[1:])]
+    return seconds[:-1], seconds[-1]
+
+
+def main():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with multi30k/")
+    parser.add_argument("--pairs", type=int, default=7250, help="of an epoch")
+    parser.add_argument("--epochs", type=int, default=12, help="an even number, 4 at least")
+    arguments = parser.parse_args()
+    if arguments.epochs < 4 or arguments.epochs % 2:
+        parser.error("--epochs must be an even number, 4 at least")
+    epochs, end = measure(arguments.data, arguments.pairs, arguments.epochs)
+    print("epoch  with  without, seconds")
+    ratios = []
+    for i in range(0, len(epochs), 2):
+        print(f"{i:5} {epochs[i]:6.2f} {epochs[i + 1]:6.2f}" + ("" if i else "  builds graphs"))
+        ratios.append(epochs[i] / epochs[i + 1])
+    print(
+        f"with / without: {median(ratios[1:]):.3f} ({min(ratios[1:]):.3f} to {max(ratios[1:]):.3f})"
+    )
+    print(f"once, at the end: {end:.2f} s")
+
+
+if __name__ == "__main__":
+    main()
