@@ -78,7 +78,7 @@ def test_tutorial_nmt_with_attention(tmp_path, monkeypatch, capsys):
     for name in ("train", "valid", "test"):
         Path(f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
     page = ROOT / "docs/tutorials/nmt_with_attention.md"
-    run(page, [("8000", "28"), ("epochs = 4", "epochs = 2"), ("256", "16")])
+    run(page, [("8000", "28"), ("epochs = 3", "epochs = 2"), ("256", "16")])
     assert is_short(page)
     assert capsys.readouterr().out.count("|version:") == 4
     assert Path("attention.png").stat().st_size > 1000 and Path("translator/1").is_dir()
@@ -99,7 +99,7 @@ def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
     for split in ("train", "test"):
         Path(f"Flickr_8k.{split}Images.txt").write_text("\n".join(names))
     page = ROOT / "docs/tutorials/image_captioning.md"
-    changes = [("3000", "17"), ("epochs = 8", "epochs = 1"), ("512", "16")]
+    changes = [("3000", "17"), ("epochs = 5", "epochs = 1"), ("256", "16")]
     changes.append(('weights="imagenet"', "weights=None, image_size=(64, 64)"))
     run(page, changes)
     assert is_short(page)

@@ -25,7 +25,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     | Images | attention to the source words, or over the picture | every `examples_freq` epochs |
     | Projector | embeddings of the vocabularies, labelled with their pieces | when training ends |
     | HParams | sizes, dropout and optimizer, and what is given | when training begins |
-    | Profile | a trace, with Keras's `profile_batch` | as Keras |
+    | Profile | a trace, with Keras's `profile_batch`; on JAX from Python 3.12 on | as Keras |
 
     The norm of the gradients is there with `keras_s2s.optimizers.Adam`, which models come with;
     tokens and padding with `keras_s2s.metrics.Perplexity`.

@@ -1,6 +1,7 @@
 """What the callback writes, read back as TensorBoard reads it."""
 
 import io
+import sys
 
 import keras
 import numpy as np
@@ -181,6 +182,19 @@ def test_without_examples_and_without_perplexity(preset, tmp_path):
     found = set(events(tmp_path / "train"))
     assert {"epoch_loss", "steps/learning_rate"} <= found
     assert not [tag for tag in found if tag.startswith(("examples", "gradients", "steps/grad"))]
+
+
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax" and sys.version_info < (3, 12),
+    reason="Keras profiles with JAX from Python 3.12 on",
+)
+def test_profile(preset, tmp_path):
+    """Keras's, which TensorBoard's profiler page reads."""
+    model = eager(keras_s2s.zoo.load(preset))
+    board = keras_s2s.callbacks.TensorBoard(tmp_path, profile_batch=(2, 3), projector=False)
+    model.fit(SOURCES, TARGETS, batch_size=1, verbose=0, callbacks=[board])
+    [trace] = tmp_path.glob("**/plugins/profile/*/*.xplane.pb")
+    assert trace.stat().st_size > 1000
 
 
 @pytest.mark.parametrize(
