@@ -44,8 +44,9 @@ class SelfCritical:
             # The sum: rewards may be negative, so their own sum normalises nothing.
             keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
             weighted_metrics=None,
-            # The model's, so that an interruption does not lose where its draws are.
-            sampler=decoding.Random(seed=seed, num_return_sequences=self.samples),
+            # The model's, so that an interruption does not lose where its draws are. Without a
+            # seed of its own, with which each batch would draw by the same numbers.
+            sampler=decoding.Random(num_return_sequences=self.samples),
         )
         reward = evaluation.CiderReward(captions, with_end=True)
         watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=self.epochs)
