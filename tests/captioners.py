@@ -11,7 +11,7 @@ COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
 CAPTIONS = [f"{left} and {right}" for left in COLOURS for right in COLOURS]
 
 
-def small_captioner(attention="bahdanau", units=16, **kwargs):
+def small_captioner(attention="bahdanau", units=16, dropout=0.0, **kwargs):
     """Not trained yet, with a backbone from 16 x 24 pixels to a grid of 2 x 3."""
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(CAPTIONS, vocabulary_size=17)
     backbone = keras.Sequential(
@@ -22,8 +22,8 @@ def small_captioner(attention="bahdanau", units=16, **kwargs):
         ]
     )
     return keras_s2s.models.ImageCaptioner(
-        keras_s2s.layers.ImageEncoder(units, backbone, image_size=SIZE),
-        keras_s2s.layers.RNNDecoder(17, units, attention=attention),
+        keras_s2s.layers.ImageEncoder(units, backbone, image_size=SIZE, dropout=dropout),
+        keras_s2s.layers.RNNDecoder(17, units, attention=attention, dropout=dropout),
         keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, SIZE, target_length=20),
         **kwargs,
     )

@@ -174,6 +174,7 @@ class _Run:
         settings, length = getattr(self.recipe, name), self.recipe.tokenizer.length
         folder = self.folder / name
         folder.mkdir(exist_ok=True)
+        seed_draws(self.model, [self.recipe.seed, *name.encode()])
         resume = callbacks.Resume(folder / "state")
         shared = [
             callbacks.GenerationMetrics(
@@ -246,6 +247,18 @@ class _Run:
                 *shared,
             ],
         )
+
+
+def seed_draws(model, seed):
+    """What is drawn from now on depends on `seed`, and not on what was drawn before.
+
+    So a stage is the same whether those before it were trained just now or loaded.
+    """
+    draw = np.random.default_rng(seed)
+    keras.utils.set_random_seed(int(draw.integers(2**31)))
+    for variable in model.variables:
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(draw.integers(2**31, size=2).astype("uint32"))
 
 
 class _EitherOf:

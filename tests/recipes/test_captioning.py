@@ -7,12 +7,14 @@ import keras
 import numpy as np
 import pytest
 
+import keras_s2s
 import keras_s2s_cli
 from keras_s2s import recipes, zoo
 from keras_s2s.recipes import backbones, captioning
-from tests.captioners import coloured
+from tests.captioners import coloured, small_captioner
 from tests.data.test_captions import write_tar
 from tests.java import JAVA
+from tests.layers.helpers import randomize
 from tests.pictures import encoded
 
 RECIPE = """
@@ -180,6 +182,28 @@ def test_recipe_is_typed(tmp_path):
     path.write_text(RECIPE.replace("[self_critical]", "[other]"))
     with pytest.raises(recipes.RecipeError, match="unknown key 'other'"):
         recipes.read(path)
+
+
+def test_draws_of_a_stage_do_not_depend_on_those_before():
+    """As after an interruption, when the stages before were loaded."""
+    keras.utils.set_random_seed(1)
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 16, 24, 3)).astype("float32")
+    x = {"images": pixels, "decoder_token_ids": np.array([[2, 5], [2, 6]])}
+    options = {"num_return_sequences": 2}
+    found = []
+    for before in (0, 3):
+        model = small_captioner(dropout=0.5)
+        for layer, seed in ((model.encoder, 1), (model.decoder, 2)):
+            randomize(layer, seed=seed)
+        for _ in range(before):
+            model(x, training=True)
+        captioning.seed_draws(model, [7, 1])
+        model.compile(sampler=keras_s2s.decoding.Random(**options))
+        found.append((np.asarray(model(x, training=True)), model.generate(x)["token_ids"]))
+    for a, b in zip(*found):
+        np.testing.assert_array_equal(a, b)
+    captioning.seed_draws(model, [7, 2])
+    assert np.abs(np.asarray(model(x, training=True)) - found[0][0]).max() > 0.01
 
 
 def test_measured_batch_normalization_changes_no_result():
