@@ -5,7 +5,7 @@
 
 One training of the Multi30k preset in which the callback, at its default intervals and with four
 examples and their references, sees every second epoch. The first two, which build graphs, are told
-apart, and so is what is done once, at the beginning and at the end.
+apart, and so is what is done once, when training ends.
 """
 
 import argparse

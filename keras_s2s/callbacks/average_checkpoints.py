@@ -58,9 +58,11 @@ class AverageCheckpoints(keras.callbacks.Callback):
         files = self._files()
         if not files:
             return
-        sums = None
+        sums, last = None, None
         for file in files:
             with np.load(file, allow_pickle=False) as weights:
-                arrays = [weights[name] for name in weights.files]
-            sums = arrays if sums is None else [a + b for a, b in zip(sums, arrays)]
-        self.model.set_weights([(a / len(files)).astype(a.dtype) for a in sums])
+                last = [weights[name] for name in weights.files]
+            sums = last if sums is None else [a + b for a, b in zip(sums, last)]
+        # Counters have no mean.
+        means = [a / len(files) if a.dtype.kind != "i" else b for a, b in zip(sums, last)]
+        self.model.set_weights([a.astype(b.dtype) for a, b in zip(means, last)])

@@ -10,7 +10,8 @@ class GenerationMetrics(keras.callbacks.Callback):
 
     The logs get `val_bleu`, `val_wer` and so on, so that callbacks after it in the list
     (`ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`) can watch them. Keras
-    wants to be told that more is better: `EarlyStopping("val_bleu", mode="max")`.
+    wants to be told what is better: `EarlyStopping("val_bleu", mode="max")`, and `mode="min"` for
+    error rates.
 
     Args:
         inputs: What `model.generate` takes: a list of texts or images, or a dict of arrays with

@@ -1,6 +1,10 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.top_k import top_k
+
+_PAD, _END = 0, 3
+
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class ScheduledSampling(keras.layers.Layer):
@@ -9,8 +13,8 @@ class ScheduledSampling(keras.layers.Layer):
     The model sees in training what it will see in decoding: its own mistakes. `Seq2Seq` decodes
     the true tokens first, without dropout; each token is then with probability `rate` the
     likeliest one after the true tokens before it, and what the model learns from is decoded from
-    those. So all steps are still decoded at once, and one pass more is what it costs. What is
-    learnt, the true next tokens, stays.
+    those. So all steps are still decoded at once, and one pass more, without a gradient, is what it
+    costs. The labels stay the true tokens.
 
     Args:
         rate: Probability, a float in [0, 1], or a schedule of Keras over training steps, such as
@@ -25,7 +29,11 @@ class ScheduledSampling(keras.layers.Layer):
         logits: `(rows, target, vocabulary_size)`, what the decoder made of them.
 
     Returns:
-        `(rows, target)` token ids. The first, and padding, are as they were.
+        `(rows, target)` token ids. The first, padding, and those in whose place the likeliest is
+        padding or the end, after which nothing comes in decoding, are as they were.
+
+    Attributes:
+        steps: Weight, the number of calls so far, which are batches of training.
 
     Raises:
         ValueError: If `rate` is neither a probability nor a schedule.
@@ -64,12 +72,14 @@ class ScheduledSampling(keras.layers.Layer):
     def call(self, token_ids, logits):
         rate = self.rate(self.steps) if self._is_schedule else self.rate
         self.steps.assign_add(1)
-        likeliest = ops.cast(ops.argmax(logits, axis=-1), token_ids.dtype)
+        # Not `ops.argmax`, which is slow on a CPU.
+        flat = ops.reshape(logits, (-1, logits.shape[-1]))
+        likeliest = ops.reshape(top_k(flat, 1)[1], ops.shape(token_ids))
+        likeliest = ops.cast(likeliest, token_ids.dtype)
         own = ops.concatenate([token_ids[:, :1], likeliest[:, :-1]], axis=1)
         chosen = keras.random.uniform(ops.shape(own), dtype="float32", seed=self.seed_generator)
-        # The likeliest may be padding, early on; no decoder may read that.
-        own = ops.where(own == 0, token_ids, own)
-        return ops.where((chosen < rate) & (token_ids != 0), own, token_ids)
+        is_read = (own != _PAD) & (own != _END) & (token_ids != _PAD)
+        return ops.where((chosen < rate) & is_read, own, token_ids)
 
     def load_own_variables(self, store):
         # Weights of a training without it may be loaded.

@@ -3,6 +3,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s import decoding
+from keras_s2s._backend.scan import no_gradient
 from keras_s2s.layers import ScheduledSampling
 from keras_s2s.models import _raw, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
@@ -30,8 +31,8 @@ class Seq2Seq(keras.Model):
             need the same vocabulary and `embedding_dim`.
         sampler: How `generate` chooses tokens: `"greedy"`, `"beam"`, `"random"` or an
             object of `keras_s2s.decoding`. `compile` can change it.
-        scheduled_sampling: A `keras_s2s.layers.ScheduledSampling` for training, or its rate. By
-            default the decoder reads true tokens only.
+        scheduled_sampling: A `keras_s2s.layers.ScheduledSampling` for training, or its rate, a
+            number or a schedule. By default the decoder reads true tokens only.
         **kwargs: Keras's own model arguments.
 
     Call arguments:
@@ -65,7 +66,9 @@ class Seq2Seq(keras.Model):
         self.preprocessor = preprocessor
         self.share_embedding = share_embedding
         self.sampler = decoding.get(sampler)
-        if isinstance(scheduled_sampling, (int, float)):
+        if scheduled_sampling is not None and not isinstance(
+            scheduled_sampling, keras.layers.Layer
+        ):
             scheduled_sampling = ScheduledSampling(scheduled_sampling)
         self.scheduled_sampling = scheduled_sampling
         self._check_vocabularies()
@@ -127,10 +130,12 @@ class Seq2Seq(keras.Model):
 
     def _decode(self, targets, memory, training, rows_per_example):
         if training and self.scheduled_sampling is not None:
-            logits = self.decoder(
-                targets, memory, training=False, rows_per_example=rows_per_example
-            )
-            targets = self.scheduled_sampling(targets, logits)
+            with no_gradient():
+                logits = self.decoder(
+                    targets, memory, training=False, rows_per_example=rows_per_example
+                )
+            targets = self.scheduled_sampling(targets, ops.stop_gradient(logits))
+            del logits  # They are large.
         return self.decoder(targets, memory, training=training, rows_per_example=rows_per_example)
 
     def compile(

@@ -1,6 +1,7 @@
 """Recipes of captioners: pictures with captions in, an `ImageCaptioner` out."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 import numpy as np
@@ -46,7 +47,7 @@ class Model:
     decoder_units: int
     embedding_dim: int
     attention_units: int
-    cell: str = "gru"
+    cell: Literal["rnn", "gru", "lstm"] = "gru"
     tie_embeddings: bool = True
     dropout: float = 0.0
     doubly_stochastic: float = 0.0
@@ -253,6 +254,10 @@ def seed_draws(model, seed):
     """What is drawn from now on depends on `seed`, and not on what was drawn before.
 
     So a stage is the same whether those before it were trained just now or loaded.
+
+    Args:
+        model: Keras model.
+        seed: List of integers from 0.
     """
     draw = np.random.default_rng(seed)
     keras.utils.set_random_seed(int(draw.integers(2**31)))

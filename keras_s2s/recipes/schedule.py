@@ -13,7 +13,7 @@ def warmup_cosine(peak, warmup_steps, total_steps):
 
 
 def learning_rate(kind, peak, warmup_steps, total_steps):
-    """What an optimizer takes: a schedule, or of `"plateau"`, which callbacks lower, the number."""
+    """A schedule over batches; for `"plateau"` the number itself, which a callback lowers."""
     if kind == "cosine":
         return warmup_cosine(peak, warmup_steps, total_steps)
     if kind == "inverse_sqrt":

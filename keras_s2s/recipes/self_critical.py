@@ -38,15 +38,16 @@ class SelfCritical:
             callbacks: List, of which `on_epoch_end` matters.
             verbose: As Keras's.
         """
-        own = model.sampler
+        own, model.scheduled_sampling = model.sampler, None
+        # With a seed as its argument it would draw by the same numbers for each batch.
+        sampler = decoding.Random(num_return_sequences=self.samples)
+        sampler.seed_generator = keras.random.SeedGenerator(seed)
         model.compile(
             optimizers.Adam(self.learning_rate, global_clipnorm=self.clip_norm),
             # The sum: rewards may be negative, so their own sum normalises nothing.
             keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
             weighted_metrics=None,
-            # The model's, so that an interruption does not lose where its draws are. Without a
-            # seed of its own, with which each batch would draw by the same numbers.
-            sampler=decoding.Random(num_return_sequences=self.samples),
+            sampler=sampler,  # The model's, so that `Resume` keeps its state.
         )
         reward = evaluation.CiderReward(captions, with_end=True)
         watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=self.epochs)

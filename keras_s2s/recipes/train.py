@@ -51,8 +51,9 @@ def train(recipe, output, data=None, changes=(), verbose=2):
         keras.config.set_dtype_policy(policy)
     preset = output / "preset"
     model.save_to_preset(preset)
-    # Whatever it trained in, it computes in float32.
-    type(model).from_preset(preset, dtype="float32").save_to_preset(preset)
+    # Whatever it trained in, it computes in float32, and trains on as models do.
+    plain = type(model).from_preset(preset, dtype="float32", scheduled_sampling=None)
+    plain.save_to_preset(preset)
     header = "".join(f"# --set {change}\n" for change in changes)
     (preset / "recipe.toml").write_text(header + path.read_text(encoding="utf-8"), encoding="utf-8")
     return preset

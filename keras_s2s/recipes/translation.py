@@ -67,8 +67,9 @@ class Training:
     learning_rate: float
     """The highest, after the warm-up."""
     warmup_steps: int = 0
+    """Batches."""
     schedule: Literal["cosine", "inverse_sqrt", "plateau"] = "cosine"
-    """Down to 0 along a cosine; with the square root of the step; or, without warm-up, by half
+    """After the warm-up: down to 0 along a cosine; as 1 / sqrt(batch); or, without warm-up, by half
     after each epoch that does not lower the perplexity of the validation data."""
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
@@ -86,6 +87,15 @@ class Training:
     """Of a moving average of the weights after every step; 0 for none."""
 
     def __post_init__(self):
+        for name, low, high in (
+            ("gradient_accumulation_steps", 1, float("inf")),
+            ("scheduled_sampling", 0, 1),
+            ("ema_momentum", 0, 1),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise schema.RecipeError(
+                    f"{name!r} must be from {low} to {high}. Received: {getattr(self, name)}"
+                )
         if self.schedule == "plateau" and self.warmup_steps:
             raise schema.RecipeError("'plateau' has no warm-up. Set warmup_steps = 0.")
         if self.ema_momentum and self.average_last > 1:
@@ -135,7 +145,7 @@ class Recipe(schema.Recipe):
                 flush=True,
             )
         model.compile(
-            _optimizer(training, steps), losses.TokenCrossentropy(training.label_smoothing)
+            make_optimizer(training, steps), losses.TokenCrossentropy(training.label_smoothing)
         )
         lower = []
         if training.schedule == "plateau":
@@ -144,6 +154,9 @@ class Recipe(schema.Recipe):
             average = keras.callbacks.SwapEMAWeights()
         else:
             average = callbacks.AverageCheckpoints(output / "last", training.average_last)
+        scores = _scores(valid, verbose)
+        if training.ema_momentum:
+            scores = [_OfTheAverage(average, score) for score in scores]
         resume = callbacks.Resume(output / "state", callbacks=lower)
         model.fit(
             batches,
@@ -151,7 +164,7 @@ class Recipe(schema.Recipe):
             validation_data=held_out,
             verbose=verbose,
             callbacks=[
-                *_scores(valid, verbose),
+                *scores,
                 *lower,
                 keras.callbacks.CSVLogger(output / "log.csv", append=resume.interrupted),
                 callbacks.StopOnNaN(batches, output / "nan_batch.npz"),
@@ -171,14 +184,33 @@ def _scores(pairs, verbose):
     return []
 
 
-def _optimizer(training, steps):
+class _OfTheAverage(keras.callbacks.Callback):
+    """Shows a callback the average of the weights, as Keras's evaluation sees it."""
+
+    def __init__(self, average, callback):
+        super().__init__()
+        self.average, self.callback = average, callback
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.callback.set_model(model)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.average.on_test_begin()
+        self.callback.on_epoch_end(epoch, logs)
+        self.average.on_test_end()
+
+
+def make_optimizer(training, steps):
+    """The optimizer of a recipe, for epochs of so many batches."""
     accumulated = training.gradient_accumulation_steps
     return optimizers.Adam(
         schedule.learning_rate(
             training.schedule,
             training.learning_rate,
             training.warmup_steps,
-            steps * training.epochs // accumulated,
+            # Keras asks a schedule for each batch, whether it updates or not.
+            steps * training.epochs,
         ),
         global_clipnorm=training.clip_norm,
         use_ema=training.ema_momentum > 0,

@@ -46,7 +46,7 @@ class Perplexity(TokenMean):
 
     def __init__(self, name="perplexity", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        self._direction = "down"  # What Keras's callbacks ask for.
+        self._direction = "down"  # Private to Keras, whose callbacks ask for it.
         self.positions = self.add_variable((), initializer="zeros", name="positions")
 
     def update_state(self, y_true, y_pred, sample_weight=None):

@@ -4,10 +4,10 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
-    """Linear warm-up, then down with the square root of the step.
+    """Linear warm-up, then falling as 1 / sqrt(step).
 
     It needs no number of steps beforehand, as a cosine does, so that training can go on for as
-    long as it pays.
+    long as it pays. Step 0, the first of Keras, has rate 0.
 
     Args:
         peak: Float, the learning rate after the warm-up.
@@ -32,7 +32,8 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, peak, warmup_steps):
         for name, value in (("peak", peak), ("warmup_steps", warmup_steps)):
-            if not isinstance(value, (int, float)) or value <= 0:
+            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+            if not is_number or not 0 < value < float("inf"):
                 raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
         self.peak, self.warmup_steps = peak, warmup_steps
 

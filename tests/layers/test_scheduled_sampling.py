@@ -7,10 +7,10 @@ import pytest
 from keras_s2s.layers import ScheduledSampling
 from tests.layers.helpers import numpy, tensors
 
-TRUE = np.array([[2, 5, 6, 7, 0], [2, 8, 0, 0, 0]])
-# The likeliest token after each step. 0, padding, is no token that could be read.
-NEXT = np.array([[9, 4, 0, 3, 5], [3, 6, 6, 6, 6]])
-OWN = np.array([[2, 9, 4, 7, 0], [2, 3, 0, 0, 0]])
+TRUE = np.array([[2, 5, 6, 7, 8, 0], [2, 8, 0, 0, 0, 0]])
+# The likeliest token after each step. Padding, 0, and the end, 3, are none that could be read.
+NEXT = np.array([[9, 4, 0, 3, 5, 5], [1, 6, 6, 6, 6, 6]])
+OWN = np.array([[2, 9, 4, 7, 8, 0], [2, 1, 0, 0, 0, 0]])
 
 
 def one_hot(ids):

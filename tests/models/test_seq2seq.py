@@ -461,6 +461,28 @@ def test_callbacks(tmp_path):
     assert result["loss"] == pytest.approx(min(history.history["val_loss"]), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ["name", "values", "epochs"],
+    [
+        ("perplexity", [9.0, 5.0, 3.0, 4.0, 2.0], 4),
+        ("token_accuracy", [0.1, 0.3, 0.5, 0.4, 0.6], 4),
+    ],
+)
+def test_callbacks_know_what_is_better(name, values, epochs):
+    """Whether more or less, without being told."""
+    model = eager(make_model(units=3))
+    x, labels, weight = make_batch(rows=2)
+
+    class Pretend(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            logs[name] = values[epoch]
+
+    stop = keras.callbacks.EarlyStopping(name, patience=1)
+    options = {"epochs": 5, "verbose": 0, "callbacks": [Pretend(), stop]}
+    history = model.fit(x, labels, sample_weight=weight, **options)
+    assert len(history.epoch) == epochs
+
+
 @pytest.mark.slow
 def test_backup_and_restore(tmp_path):
     """An interrupted fit goes on from its last epoch, and ends with the same weights."""

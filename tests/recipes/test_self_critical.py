@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_s2s import callbacks
+from keras_s2s.models import ImageCaptioner
 from keras_s2s.recipes.self_critical import SelfCritical
 from tests.captioners import coloured, small_captioner
 
@@ -23,12 +24,12 @@ class Images:
         return self.pixels[rows]
 
 
-def train(folder, limit=100, epochs=3):
+def train(folder, limit=100, epochs=3, learning_rate=0.01):
     """The model and the rewards of each epoch that was trained."""
     keras.utils.set_random_seed(1)
     model = small_captioner()
     images, captions = coloured(12)
-    stage = SelfCritical(epochs=epochs, batch_size=4, learning_rate=0.01, samples=3)
+    stage = SelfCritical(epochs=epochs, batch_size=4, learning_rate=learning_rate, samples=3)
     rewards = []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: rewards.append((epoch, logs["reward"]))
@@ -37,6 +38,27 @@ def train(folder, limit=100, epochs=3):
     watching = [watch, callbacks.Resume(folder)]
     stage.train(model, Images(images, limit), references, 12, 7, watching, verbose=0)
     return model, rewards
+
+
+@pytest.mark.slow
+def test_draws_are_of_the_seed_and_anew_for_each_batch(tmp_path, monkeypatch):
+    """Of the same images, by a model that does not learn."""
+    drawn = []
+    generate = ImageCaptioner.generate
+
+    def spy(self, inputs, **options):
+        found = generate(self, inputs, **options)
+        drawn.append(found["token_ids"])
+        return found
+
+    monkeypatch.setattr(ImageCaptioner, "generate", spy)
+    monkeypatch.setattr(Images, "__getitem__", lambda self, rows: self.pixels[:4])
+    for name in "ab":
+        train(tmp_path / name, epochs=1, learning_rate=0.0)
+    first, second = drawn[:3], drawn[3:]
+    for a, b in zip(first, second, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert all((first[0] != other).any(axis=-1).mean() > 0.5 for other in first[1:])
 
 
 @pytest.mark.slow

@@ -8,10 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
+import keras_s2s
 from keras_s2s import recipes, zoo
+from keras_s2s.recipes import translation
 
 tf = pytest.importorskip("tensorflow")
 
@@ -137,7 +140,7 @@ def test_plateau_halves_the_learning_rate(data):
 
 
 def test_what_a_recipe_can_add(data):
-    """Half as many updates; and an average that hardly moves, and so has learnt nothing."""
+    """An average that hardly moves has learnt nothing; a preset is as any other."""
     changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "schedule=inverse_sqrt"]
     changes += ["average_last=1", "ema_momentum=0.9999", "learning_rate=0.05"]
     changes = [f"training.{change}" for change in changes]
@@ -147,9 +150,33 @@ def test_what_a_recipe_can_add(data):
     texts, references = recipes.read(data / "recipe.toml").read(["valid.tsv"], data)
     model = zoo.load(preset)
     assert model.evaluate(texts, references, verbose=0)[1] == pytest.approx(average, rel=0.05)
+    bleu = keras_s2s.evaluation.score(model.generate(texts, sampler="greedy"), references)["bleu"]
+    assert logged(data / "run", "val_bleu")[-1] == pytest.approx(bleu.value, abs=1.0)
+    assert model.scheduled_sampling is None
+
+
+def test_optimizer_and_sampling_of_a_recipe(data):
+    changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "warmup_steps=10"]
+    changes += ["average_last=1", "ema_momentum=0.9"]
+    recipe = recipes.read(data / "recipe.toml", [f"training.{change}" for change in changes])
+    optimizer = translation.make_optimizer(recipe.training, steps=25)
+    weights = [keras.Variable(np.ones(3, "float32"))]
+    optimizer.build(weights)
+    # Two epochs of 25 batches: up to 0.01 in 10, then down to 0 along a cosine.
+    expected = {0: 0.0, 5: 0.005, 10: 0.01, 30: 0.005, 50: 0.0}
+    rates = {}
+    for batch in range(51):
+        rates[batch] = float(optimizer.learning_rate)
+        before = np.array(weights[0])
+        optimizer.apply([np.full(3, 0.1, "float32")], weights)
+        assert np.array_equal(before, np.array(weights[0])) == (batch % 2 == 0)
+    for batch, rate in expected.items():
+        assert rates[batch] == pytest.approx(rate, abs=1e-6)
+    assert optimizer.use_ema and optimizer.ema_momentum == 0.9
+    pairs = recipe.read(recipe.data.train, data)
+    model = translation.build(recipe, translation.make_preprocessor(recipe, *pairs), 50)
     rate = model.scheduled_sampling.rate
-    assert (rate.initial_learning_rate, rate.end_learning_rate) == (0.0, 0.5)
-    assert int(model.scheduled_sampling.steps) == rate.decay_steps > 20
+    assert [float(rate(step)) for step in (0, 25, 50)] == [0.0, 0.25, 0.5]
 
 
 @pytest.mark.parametrize(
@@ -161,6 +188,12 @@ def test_what_a_recipe_can_add(data):
             r"\[training\]: 'plateau' has no",
         ),
         (["training.ema_momentum=0.99"], r"Set average_last = 1, or ema_momentum = 0"),
+        (
+            ["training.gradient_accumulation_steps=0"],
+            "'gradient_accumulation_steps' must be from 1",
+        ),
+        (["training.scheduled_sampling=1.5"], "'scheduled_sampling' must be from 0 to 1"),
+        (["training.ema_momentum=-0.5"], "'ema_momentum' must be from 0 to 1"),
         (["model.attention=dot"], "'attention' must be one of 'bahdanau', 'luong'"),
     ],
 )

@@ -30,7 +30,10 @@ def test_inverse_square_root_is_saved():
     assert copy.get_config() == optimizer.get_config()
 
 
-@pytest.mark.parametrize("options", [(0.0, 10), (1e-3, 0), (1e-3, -1), ("1", 10), (1e-3, None)])
+@pytest.mark.parametrize(
+    "options",
+    [(0.0, 10), (1e-3, 0), (1e-3, -1), ("1", 10), (1e-3, None), (True, 1), (float("nan"), 1)],
+)
 def test_bad_schedule(options):
     with pytest.raises(ValueError, match="must be positive"):
         keras_s2s.schedules.InverseSquareRoot(*options)
