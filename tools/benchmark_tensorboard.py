@@ -20,26 +20,33 @@ import keras_s2s
 
 
 class EverySecondEpoch(keras_s2s.callbacks.TensorBoard):
-    """Does its work in the epochs 0, 2, 4 ... and nothing in the others."""
+    """Does its work in the epochs 0, 2, 4 ... and nothing in the others, and times it."""
 
     is_on = True
 
+    def _timed(self, hook, *arguments):
+        if self.is_on:
+            start = time.perf_counter()
+            hook(*arguments)
+            self.seconds[-1] += time.perf_counter() - start
+
+    def on_train_begin(self, logs=None):
+        self.seconds = []
+        super().on_train_begin(logs)
+
     def on_epoch_begin(self, epoch, logs=None):
         self.is_on = epoch % 2 == 0
-        if self.is_on:
-            super().on_epoch_begin(epoch, logs)
+        self.seconds.append(0.0)
+        self._timed(super().on_epoch_begin, epoch, logs)
 
     def on_train_batch_begin(self, batch, logs=None):
-        if self.is_on:
-            super().on_train_batch_begin(batch, logs)
+        self._timed(super().on_train_batch_begin, batch, logs)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self.is_on:
-            super().on_train_batch_end(batch, logs)
+        self._timed(super().on_train_batch_end, batch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.is_on:
-            super().on_epoch_end(epoch, logs)
+        self._timed(super().on_epoch_end, epoch, logs)
 
 
 class Clock(keras.callbacks.Callback):
@@ -56,7 +63,7 @@ class Clock(keras.callbacks.Callback):
 
 
 def measure(data, pairs, epochs):
-    """Seconds of each epoch, and of the end of training."""
+    """Seconds of each epoch, of the callback in each, and of the end of training."""
     keras.utils.set_random_seed(1)
     folder = Path(data) / "multi30k"
     sources, targets = keras_s2s.data.read_parallel(folder / "train.de.gz", folder / "train.en.gz")
@@ -68,7 +75,7 @@ def measure(data, pairs, epochs):
         board, clock = EverySecondEpoch(logs, sources[-4:], targets[-4:]), Clock()
         model.fit(batches, epochs=epochs, verbose=0, callbacks=[board, clock])
     seconds = [after - before for before, after in zip(clock.times, clock.times[1:])]
-    return seconds[:-1], seconds[-1]
+    return seconds[:-1], board.seconds, seconds[-1]
 
 
 def main():
@@ -81,15 +88,16 @@ def main():
     arguments = parser.parse_args()
     if arguments.epochs < 4 or arguments.epochs % 2:
         parser.error("--epochs must be an even number, 4 at least")
-    epochs, end = measure(arguments.data, arguments.pairs, arguments.epochs)
-    print("epoch  with  without, seconds")
-    ratios = []
+    epochs, inside, end = measure(arguments.data, arguments.pairs, arguments.epochs)
+    print("epoch    with without  in the callback, seconds")
+    ratios, shares = [], []
     for i in range(0, len(epochs), 2):
-        print(f"{i:5} {epochs[i]:6.2f} {epochs[i + 1]:6.2f}" + ("" if i else "  builds graphs"))
+        line = f"{i:5} {epochs[i]:7.2f} {epochs[i + 1]:7.2f} {inside[i]:8.2f}"
+        print(line + ("" if i else "  builds graphs"))
         ratios.append(epochs[i] / epochs[i + 1])
-    print(
-        f"with / without: {median(ratios[1:]):.3f} ({min(ratios[1:]):.3f} to {max(ratios[1:]):.3f})"
-    )
+        shares.append(inside[i] / epochs[i])
+    for name, values in (("with / without", ratios[1:]), ("share of the callback", shares[1:])):
+        print(f"{name}: {median(values):.3f} ({min(values):.3f} to {max(values):.3f})")
     print(f"once, at the end: {end:.2f} s")
 
 

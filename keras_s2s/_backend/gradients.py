@@ -4,52 +4,71 @@ import keras
 from keras import ops
 
 
-def gradients(model, x, y, sample_weight):
-    """The gradients of the loss of one batch, computed as in training, dropout left out.
+class Gradients:
+    """Function from a batch to the gradients of its loss, as in training, dropout left out.
+
+    Compiled at its first call, where the backend compiles, and not again for batches of that shape.
 
     Args:
-        model: A built and compiled `keras.Model`.
-        x: Its inputs.
+        model: A built and compiled `keras.Model`. What is trainable is that of now.
+
+    Call arguments:
+        x: The model's inputs.
         y: Its labels.
         sample_weight: Their weights.
 
     Returns:
-        List of NumPy arrays, one for each of `model.trainable_variables`; None where the loss does
-        not depend on one.
+        List of NumPy arrays, one for each of `variables`; None where the loss does not depend on
+        one.
     """
-    variables = model.trainable_variables
-    x, y, sample_weight = keras.tree.map_structure(ops.convert_to_tensor, (x, y, sample_weight))
 
-    def loss():
-        return model.compute_loss(x, y, model(x, training=False), sample_weight, training=False)
+    def __init__(self, model):
+        self.model, self.variables = model, model.trainable_variables
+        self._compute = _OF_BACKEND[keras.backend.backend()](self._loss, model)
 
-    found = _OF_BACKEND[keras.backend.backend()](loss, variables)
-    return [None if g is None else ops.convert_to_numpy(g) for g in found]
+    def _loss(self, x, y, sample_weight):
+        predicted = self.model(x, training=False)
+        return self.model.compute_loss(x, y, predicted, sample_weight, training=False)
+
+    def __call__(self, x, y, sample_weight):
+        batch = keras.tree.map_structure(ops.convert_to_tensor, (x, y, sample_weight))
+        return [None if g is None else ops.convert_to_numpy(g) for g in self._compute(*batch)]
 
 
-def _tensorflow(loss, variables):
+def _tensorflow(loss, model):
     import tensorflow as tf
 
-    with tf.GradientTape() as tape:
-        value = loss()
-    found = tape.gradient(value, [v.value for v in variables])
-    return [None if g is None else tf.convert_to_tensor(g) for g in found]
+    variables = [v.value for v in model.trainable_variables]
+
+    @tf.function
+    def compute(*batch):
+        with tf.GradientTape() as tape:
+            value = loss(*batch)
+        found = tape.gradient(value, variables)
+        return [None if g is None else tf.convert_to_tensor(g) for g in found]
+
+    return compute
 
 
-def _jax(loss, variables):
+def _jax(loss, model):
     import jax
 
-    def stateless(values):
-        with keras.StatelessScope(state_mapping=list(zip(variables, values))):
-            return loss()
+    groups = model.trainable_variables, model.non_trainable_variables
 
-    return jax.jit(jax.grad(stateless))([v.value for v in variables])
+    def stateless(trained, others, batch):
+        mapping = [*zip(groups[0], trained), *zip(groups[1], others)]
+        with keras.StatelessScope(state_mapping=mapping):
+            return loss(*batch)
+
+    compiled = jax.jit(jax.grad(stateless))
+    return lambda *batch: compiled(*([v.value for v in group] for group in groups), batch)
 
 
-def _torch(loss, variables):
+def _torch(loss, model):
     import torch
 
-    return torch.autograd.grad(loss(), [v.value for v in variables], allow_unused=True)
+    variables = [v.value for v in model.trainable_variables]
+    return lambda *batch: torch.autograd.grad(loss(*batch), variables, allow_unused=True)
 
 
 _OF_BACKEND = {"tensorflow": _tensorflow, "jax": _jax, "torch": _torch}

@@ -6,7 +6,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s import visualize
-from keras_s2s._backend.gradients import gradients
+from keras_s2s._backend.gradients import Gradients
 from keras_s2s._optional import import_matplotlib, import_tensorboard, import_tensorflow
 from keras_s2s.callbacks import _projector
 from keras_s2s.decoding.sampler import check_int
@@ -95,10 +95,11 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self.examples_freq, self.steps_freq = examples_freq, steps_freq
         self.attention_examples = attention_examples
         self.projector, self.hparams = projector, hparams or {}
-        self._tokens = self._since = None
+        self._tokens = self._since = self._gradients = None
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)
+        self._gradients = None
         self._write_hparams()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -187,8 +188,10 @@ class TensorBoard(keras.callbacks.TensorBoard):
         model = self.model
         batch = model.preprocessor(self.examples, self.references)
         batch = keras.tree.map_structure(lambda x: x.numpy(), batch)
-        found = gradients(model, *batch)
-        for variable, gradient in zip(model.trainable_variables, found):
+        if self._gradients is None:
+            self._gradients = Gradients(model)
+        found = self._gradients(*batch)
+        for variable, gradient in zip(self._gradients.variables, found):
             norm = 0.0 if gradient is None else float(np.linalg.norm(gradient))
             self.summary.scalar(f"gradients/{variable.path}", norm)
 
