@@ -20,18 +20,17 @@ tests = {{ test = ["test.tsv"] }}
 
 [tokenizer]
 vocabulary_size = {vocabulary}
-sample_alpha = 0.3            # a new segmentation of each sentence in each epoch
-length = 100                  # pieces; longer sentences are cut
+{sampling}length = 100                  # pieces; longer sentences are cut
 
 [model]
 embedding_dim = 192
 encoder_units = 256           # in each direction
 decoder_units = 256
-dropout = 0.4
+dropout = 0.3
 
 [training]
 epochs = {epochs}
-tokens_per_batch = 2400       # source and target together
+tokens_per_batch = {batch:<10} # source and target together
 learning_rate = 2e-3          # after the warm-up, then down to 0 along a cosine
 warmup_steps = 200
 label_smoothing = 0.1
@@ -41,6 +40,8 @@ average_last = 3              # epochs whose weights are averaged
 num_beams = 5
 length_penalty = 0.6
 """
+
+_SAMPLING = "sample_alpha = 0.3            # a new segmentation of each sentence in each epoch\n"
 
 
 def from_pairs(path, folder, columns=(0, 1), seed=1):
@@ -96,9 +97,13 @@ def from_pairs(path, folder, columns=(0, 1), seed=1):
         name=path.name,
         stem=path.stem,
         valid=held_out,
-        vocabulary=max(min(len(words) // 2, 8000), len(characters) + 8),
-        # The fewer pairs, the more often each.
-        epochs=max(min(400_000 // len(train), 30), 5),
+        vocabulary=max(min(len(words) // 4, 8000), len(characters) + 8),
+        # Resampling pays in long training only.
+        sampling=_SAMPLING if len(train) > 20_000 else "",
+        # The fewer pairs, the smaller the batches, so that there are updates enough, and the more
+        # often each.
+        batch=min(max(len(train) // 600 * 100, 400), 2400),
+        epochs=max(min(400_000 // len(train), 20), 5),
     )
     recipe = folder / "recipe.toml"
     if recipe.exists() and recipe.read_text(encoding="utf-8") != text:
