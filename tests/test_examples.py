@@ -99,7 +99,7 @@ def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
     for split in ("train", "test"):
         Path(f"Flickr_8k.{split}Images.txt").write_text("\n".join(names))
     page = ROOT / "docs/tutorials/image_captioning.md"
-    changes = [("3000", "17"), ("epochs = 5", "epochs = 1"), ("256", "16")]
+    changes = [("3000", "17"), ("epochs = 8", "epochs = 1"), ("256", "16")]
     changes.append(('weights="imagenet"', "weights=None, image_size=(64, 64)"))
     run(page, changes)
     assert is_short(page)

@@ -1,12 +1,15 @@
 """Recipes: checked before anything is read, and those that ship are what the presets are."""
 
+import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_s2s import recipes
+from keras_s2s.recipes import schema, translation
 from keras_s2s.recipes.schedule import warmup_cosine
 
 ROOT = Path(__file__).parents[2]
@@ -141,7 +144,28 @@ def test_recipe_from_pairs(tmp_path):
         recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
 
 
+@pytest.mark.parametrize(
+    ["count", "batch", "epochs", "sample_alpha"],
+    [(100, 400, 20, None), (5000, 700, 20, None), (24_000, 2400, 18, 0.3)],
+)
+def test_few_pairs_get_small_batches_and_come_often(count, batch, epochs, sample_alpha, tmp_path):
+    write_pairs(tmp_path / "pairs.tsv", count, repeat=1)
+    recipe = recipes.read(recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run"))
+    assert (recipe.training.tokens_per_batch, recipe.training.epochs) == (batch, epochs)
+    assert recipe.tokenizer.sample_alpha == sample_alpha
+
+
 def test_too_few_pairs(tmp_path):
     write_pairs(tmp_path / "pairs.tsv", count=39)
     with pytest.raises(recipes.RecipeError, match="39 different sources; 40"):
         recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
+
+
+def test_the_page_lists_every_key():
+    page = (ROOT / "docs/recipes.md").read_text(encoding="utf-8")
+    listed = set(re.findall(r"`(\w+\.\w+)`", page))
+    fields = dataclasses.fields
+    tables = [t for t in fields(translation.Recipe) if dataclasses.is_dataclass(t.type)]
+    keys = {f"{table.name}.{key.name}" for table in tables for key in fields(table.type)}
+    keys |= {f"decoding.{key.name}" for key in fields(schema.Decoding)}
+    assert {key for key in listed if key.split(".")[0] in {t.name for t in tables}} == keys
