@@ -33,7 +33,7 @@ SOME_MODELS = [
         "models/test_presets.py::test_preset_in_full_precision",
         "models/test_raw_training.py::test_fit[lists]",
         "models/test_raw_training.py::test_score_is_the_sum_of_log_probabilities",
-        "models/test_scheduled_training.py",
+        "models/test_scheduled_training.py::test_fit_counts_its_steps",
         "models/test_seq2seq.py::test_fit_on_bucketed_batches",
         "models/test_seq2seq.py::test_keras_file_goes_on_training_where_it_stopped",
     )
