@@ -5,6 +5,8 @@ import functools
 import keras
 from keras import ops
 
+from keras_s2s._backend.gather import select, take_rows
+
 # 16 to 128 were tried for (64..320, 8000..32000) and k = 5..20; 32 is best or near it.
 _GROUP = 32
 
@@ -49,12 +51,11 @@ class Groups:
 
     @functools.cached_property
     def _grouped(self):
-        x, (rows, size) = self._x, ops.shape(self._x)
-        if self._count * _GROUP != size:
+        x, missing = self._x, self._count * _GROUP - self._x.shape[1]
+        if missing:
             # Padding has the highest indices, so it loses even against entries that are -inf.
-            missing = self._count * _GROUP - size
             x = ops.pad(x, ((0, 0), (0, missing)), constant_values=float("-inf"))
-        return ops.reshape(x, (rows, self._count, _GROUP))
+        return ops.reshape(x, (-1, self._count, _GROUP))
 
     @functools.cached_property
     def _maxima(self):
@@ -67,10 +68,7 @@ class Groups:
         passes over memory of their own; and the most probable entry never rounds to 0.
         """
         largest, index = self.top_k(1)
-        rows, size = ops.shape(self._x)
-        row = ops.expand_dims(ops.arange(rows, dtype="int32"), -1)
-        chosen = ops.take(ops.reshape(softmax, (rows * size,)), row * size + index)
-        return largest - ops.log(chosen)
+        return largest - ops.log(select(softmax, index))
 
     def top_k(self, k, banned=None, at_most=(), fill=float("-inf"), shift=None, together=1):
         """The `k` largest entries, see the function of this name.
@@ -85,7 +83,7 @@ class Groups:
             together: Python int. So many rows side by side count as one of `together * size`
                 entries, and results are `(rows // together, k)`.
         """
-        rows, size = ops.shape(self._x)
+        size = self._x.shape[1]
         # Each group with banned indices may be among the best for those.
         number = k + together * len({index // _GROUP for index in at_most})
         count = together * self._count
@@ -97,24 +95,22 @@ class Groups:
                 x = ops.where(ops.expand_dims(banned, 0), fill, x)
             if shift is not None:
                 x = x + shift
-            return _top_k(ops.reshape(x, (rows // together, together * size)), k)
+            return _top_k(ops.reshape(x, (-1, together * size)), k)
         maxima = self._maxima if shift is None else self._maxima + shift
-        rows = rows // together
-        _, best = _top_k(ops.reshape(maxima, (rows, count)), number)
+        _, best = _top_k(ops.reshape(maxima, (-1, count)), number)
         # In index order, the position among the candidates breaks ties as the index would.
-        best = ops.reshape(ops.sort(best, axis=-1), (rows * number,))
-        first = ops.arange(rows, dtype="int32")
-        group = ops.repeat(first * count, number) + best
-        candidates = ops.take(ops.reshape(self._grouped, (rows * count, _GROUP)), group, axis=0)
+        best = ops.sort(best, axis=-1)
+        candidates = select(ops.reshape(self._grouped, (-1, count, _GROUP)), best)
         if banned is not None:
             banned = ops.pad(banned, ((0, self._count * _GROUP - size),))
             of_groups = ops.reshape(banned, (self._count, _GROUP))
-            of_candidates = ops.take(of_groups, best % self._count, axis=0)
+            of_candidates = take_rows(of_groups, best % self._count)
             candidates = ops.where(of_candidates, fill, candidates)
         if shift is not None:
-            candidates = candidates + ops.take(shift, group // self._count, axis=0)
-        values, position = _top_k(ops.reshape(candidates, (rows, number * _GROUP)), k)
-        best = ops.take(best, ops.expand_dims(first * number, -1) + position // _GROUP)
+            shift = select(ops.reshape(shift, (-1, together)), best // self._count)
+            candidates = candidates + ops.expand_dims(shift, -1)
+        values, position = _top_k(ops.reshape(candidates, (-1, number * _GROUP)), k)
+        best = select(best, position // _GROUP)
         index = best % self._count * _GROUP + position % _GROUP
         return values, index if together == 1 else best // self._count * size + index
 

@@ -10,6 +10,8 @@ import contextvars
 import keras
 from keras import ops
 
+from keras_s2s._backend.gather import take_rows
+
 #: Smaller batches hardly take less time with fewer rows.
 SMALLEST = 16
 _allowed = contextvars.ContextVar("allowed", default=True)
@@ -70,7 +72,7 @@ def run(loop, examples, variables, max_length):
         )
         rest = ops.cast(ops.nonzero(going_on(search, batch))[0], "int32")
         taken = keras.tree.map_structure(
-            lambda x: ops.take(x, _rows(x, rest, batch), axis=0),
+            lambda x: take_rows(x, _rows(x, rest, batch)),
             (tokens, state, search, index, examples),
         )
         return step, *taken, found

@@ -14,29 +14,27 @@ def write(buffer, step, values, axis=1):
     return ops.where(position == step, ops.expand_dims(values, axis), buffer)
 
 
-def select(x, indices):
-    """`x (batch, size, ...)` at `indices (batch, n)`: `(batch, n, ...)`."""
-    batch, size = ops.shape(x)[:2]
-    row = ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
-    return take_rows(merge_rows(x), row * size + indices)
-
-
-def take_rows(x, rows):
-    """`x (size, ...)` at `rows`, of any shape: `rows.shape + (...)`, on JAX too if x is empty."""
-    taken = ops.take(x, rows, axis=0)
-    return ops.reshape(taken, tuple(ops.shape(rows)) + tuple(ops.shape(x)[1:]))
-
-
 def merge_rows(x):
     """`(batch, beams, ...)` as `(batch * beams, ...)`."""
+    rest = tuple(x.shape[2:])
+    if _is_known(rest):
+        return ops.reshape(x, (-1, *rest))
     shape = ops.shape(x)
-    return ops.reshape(x, (shape[0] * shape[1],) + tuple(shape[2:]))
+    return ops.reshape(x, (shape[0] * shape[1], *shape[2:]))
 
 
 def split_rows(x, beams):
     """`(batch * beams, ...)` as `(batch, beams, ...)`."""
+    rest = tuple(x.shape[1:])
+    if _is_known(rest):
+        return ops.reshape(x, (-1, beams, *rest))
     shape = ops.shape(x)
-    return ops.reshape(x, (shape[0] // beams, beams) + tuple(shape[1:]))
+    return ops.reshape(x, (shape[0] // beams, beams, *shape[1:]))
+
+
+def _is_known(sizes):
+    """Whether -1 stands for one size only, which spares a graph the arithmetic of shapes."""
+    return None not in sizes and 0 not in sizes
 
 
 def concatenate(first, second):

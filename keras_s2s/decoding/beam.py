@@ -3,13 +3,12 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.gather import select, take_rows
 from keras_s2s._backend.top_k import top_k
 from keras_s2s.decoding._tensors import (
     concatenate,
     merge_rows,
-    select,
     split_rows,
-    take_rows,
     write,
 )
 from keras_s2s.decoding.choices import IMPOSSIBLE

@@ -3,8 +3,8 @@
 import numpy as np
 from keras import ops
 
+from keras_s2s._backend.gather import select
 from keras_s2s._backend.top_k import Groups, top_k
-from keras_s2s.decoding._tensors import select
 from keras_s2s.decoding.ids import END, PAD, UNKNOWN
 
 # The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.

@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.gather import select
 from keras_s2s._backend.top_k import top_k
-from keras_s2s.decoding._tensors import select
 from keras_s2s.decoding.greedy import Greedy
 from keras_s2s.decoding.sampler import check_int, check_number
 

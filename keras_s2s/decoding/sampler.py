@@ -5,6 +5,7 @@ import numbers
 import keras
 from keras import ops
 
+from keras_s2s._backend.gather import take_rows
 from keras_s2s.decoding import _compaction
 from keras_s2s.decoding._tensors import same_static_shape, write
 from keras_s2s.decoding.choices import Choices, Constraints
@@ -140,7 +141,7 @@ class Sampler:
             choices = Choices(logits, constraints, search["tokens"], step)
             tokens, parents, search = self._advance(step, choices, weights, search)
             if parents is not None:
-                state = keras.tree.map_structure(lambda x: ops.take(x, parents, axis=0), state)
+                state = keras.tree.map_structure(lambda x: take_rows(x, parents), state)
             if ops.is_tensor(attention):
                 attention = write(attention, step, weights)
             new = (tokens, state, attention, search)

@@ -7,10 +7,10 @@ once, before the loop, the same weights give the same numbers in less time.
 import numbers
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
+from keras_s2s._backend.split import split
 
 CELLS = {
     "rnn": keras.layers.SimpleRNN,
@@ -75,7 +75,7 @@ def input_weights(layer, dtype, sizes=None):
     # Split, since the gradient of each slice would have the size of the whole.
     kernels = [kernel]
     if sizes is not None and len(sizes) > 1:
-        kernels = ops.split(kernel, np.cumsum(sizes[:-1]).tolist(), axis=0)
+        kernels = split(kernel, sizes, axis=0)
     weights = [{"kernel": part} for part in kernels]
     weights[0]["bias"] = _biases(layer, dtype)[0]
     return weights
@@ -94,7 +94,7 @@ def _biases(layer, dtype):
         return bias, None
     of_inputs, of_recurrent = ops.unstack(bias, num=2)
     # What is merely added is added for all steps at once.
-    added, candidate = ops.split(of_recurrent, [2 * layer.units])
+    added, candidate = split(of_recurrent, [2 * layer.units, layer.units])
     return of_inputs + ops.pad(added, (0, layer.units)), candidate
 
 

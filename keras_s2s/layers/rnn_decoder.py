@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
+from keras_s2s._backend.split import split
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._dropout import check_rate, dropout_mask
@@ -292,11 +293,11 @@ class RNNDecoder(keras.layers.Layer):
         if self.attention is None:
             return {**weights, "rest": kernel}
         if self.order == "luong":
-            context, rest = ops.split(kernel, [kernel.shape[0] - self.units], axis=0)
+            sizes = [kernel.shape[0] - self.units, self.units]
+            context, rest = split(kernel, sizes, axis=0)
             return {**weights, "context": context, "rest": rest}
-        hidden, context, embedded = ops.split(
-            kernel, [self.units, kernel.shape[0] - self.embedding_dim], axis=0
-        )
+        width = kernel.shape[0] - self.units - self.embedding_dim
+        hidden, context, embedded = split(kernel, [self.units, width, self.embedding_dim], axis=0)
         return {**weights, "context": context, "rest": ops.concatenate([hidden, embedded], axis=0)}
 
     def _variables_of_scores(self):
@@ -440,7 +441,8 @@ class RNNDecoder(keras.layers.Layer):
             if "fed" in weights:
                 fed = _recurrence.project_step(weights["fed"], context)
             else:
-                context, fed = ops.split(context, [self.embedding_dim], axis=-1)
+                sizes = [self.embedding_dim, context.shape[-1] - self.embedding_dim]
+                context, fed = split(context, sizes)
             gates, outputs["context"] = gates + fed, context
         elif self.input_feeding:
             gates = gates + _recurrence.project_step(weights["fed"], state["readout"])

@@ -198,6 +198,12 @@ class Seq2Seq(keras.Model):
         if optimizer_built and self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def make_train_function(self, force=False):
+        # TensorFlow traces twice what makes variables, and most of a first step is tracing.
+        if self.built and not self.optimizer.built:
+            self.optimizer.build(self.trainable_variables)
+        return super().make_train_function(force)
+
     def fit(
         self,
         x=None,

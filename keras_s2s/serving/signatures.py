@@ -26,8 +26,11 @@ def make(model, sampler, max_length):
         inputs = {model.encoder_input: features}
         return decode(model, sampler, inputs, max_length, return_attention=with_attention)
 
+    whole_beam = _returning_whole_beam(sampler)
+
     def best(features, with_attention=False):
-        result = run(features, sampler, with_attention)
+        # All of the beam costs nothing, and its graph is there for `nbest`; attention is wide.
+        result = run(features, sampler if with_attention else whole_beam, with_attention)
         result = {name: value[:, 0] for name, value in result.items()}
         # What no row needs is not worth sending. At least one, so that a batch of none works.
         longest = tf.reduce_max(tf.concat([result["lengths"], [1]], axis=0))
@@ -52,7 +55,6 @@ def make(model, sampler, max_length):
             stacklevel=4,
         )
         return traced
-    whole_beam = _returning_whole_beam(sampler)
 
     def text_of(result):
         return {

@@ -120,6 +120,16 @@ def test_fit_learns():
     assert np.isfinite(history["val_perplexity"]).all()
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX and PyTorch build no graph twice")
+def test_a_first_step_is_traced_once(monkeypatch):
+    traces = []
+    step = Seq2Seq.train_step
+    monkeypatch.setattr(Seq2Seq, "train_step", lambda *a: [traces.append(0), step(*a)][1])
+    x, labels, weight = make_batch()
+    make_model().fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
+    assert len(traces) == 1
+
+
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 30)]

@@ -1,0 +1,36 @@
+"""Rows of tensors at places that are known to be there.
+
+`keras.ops.take` looks for negative indices, which takes as many operations as a step of a small
+decoder.
+"""
+
+import keras
+from keras import ops
+
+
+def take_rows(x, rows):
+    """`x (size, ...)` at `rows`, of any shape: `rows.shape + (...)`, also if x is empty.
+
+    Args:
+        x: A tensor.
+        rows: Tensor of integers from 0 to `size - 1`.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.gather(x, rows)
+    # JAX takes nothing from what is empty in the shape of the one row that it has.
+    taken = ops.take(x, rows, axis=0)
+    return ops.reshape(taken, tuple(ops.shape(rows)) + tuple(ops.shape(x)[1:]))
+
+
+def select(x, indices):
+    """`x (batch, size, ...)` at `indices (batch, n)`, from 0 to `size - 1`: `(batch, n, ...)`."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.gather(x, indices, axis=1, batch_dims=1)
+    batch, size = ops.shape(x)[:2]
+    row = ops.expand_dims(ops.arange(batch, dtype="int32"), -1)
+    merged = ops.reshape(x, (batch * size, *ops.shape(x)[2:]))
+    return take_rows(merged, row * size + indices)

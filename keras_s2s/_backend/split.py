@@ -1,0 +1,22 @@
+"""A tensor in parts of known sizes."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def split(x, sizes, axis=-1):
+    """`x` in parts of `sizes` along `axis`, a list.
+
+    That of Keras has places in place of sizes, from which a graph computes the sizes again.
+
+    Args:
+        x: A tensor.
+        sizes: List of Python ints, whose sum is the size of the axis.
+        axis: Integer.
+    """
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        return tf.split(x, sizes, axis=axis)
+    return ops.split(x, np.cumsum(sizes[:-1]).tolist(), axis=axis)
