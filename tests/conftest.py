@@ -12,10 +12,15 @@ import pytest  # noqa: E402
 
 
 def pytest_collection_modifyitems(config, items):
-    """Lets every worker begin with long tests: those that end late keep the others waiting."""
+    """Lets every worker begin with long tests: those that end late keep the others waiting.
+
+    After its own one of them has the tests that share long preparations, which no other takes from
+    it, as they do with what is last.
+    """
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     long = [item for item in items if item.get_closest_marker("long")]
     rest = [item for item in items if not item.get_closest_marker("long")]
+    rest.sort(key=lambda item: item.get_closest_marker("prepared") is None)
     total, items[:] = len(items), []
     for k in range(workers):
         # `--dist=worksteal` cuts the list into equal runs.

@@ -12,7 +12,7 @@ from tests.pictures import encoded, picture
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 
 
 @pytest.fixture(scope="module")

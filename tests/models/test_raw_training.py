@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 
 from keras_s2s.data import BucketedBatches
-from tests.layers.helpers import BACKEND, numpy
+from keras_s2s.layers import RNNDecoder, RNNEncoder
+from keras_s2s.models import Translator
+from keras_s2s.preprocessing import TextPairPreprocessor
+from tests.layers.helpers import BACKEND, numpy, randomize
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager, log_softmax
 
@@ -19,6 +22,31 @@ tensorflow_text = pytest.importorskip("tensorflow_text", reason="strings need Te
 import tensorflow as tf  # noqa: E402
 
 COUNT = len(SOURCES)
+
+
+@pytest.fixture(scope="module")
+def make_translator(tokenizers):
+    """Function that makes a translator with random weights, of few operations."""
+
+    def make():
+        source, target = tokenizers
+        model = Translator(
+            RNNEncoder(6, "rnn", bidirectional=False, vocabulary_size=source.vocabulary_size),
+            RNNDecoder(target.vocabulary_size, 6, cell="rnn", attention="luong"),
+            TextPairPreprocessor(source, target, target_length=8),
+        )
+        return randomize(model, scale=1.5)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def translator(make_translator):
+    """One for all tests that leave it as it is."""
+    keras.utils.set_random_seed(1)
+    return make_translator()
+
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -350,8 +378,8 @@ def train(strategy, **options):
     keras.utils.set_random_seed(3)
     with strategy.scope():
         model = keras_s2s.models.Translator(
-            keras_s2s.layers.RNNEncoder(6, vocabulary_size=32, dropout=0.2),
-            keras_s2s.layers.RNNDecoder(32, 6, dropout=0.2),
+            keras_s2s.layers.RNNEncoder(6, "rnn", vocabulary_size=32, dropout=0.2),
+            keras_s2s.layers.RNNDecoder(32, 6, cell="rnn", dropout=0.2),
             keras_s2s.preprocessing.TextPairPreprocessor(tokenizer),
         )
         model.compile(optimizer=keras.optimizers.Adam(0.03), **options)

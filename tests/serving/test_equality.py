@@ -14,7 +14,7 @@ from keras_s2s.decoding import Beam
 from tests.layers.helpers import randomize
 from tests.serving.conftest import SAMPLERS, TEXTS, corpus, in_new_process
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 
 ROOT = Path(__file__).parents[2]
 RELOAD = """

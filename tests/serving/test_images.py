@@ -11,7 +11,7 @@ from tests.serving.conftest import in_new_process
 
 tf = pytest.importorskip("tensorflow")
 pytest.importorskip("tensorflow_text")
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 BEAMS = 3
 
 
