@@ -14,11 +14,3 @@ def fewer_on_jax(cases, every):
     """The cases; on JAX the first of each `every`."""
     cases = list(cases)
     return cases[::every] if FEWER else cases
-
-
-def one_of_two(cases):
-    """The cases; on JAX one of each two side by side, the first and the second in turn."""
-    cases = list(cases)
-    if not FEWER:
-        return cases
-    return [cases[i : i + 2][(i // 2) % 2 - 1] for i in range(0, len(cases), 2)]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import keras_s2s
-from tests.models.helpers import make_model
+from tests.models.helpers import make_simple_model
 
 ROOT = Path(__file__).parents[2]
 # Dropout and sampling, so that random states matter; a plateau, so that counts of callbacks do.
@@ -32,8 +32,8 @@ rng = np.random.default_rng(0)
 ids = [rng.integers(4, 12, rng.integers(1, 6)).tolist() for _ in range(60)]
 batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
 model = keras_s2s.models.Translator(
-    keras_s2s.layers.RNNEncoder(8, vocabulary_size=12, dropout=0.3),
-    keras_s2s.layers.RNNDecoder(12, 8, dropout=0.3),
+    keras_s2s.layers.RNNEncoder(8, "rnn", vocabulary_size=12, dropout=0.3),
+    keras_s2s.layers.RNNDecoder(12, 8, cell="rnn", attention="luong", dropout=0.3),
     scheduled_sampling=keras_s2s.layers.ScheduledSampling(
         keras.optimizers.schedules.PolynomialDecay(0.0, 50, 0.5)
     ),
@@ -102,7 +102,7 @@ def test_killed_in_the_middle_of_an_epoch(tmp_path):
 
 
 def fitted(folder, *callbacks, epochs=1, **kwargs):
-    model = make_model(**kwargs)
+    model = make_simple_model(**kwargs)
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(4)]
     batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=2)
@@ -158,7 +158,7 @@ def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
         on_epoch_begin=lambda epoch, logs: seen.append((again.best, again.wait, again.patience))
     )
     # Keras resets the counts when training begins, before the state is read.
-    model = make_model()
+    model = make_simple_model()
     model.compile(run_eagerly=keras.backend.backend() != "jax")
     ids = [[4, 5], [6]]
     batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=2)

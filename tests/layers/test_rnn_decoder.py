@@ -14,7 +14,7 @@ from keras_s2s.layers import (
     RNNEncoder,
     _recurrence,
 )
-from tests.fewer import fewer_on_jax, one_of_two
+from tests.fewer import fewer_on_jax
 from tests.layers.decoders import (
     CELLS,
     DIM,
@@ -100,7 +100,7 @@ def describe(state):
     "wiring, options",
     [
         pytest.param(w, o, id="-".join([w, o["cell"], str(o["num_layers"]), o["bridge"]]))
-        for w, o in one_of_two(combinations())
+        for w, o in fewer_on_jax(combinations(), 5)
     ],
 )
 def test_call_equals_steps(wiring, options):
@@ -115,7 +115,7 @@ def test_call_equals_steps(wiring, options):
 
 @pytest.mark.parametrize(
     ["bridge", "wiring"],
-    [*one_of_two(itertools.product(["dense", "copy", "zero"], REPRESENTATIVES))],
+    fewer_on_jax(itertools.product(["dense", "copy", "zero"], REPRESENTATIVES), 5),
 )
 def test_call_equals_steps_for_every_bridge(wiring, bridge):
     decoder, memory = make(wiring, cell="lstm", num_layers=2, bridge=bridge)
@@ -479,7 +479,7 @@ def loss_of(decoder, targets, memory, steps=None):
 
 
 @pytest.mark.parametrize(
-    ["wiring", "tie_embeddings"], one_of_two(itertools.product(WIRINGS, [True, False]))
+    ["wiring", "tie_embeddings"], fewer_on_jax(itertools.product(WIRINGS, [True, False]), 3)
 )
 def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
     cell = "lstm" if tie_embeddings else "gru"

@@ -26,6 +26,16 @@ def make_model(attention="bahdanau", share=False, units=5, random_weights=True, 
     return model
 
 
+def make_simple_model(units=3):
+    """One of few operations, for what does not depend on the layers."""
+    model = Seq2Seq(
+        RNNEncoder(units, "rnn", bidirectional=False, vocabulary_size=SOURCE_SIZE),
+        RNNDecoder(TARGET_SIZE, units, cell="rnn", attention=None),
+    )
+    model.build({"encoder_token_ids": (None, None), "decoder_token_ids": (None, None)})
+    return randomize(model)
+
+
 def make_batch(rows=6, seed=0, padding=0):
     """`(x, labels, sample_weight)` as a preprocessor makes them, of unequal lengths."""
     rng = np.random.default_rng(seed)

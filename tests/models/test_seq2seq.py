@@ -22,6 +22,7 @@ from tests.models.helpers import (
     log_softmax,
     make_batch,
     make_model,
+    make_simple_model,
     pad,
     same_weights,
 )
@@ -426,7 +427,7 @@ def test_keras_file_leaves_xla_to_the_backend(jit, tmp_path):
 
 def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
     """Optimizer with state, loss and metrics come back: one more step gives the same weights."""
-    model = make_model()
+    model = make_simple_model()
     model.compile(
         optimizer=keras.optimizers.SGD(0.05, momentum=0.9),
         loss=TokenCrossentropy(label_smoothing=0.1),
@@ -448,7 +449,7 @@ def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
 
 
 def test_callbacks(tmp_path):
-    model = eager(make_model(), optimizer=keras.optimizers.Adam(0.01))
+    model = eager(make_simple_model(), optimizer=keras.optimizers.Adam(0.01))
     x, labels, weight = make_batch()
     best = tmp_path / "best.keras"
     callbacks = [
@@ -480,7 +481,7 @@ def test_callbacks(tmp_path):
 )
 def test_callbacks_know_what_is_better(name, values, epochs):
     """Whether more or less, without being told."""
-    model = eager(make_model(units=3))
+    model = eager(make_simple_model())
     x, labels, weight = make_batch(rows=2)
 
     class Pretend(keras.callbacks.Callback):
@@ -504,7 +505,7 @@ def test_backup_and_restore(tmp_path):
                 raise KeyboardInterrupt
 
     def train(folder, *callbacks):
-        model = eager(make_model(), optimizer=keras.optimizers.Adam(0.01))
+        model = eager(make_simple_model(), optimizer=keras.optimizers.Adam(0.01))
         backup = keras.callbacks.BackupAndRestore(folder)
         history = model.fit(
             x, labels, sample_weight=weight, epochs=4, verbose=0, callbacks=[backup, *callbacks]
@@ -528,7 +529,7 @@ def test_resumed_training_sees_the_batches_of_its_epoch():
 
     def make():
         return (
-            eager(make_model(units=3), optimizer=sgd(0.1)),
+            eager(make_simple_model(), optimizer=sgd(0.1)),
             BucketedBatches(ids, ids, tokens_per_batch=72, max_buckets=1),
         )
 
