@@ -14,8 +14,8 @@ import pytest  # noqa: E402
 def pytest_collection_modifyitems(config, items):
     """Lets every worker begin with long tests: those that end late keep the others waiting.
 
-    After its own one of them has the tests that share long preparations, which no other takes from
-    it, as they do with what is last.
+    The first worker has those that share long preparations right after its long ones; others, when
+    they have nothing left, take from the end.
     """
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     long = [item for item in items if item.get_closest_marker("long")]

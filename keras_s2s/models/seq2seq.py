@@ -199,9 +199,12 @@ class Seq2Seq(keras.Model):
             self.optimizer.build(self.trainable_variables)
 
     def make_train_function(self, force=False):
-        # TensorFlow traces twice what makes variables, and most of a first step is tracing.
-        if self.built and not self.optimizer.built:
-            self.optimizer.build(self.trainable_variables)
+        # TensorFlow traces twice what makes variables, and most of a first step is tracing. Layers
+        # of others may make some of their own when they are first called.
+        optimizer, layers = self.optimizer, (self.encoder, self.decoder)
+        is_ours = all(type(layer).__module__.startswith("keras_s2s.") for layer in layers)
+        if self.built and is_ours and optimizer is not None and not optimizer.built:
+            optimizer.build(self.trainable_variables)
         return super().make_train_function(force)
 
     def fit(

@@ -26,11 +26,9 @@ def make(model, sampler, max_length):
         inputs = {model.encoder_input: features}
         return decode(model, sampler, inputs, max_length, return_attention=with_attention)
 
-    whole_beam = _returning_whole_beam(sampler)
-
     def best(features, with_attention=False):
-        # All of the beam costs nothing, and its graph is there for `nbest`; attention is wide.
-        result = run(features, sampler if with_attention else whole_beam, with_attention)
+        # Not the whole beam's first, which is known some steps later.
+        result = run(features, sampler, with_attention)
         result = {name: value[:, 0] for name, value in result.items()}
         # What no row needs is not worth sending. At least one, so that a batch of none works.
         longest = tf.reduce_max(tf.concat([result["lengths"], [1]], axis=0))
@@ -55,6 +53,7 @@ def make(model, sampler, max_length):
             stacklevel=4,
         )
         return traced
+    whole_beam = _returning_whole_beam(sampler)
 
     def text_of(result):
         return {

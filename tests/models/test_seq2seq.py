@@ -131,6 +131,26 @@ def test_a_first_step_is_traced_once(monkeypatch):
     assert len(traces) == 1
 
 
+class Lazy(RNNEncoder):
+    """Has a layer that is built when it is called."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.late = keras.layers.Dense(10)
+
+    def call(self, inputs, **kwargs):
+        memory = super().call(inputs, **kwargs)
+        return {**memory, "values": self.late(memory["values"])}
+
+
+def test_layers_of_others_may_make_variables_when_they_are_called():
+    model = Seq2Seq(Lazy(5, vocabulary_size=SOURCE_SIZE), RNNDecoder(TARGET_SIZE, 5))
+    model.build({"encoder_token_ids": (None, None), "decoder_token_ids": (None, None)})
+    x, labels, weight = make_batch()
+    history = model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
+    assert np.isfinite(history.history["loss"]).all() and model.encoder.late.built
+
+
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 30)]

@@ -12,7 +12,7 @@ from keras_s2s.decoding import Beam, Greedy, Random
 from keras_s2s.serving import signatures
 from tests.serving.conftest import build, corpus
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 
 FLOAT, INT, STRING = tf.float32, tf.int32, tf.string
 
