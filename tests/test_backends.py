@@ -44,6 +44,8 @@ NOT = [
     "tests/models/test_learns.py",
     "tests/models/test_memory.py",
     "tests/models/test_presets.py::test_new_process",
+    # Networks of Keras.
+    "tests/layers/test_image_encoder.py::test_backbone_by_name",
     # Files and other raw data are read by TensorFlow everywhere.
     "tests/models/test_image_captioner.py::test_fit_takes_every_form",
     "tests/models/test_image_captioner.py::test_fit_on_new_pairs_of_paths_lowers_their_loss",
@@ -58,8 +60,7 @@ DECODER = "tests/layers/test_rnn_decoder.py"
 # Each runs in one process: several, so that there is one for every core until the end.
 RUNS = {
     "jax-decoder": [DECODER],
-    "jax-layers": [*LAYERS, f"--ignore={DECODER}"],
-    "jax-rest": [*DECODING, *REST],
+    "jax-rest": [*LAYERS, f"--ignore={DECODER}", *DECODING, *REST],
     "jax-models": MODELS,
     "torch-layers": [*LAYERS, *DECODING, *REST],
     "torch-models": MODELS,

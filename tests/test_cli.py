@@ -93,10 +93,12 @@ def test_verify_fails(cli, shipped):
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_generate_from_arguments(cli, expected):
     assert cli("generate", "translation", *SENTENCES) == (0, "\n".join([*expected, ""]), "")
 
 
+@pytest.mark.slow
 def test_generate_from_stdin(cli, expected):
     stdin = "\n".join(SENTENCES).encode()
     code, out, err = cli("generate", "translation", "--batch-size", 1, stdin=stdin)
@@ -255,6 +257,7 @@ def test_captions_of_files(cli, tmp_path, monkeypatch):
     assert err.count("\n") == 1 and "inputs[1]" in err and "none.png" in err
 
 
+@pytest.mark.slow
 def test_drawing_of_text(cli, expected, tmp_path):
     from PIL import Image
 

@@ -21,6 +21,7 @@ def run(code, *arguments, warnings="error", **environment):
     return result.stdout.strip()
 
 
+@pytest.mark.slow
 def test_import_is_cheap():
     code = """
 import time, keras

@@ -106,6 +106,7 @@ def test_no_outputs_wanted_and_no_inputs_beside_one():
     np.testing.assert_array_equal(outputs["x"], xs["x"])
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has axes of unknown size")
 @pytest.mark.parametrize("jit", [False, True])
 def test_unknown_sizes_in_a_graph(jit):
@@ -241,6 +242,7 @@ def matrix_loop(h, x, matrix):
     return scan(lambda h, x, m: (ops.tanh(multiply(h, m) + x),) * 2, h, x, like=h, constants=matrix)
 
 
+@pytest.mark.slow
 @own_gradient
 def test_gradient_of_matrices_of_unknown_size():
     """Attention over sources whose number and length a graph does not know."""

@@ -24,6 +24,7 @@ def model(preset):
     return eager(keras_s2s.zoo.load(preset))
 
 
+@pytest.mark.slow
 def test_metrics_are_those_of_what_is_generated(model, tmp_path, capsys):
     log = tmp_path / "log.csv"
     metrics = GenerationMetrics(SOURCES, TARGETS, ["chrf", "wer"], sampler="beam", max_length=5)
@@ -63,6 +64,7 @@ def test_rouge_and_cider_of_a_captioner(tmp_path):
     assert best.best == max(fit.history["val_cider"])
 
 
+@pytest.mark.slow
 def test_rouge_of_a_translator(model):
     metrics = GenerationMetrics(SOURCES, TARGETS, "rouge", max_length=5, verbose=0)
     history = model.fit(SOURCES, TARGETS, epochs=1, verbose=0, callbacks=[metrics]).history
@@ -71,6 +73,7 @@ def test_rouge_of_a_translator(model):
         assert history[f"val_{key}"] == [score.value]
 
 
+@pytest.mark.slow
 def test_keras_callbacks_watch_them(model, tmp_path):
     metrics = GenerationMetrics(SOURCES, TARGETS, "chrf", verbose=0)
     stop = keras.callbacks.EarlyStopping("val_chrf", mode="max", patience=1)
@@ -95,6 +98,7 @@ def test_limit_takes_from_everywhere():
     assert metrics.inputs == ["s 0", "s 4", "s 8"] and metrics.references == ["t 0", "t 4", "t 8"]
 
 
+@pytest.mark.slow
 def test_features_in_a_dict(model):
     x = model.preprocessor.generate_preprocess(SOURCES)
     ids = np.asarray(x["encoder_token_ids"])
@@ -150,6 +154,7 @@ def test_export_of_the_best(model, tmp_path):
     assert texts == model.generate(SOURCES, sampler="greedy")
 
 
+@pytest.mark.slow
 def test_what_export_best_refuses(model, tmp_path):
     with pytest.raises(ValueError, match="'auto', 'min' or 'max'"):
         ExportBest(tmp_path, mode="best")
@@ -166,6 +171,7 @@ def test_less_is_better(name):
     assert ExportBest("path", "val_bleu").mode == "max"
 
 
+@pytest.mark.slow
 def test_average_of_the_last_epochs(tmp_path):
     model, seen = eager(make_model()), []
     watch = keras.callbacks.LambdaCallback(
@@ -179,6 +185,7 @@ def test_average_of_the_last_epochs(tmp_path):
         np.testing.assert_allclose(found, np.mean(last, axis=0), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_average_leaves_out_epochs_of_a_run_before(tmp_path):
     x, y, w = make_batch()
     for epochs in (4, 2):
@@ -196,6 +203,7 @@ class Spoil(keras.callbacks.Callback):
             self.model.set_weights([np.full_like(w, np.nan) for w in self.model.get_weights()])
 
 
+@pytest.mark.slow
 def test_nan_stops_and_names_the_batch(tmp_path):
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(12)]

@@ -125,6 +125,7 @@ def test_another_model_is_refused(tmp_path):
         fitted(tmp_path / "state", units=6)
 
 
+@pytest.mark.slow
 def test_half_written_state_is_not_read(tmp_path):
     state = tmp_path / "state"
     with pytest.raises(KeyboardInterrupt):
@@ -138,6 +139,7 @@ def test_half_written_state_is_not_read(tmp_path):
     assert seen == [2, 3]
 
 
+@pytest.mark.slow
 def test_another_training_afterwards_begins_at_its_beginning(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fitted(tmp_path / "state", Interrupt(), epochs=3)
@@ -147,6 +149,7 @@ def test_another_training_afterwards_begins_at_its_beginning(tmp_path):
     assert history.epoch == [0, 1]
 
 
+@pytest.mark.slow
 def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
     state = tmp_path / "state"
     stop = keras.callbacks.EarlyStopping("loss", patience=7, restore_best_weights=True)

@@ -53,6 +53,7 @@ def trained(preset, tmp_path_factory):
     return folder, model, history
 
 
+@pytest.mark.slow
 def test_scalars_of_keras_and_of_steps(trained):
     folder, model, history = trained
     found = events(folder / "train")
@@ -73,6 +74,7 @@ def test_scalars_of_keras_and_of_steps(trained):
     assert "epoch_loss" in events(folder / "keras" / "train")
 
 
+@pytest.mark.slow
 def test_text_of_the_examples(trained):
     folder, model, _ = trained
     [_, (step, text)] = events(folder / "train")["examples"]
@@ -84,6 +86,7 @@ def test_text_of_the_examples(trained):
     assert rows[4].endswith("| good \\| morning |") and len(rows) == 5
 
 
+@pytest.mark.slow
 def test_attention_is_drawn(trained):
     from PIL import Image
 
@@ -96,6 +99,7 @@ def test_attention_is_drawn(trained):
     assert image.size == (int(width), int(height)) and len(image.getcolors(maxcolors=10**6)) > 50
 
 
+@pytest.mark.slow
 def test_gradients_by_variable(trained):
     folder, model, _ = trained
     found = events(folder / "train")
@@ -124,6 +128,7 @@ def _predicted(model, batch):
     return y, model(x), weights
 
 
+@pytest.mark.slow
 def test_projector(trained):
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
@@ -139,6 +144,7 @@ def test_projector(trained):
         assert labels == model.preprocessor.source_tokenizer.get_vocabulary()
 
 
+@pytest.mark.slow
 def test_hparams(trained):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import plugin_data_pb2
@@ -173,6 +179,7 @@ def test_pictures(tmp_path):
     assert (tmp_path / "train" / "target_embedding.tsv").exists()
 
 
+@pytest.mark.slow
 def test_without_examples_and_without_perplexity(preset, tmp_path):
     model = keras_s2s.zoo.load(preset)
     model.compile(keras.optimizers.SGD(0.1), weighted_metrics=None, run_eagerly=True)
@@ -183,6 +190,7 @@ def test_without_examples_and_without_perplexity(preset, tmp_path):
     assert not [tag for tag in found if tag.startswith(("examples", "gradients", "steps/grad"))]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     keras.backend.backend() == "jax" and sys.version_info < (3, 12),
     reason="Keras profiles with JAX from Python 3.12 on",

@@ -284,6 +284,7 @@ def make_model():
     return model
 
 
+@pytest.mark.slow
 def test_fit_and_evaluate_see_every_batch():
     seen = []
 

@@ -210,6 +210,7 @@ def test_features_are_those_of_the_encoder(encoder, images, tmp_path):
     np.testing.assert_allclose(features, keras.ops.convert_to_numpy(expected), rtol=2e-3)
 
 
+@pytest.mark.slow
 def test_features_are_computed_once(encoder, images, tmp_path, monkeypatch):
     first = cached_features(encoder, images, tmp_path / "cache", verbose=0)
     monkeypatch.setattr("keras_s2s.data.feature_cache._compute", None)
@@ -218,6 +219,7 @@ def test_features_are_computed_once(encoder, images, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_whatever_they_depend_on_computes_them_anew(encoder, images, tmp_path):
     def number_of_files(encoder=encoder, images=images, **kwargs):
         cached_features(encoder, images, tmp_path / "cache", verbose=0, **kwargs)

@@ -141,6 +141,7 @@ def test_examples_that_are_done_leave_the_batch(sampler, layers, monkeypatch):
     assert to_numpy(generate(source[:0], limits[:0], prefix[:0]))["lengths"].shape[0] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
 def test_unseeded_calls_of_one_tf_function_differ(layers):
     import tensorflow as tf
@@ -152,6 +153,7 @@ def test_unseeded_calls_of_one_tf_function_differ(layers):
     assert generate(source).numpy().tolist() != generate(source).numpy().tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA through tf.function")
 @pytest.mark.parametrize("sampler", [SAMPLERS["greedy"], SAMPLERS["beam"]], ids=["greedy", "beam"])
 def test_xla(sampler, layers):  # whose random numbers are others

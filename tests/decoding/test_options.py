@@ -89,6 +89,7 @@ def test_banned_tokens(make):
         np.testing.assert_allclose(result["log_probs"][row, 0], log_prob, rtol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", fewer_on_jax([2, 1, 3], 3))
 def test_no_repeat_ngram(make, size):
     def repeats(tokens):

@@ -169,6 +169,7 @@ def functional(kind):
     return keras.Model([tokens, query], [context, weights])
 
 
+@pytest.mark.slow
 @all_attentions
 def test_alone_in_a_functional_model(kind, tmp_path):
     model = functional(kind)
@@ -197,6 +198,7 @@ def test_mask_of_a_masking_layer():
     np.testing.assert_array_equal(weights[:, 0] > 0, memory["mask"])
 
 
+@pytest.mark.slow
 def test_functional_model_trains():
     model = functional("bahdanau")
     model.compile(loss=["mse", None], optimizer="adam")

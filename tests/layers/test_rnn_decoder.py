@@ -157,6 +157,7 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
         np.testing.assert_allclose(got, expected, atol=2 * tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
 # Keras transposes so in its embedding, on PyTorch.
 @pytest.mark.filterwarnings("ignore:The use of .x.T. on tensors:UserWarning")

@@ -26,7 +26,7 @@ LENGTHS = np.array([5, 2, 0, 1])
 MASK = np.arange(5) < LENGTHS[:, None]
 TOKENS = np.where(MASK, np.random.default_rng(0).integers(1, 9, MASK.shape), 0).astype("int32")
 CELLS = "rnn", "gru", "lstm"
-all_cells = pytest.mark.parametrize("cell", CELLS)
+all_cells = pytest.mark.parametrize("cell", fewer_on_jax(CELLS, 1, first=1))
 
 
 def features(seed=0):
@@ -300,6 +300,7 @@ def test_axes_of_no_length():
     assert memory["values"].shape == (2, 1, 2 * UNITS) and not memory["mask"].any()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has axes of unknown size")
 def test_unknown_sizes_in_a_graph():
     import tensorflow as tf
@@ -430,6 +431,7 @@ def test_dropout_repeats_with_the_seed():
 # Life as a layer
 
 
+@pytest.mark.slow
 def test_in_a_functional_model(tmp_path):
     tokens = keras.Input((None,), dtype="int32")
     encoder = RNNEncoder(UNITS, "lstm", num_layers=2, vocabulary_size=9, name="encode")

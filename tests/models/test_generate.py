@@ -49,6 +49,7 @@ def test_three_graphs_serve_batches_of_all_sizes(make_translator, monkeypatch):
     assert len(traced) == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -148,6 +149,7 @@ def test_preprocessor_can_be_taken_away(make_translator):
         model.generate("a")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["sampler", "width"],
     fewer_on_jax(
@@ -170,6 +172,7 @@ def test_rows_of_padding_alone_and_of_no_width(width, sampler, translator):
 # Prompts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["greedy", decoding.Beam(3)])
 def test_outputs_begin_with_their_prompts(sampler, translator, expected):
     prompts = ["a cat", "", "good", "the dog", ""]
@@ -188,6 +191,7 @@ def test_outputs_begin_with_their_prompts(sampler, translator, expected):
     assert translator.generate(one, sampler=sampler) == texts[0]
 
 
+@pytest.mark.slow
 def test_what_follows_a_prompt_is_what_the_model_finds_likeliest(translator):
     """The first token after it is that of teacher forcing."""
     inputs = translator.preprocessor.generate_preprocess(["eine Katze"], ["a"])
@@ -233,6 +237,7 @@ def test_max_length(translator):
     assert result["token_ids"].shape[-1] == 3
 
 
+@pytest.mark.slow
 def test_several_sequences(translator):
     texts, scores = translator.generate(SOURCES, sampler=BEAM, return_scores=True)
     assert [len(t) for t in texts] == [len(s) for s in scores] == [2] * len(SOURCES)
@@ -305,6 +310,7 @@ def test_generate_after_training_uses_the_new_weights(make_translator):
     assert np.abs(np.array(before) - model.generate(SOURCES, return_scores=True)[1]).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_random_draws_anew_unless_seeded(translator):
     def draws(sampler):
         return [translator.generate(SOURCES, sampler=sampler) for _ in range(4)]
@@ -314,6 +320,7 @@ def test_random_draws_anew_unless_seeded(translator):
     assert len({tuple(texts) for texts in draws(decoding.Random(seed=3))}) == 1
 
 
+@pytest.mark.slow
 def test_what_changes_after_a_first_call(make_translator):
     """Compiled functions must not outlive what they were compiled from."""
     model = make_translator()

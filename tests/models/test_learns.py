@@ -9,7 +9,7 @@ from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
 from tests.models.helpers import END, pad
 
-FIRST, SYMBOLS, LONGEST = 4, 8, 7
+FIRST, SYMBOLS, LONGEST = 4, 8, 5
 
 
 @pytest.mark.long
@@ -30,7 +30,7 @@ def test_learns_to_reverse():
         RNNEncoder(32, vocabulary_size=size),
         RNNDecoder(size, 48, embedding_dim=32, attention="bahdanau"),
     )
-    epochs = 20
+    epochs = 10
     schedule = keras.optimizers.schedules.CosineDecay(0.01, epochs * len(batches))
     model.compile(optimizer=keras.optimizers.Adam(schedule, global_clipnorm=1.0))
     model.fit(batches, epochs=epochs, verbose=0)

@@ -44,6 +44,7 @@ def same_model(again, model):
     assert again.generate(SOURCES) == model.generate(SOURCES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [False, True])
 def test_keras_file(share, make_translator, tmp_path):
     model = make_translator(share, sampler=decoding.Beam(num_beams=2))
@@ -54,6 +55,7 @@ def test_keras_file(share, make_translator, tmp_path):
     assert isinstance(again.sampler, decoding.Beam)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
     [
@@ -84,6 +86,7 @@ def test_config_is_json(translator):
 # Presets
 
 
+@pytest.mark.slow
 def test_preset_rounds_the_weights_to_float16(translator, saved):
     again = Translator.from_preset(saved)
     assert type(again) is Translator
@@ -201,6 +204,7 @@ def test_preset_under_another_dtype_policy(policy, saved, translator):
     )
 
 
+@pytest.mark.slow
 def test_preset_of_a_plain_seq2seq(tmp_path):
     """Its shapes are known from its parts, and it generates as before."""
     model = make_model()

@@ -35,6 +35,7 @@ def test_trains_on_its_own_tokens(several):
     assert np.abs(got - numpy(model(x))).max() > 0.01
 
 
+@pytest.mark.slow
 def test_fit_counts_its_steps():
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 20, 0.5)
     layer = keras_s2s.layers.ScheduledSampling(schedule)
@@ -94,6 +95,7 @@ def test_what_is_no_rate(bad):
         make_model(scheduled_sampling=bad)
 
 
+@pytest.mark.slow
 def test_a_preset_can_go_on_with_it(make_translator, tmp_path):
     make_translator().save_to_preset(tmp_path / "preset", weights_dtype="float32")
     plain = keras_s2s.zoo.load(tmp_path / "preset")

@@ -68,6 +68,7 @@ def test_comes_compiled():
     assert set(result) == {"loss", "perplexity", "token_accuracy"}
 
 
+@pytest.mark.slow
 def test_evaluate_counts_tokens_over_the_whole_set():
     """The metrics do; Keras's own mean of losses is over batches, by rows."""
     model = eager(make_model())
@@ -87,6 +88,7 @@ def test_evaluate_counts_tokens_over_the_whole_set():
     assert whole["loss"] == pytest.approx(-chosen[valid].mean(), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("attention", ["bahdanau", "luong", None])
 def test_training_step_does_not_see_padding(attention):
     """Weights after one step of fit, with and without more columns and rows of padding."""
@@ -143,6 +145,7 @@ class Lazy(RNNEncoder):
         return {**memory, "values": self.late(memory["values"])}
 
 
+@pytest.mark.slow
 def test_layers_of_others_may_make_variables_when_they_are_called():
     model = Seq2Seq(Lazy(5, vocabulary_size=SOURCE_SIZE), RNNDecoder(TARGET_SIZE, 5))
     model.build({"encoder_token_ids": (None, None), "decoder_token_ids": (None, None)})
@@ -151,6 +154,7 @@ def test_layers_of_others_may_make_variables_when_they_are_called():
     assert np.isfinite(history.history["loss"]).all() and model.encoder.late.built
 
 
+@pytest.mark.slow
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 30)]
@@ -182,6 +186,7 @@ def test_mixed_precision_fit(policy):
     assert result["log_probs"].dtype == "float32" and np.isfinite(result["log_probs"]).all()
 
 
+@pytest.mark.slow
 def test_freezing_a_part():
     model = make_model()
     model.encoder.trainable = False
@@ -193,6 +198,7 @@ def test_freezing_a_part():
     assert any(np.any(a != b) for a, b in zip(decoder, model.decoder.get_weights()))
 
 
+@pytest.mark.slow
 def test_predict_gives_logits():
     model = make_model()
     x, _, _ = make_batch()
@@ -206,6 +212,7 @@ def source_ids(rows=6):
     return {"encoder_token_ids": make_batch(rows)[0]["encoder_token_ids"]}
 
 
+@pytest.mark.slow
 def test_generate_is_the_sampler_on_the_memory():
     model = make_model()
     inputs = source_ids(rows=20)
@@ -224,6 +231,7 @@ def test_generate_is_the_sampler_on_the_memory():
     assert (result["token_ids"][~filled, 0] == [END, 0, 0, 0, 0]).all()
 
 
+@pytest.mark.slow
 def test_generate_sees_new_weights():
     """The compiled function holds no copy of them."""
     model = make_model()
@@ -251,6 +259,7 @@ def test_scores_of_what_was_generated_agree_with_teacher_forcing():
     np.testing.assert_allclose(result["log_probs"][:, 0], expected, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_beam_and_score_agree_with_exhaustive_search():
     """All outputs of at most three tokens, the end being forced there, by teacher forcing."""
     model = make_model(attention="luong", units=4)
@@ -281,6 +290,7 @@ def test_beam_and_score_agree_with_exhaustive_search():
     np.testing.assert_array_equal(found["token_ids"][0], labels[best])
 
 
+@pytest.mark.slow
 def test_sources_of_one_step_are_not_empty():
     """An id without an end, or a single vector."""
     features = Seq2Seq(RNNEncoder(4), RNNDecoder(TARGET_SIZE, 4))
@@ -302,6 +312,7 @@ def test_default_length_follows_the_source_of_each_example():
     assert together["lengths"][:, 0].tolist() == [2 * 2 + 10, 2 * 5 + 10]
 
 
+@pytest.mark.slow
 def test_draws_with_a_seed_repeat_and_without_differ():
     model = make_model()
     inputs = source_ids()
@@ -368,6 +379,7 @@ def test_shared_embedding_is_one_variable():
     assert len({id(w) for w in model.weights}) == len(model.weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("copy", ["clone_model", "from_config", "keras", "weights"])
 def test_shared_embedding_stays_shared(copy, tmp_path):
     model = make_model(share=True)
@@ -422,6 +434,7 @@ def test_sharing_needs_a_new_encoder():
 # Saving
 
 
+@pytest.mark.slow
 def test_keras_file(tmp_path):
     model = make_model(attention="luong", sampler=decoding.Beam(num_beams=2, length_penalty=0.3))
     model.save(tmp_path / "model.keras")
@@ -445,6 +458,7 @@ def test_keras_file_leaves_xla_to_the_backend(jit, tmp_path):
     assert again.jit_compile == resolved
 
 
+@pytest.mark.slow
 def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
     """Optimizer with state, loss and metrics come back: one more step gives the same weights."""
     model = make_simple_model()
@@ -468,6 +482,7 @@ def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_callbacks(tmp_path):
     model = eager(make_simple_model(), optimizer=keras.optimizers.Adam(0.01))
     x, labels, weight = make_batch()
@@ -571,6 +586,7 @@ def test_resumed_training_sees_the_batches_of_its_epoch():
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradient_accumulation_and_global_clipping_work():
     model = make_model()
     model.compile(

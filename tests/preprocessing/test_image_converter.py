@@ -87,6 +87,7 @@ def test_batches(converter, path):
     assert converter([]).shape == (0, *SIZE, 3)
 
 
+@pytest.mark.slow
 def test_same_in_a_graph_on_strings_and_pixels(converter, path):
     graph = tf.function(converter, autograph=False)
     contents = path.read_bytes()
@@ -101,6 +102,7 @@ def test_pixels_of_the_right_size_stay_as_they_are(converter):
     np.testing.assert_array_equal(converter(pixels), pixels)
 
 
+@pytest.mark.slow
 def test_paths_are_no_business_of_a_server(converter, path):
     with pytest.raises(tf.errors.InvalidArgumentError, match="no JPEG"):
         converter.convert(tf.constant([str(path)]), paths=False)

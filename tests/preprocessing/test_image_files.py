@@ -32,6 +32,7 @@ def palette():
     return picture().convert("P", palette=Image.Palette.ADAPTIVE, colors=4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "contents, tolerance",
     [
@@ -63,6 +64,7 @@ def test_equals_pillow(contents, tolerance, decode):
     assert np.abs(found - expected(contents, SIZE)).mean() < tolerance
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_is_turned_as_the_camera_was(orientation, decode):
     contents = turned(orientation)
@@ -131,6 +133,7 @@ GOOD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GOOD)
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9, 0.99])
 def test_truncated(kind, share, decode):

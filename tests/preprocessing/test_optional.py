@@ -66,6 +66,7 @@ def run(code, *arguments, backend):
     assert out.returncode == 0, out.stderr[-2000:]
 
 
+@pytest.mark.slow
 def test_without_tensorflow_on_jax(tokenizer, tmp_path):
     tokenizer.save(tmp_path / "spm.model")
     ids = tokenizer.tokenize("Hund").numpy().tolist()

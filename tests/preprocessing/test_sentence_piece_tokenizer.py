@@ -95,6 +95,7 @@ def test_first_use_anywhere_serves_everywhere(tokenizer, first):
         assert use().to_list() == expected
 
 
+@pytest.mark.slow
 def test_survives_set_random_seed(tokenizer):
     """Which clears TensorFlow's cache of kernels, and with it resources that have no name."""
     in_graph = tf.function(tokenizer.tokenize)

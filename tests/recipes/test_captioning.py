@@ -192,6 +192,7 @@ def test_recipe_is_typed(tmp_path):
         recipes.read(path)
 
 
+@pytest.mark.slow
 def test_draws_of_a_stage_do_not_depend_on_those_before():
     """As after an interruption, when the stages before were loaded."""
     keras.utils.set_random_seed(1)

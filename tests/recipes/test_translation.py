@@ -134,6 +134,7 @@ def logged(folder, column):
         return [float(row[column]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.slow
 def test_plateau_halves_the_learning_rate(data):
     """At a rate that changes nothing, so that no epoch lowers the perplexity."""
     changes = ["learning_rate=1e-12", "schedule=plateau", "epochs=4"]
@@ -146,6 +147,7 @@ def test_plateau_halves_the_learning_rate(data):
     assert max(losses) == pytest.approx(min(losses), rel=1e-6)
 
 
+@pytest.mark.slow
 def test_what_a_recipe_can_add(data):
     """An average that hardly moves has learnt nothing; a preset is as any other."""
     changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "schedule=inverse_sqrt"]
@@ -209,6 +211,7 @@ def test_values_that_do_not_go(data, changes, message):
         recipes.read(data / "recipe.toml", changes)
 
 
+@pytest.mark.slow
 def test_a_wrong_recipe_is_one_line(data):
     """And TensorFlow, in a process that has not been told to be silent, adds none."""
     change = "model.droput=0.1"

@@ -40,6 +40,8 @@ def make_encoder(operation):
     return Encoder
 
 
+@pytest.mark.slow
+@pytest.mark.prepared
 def test_ops_of_an_export(exported):
     found = keras_s2s.serving.ops(exported["beam"])
     assert found == sorted(found)

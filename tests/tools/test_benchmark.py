@@ -256,6 +256,7 @@ def test_batches_count_the_tokens_of_all_targets(setting):
     assert window["tokens"] == sum(len(row) + 1 for row in ids)
 
 
+@pytest.mark.slow
 def test_a_worker_that_fails_says_why(tmp_path):
     with pytest.raises(WorkerError, match="greedy failed:(.|\n)*spm.model"):
         Worker("greedy", Setting(str(tmp_path))).ready()

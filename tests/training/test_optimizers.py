@@ -62,6 +62,7 @@ def test_a_gradient_without_direction_is_not_hidden():
         assert np.isnan(numpy(variable.value)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["jit_compile", "options"],
     [

@@ -27,6 +27,7 @@ def no_model(monkeypatch):
     monkeypatch.setattr(keras_s2s.models.Seq2Seq, "from_preset", build)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["translation", "translation_de_en"])
 def test_load_by_name(shipped_preset, name):
     model = zoo.load(name)
@@ -56,6 +57,7 @@ def test_load_with_dtype(preset):
     assert model.decoder.variable_dtype == "float32"
 
 
+@pytest.mark.slow
 def test_verify_reports(shipped_preset):
     report = zoo.verify("translation")
     assert report["folder"] == str(shipped_preset)
@@ -69,6 +71,7 @@ def test_verify_without_examples(shipped_preset):
     assert zoo.verify(shipped_preset)["examples"] == []
 
 
+@pytest.mark.slow
 def test_verify_names_the_sentence_that_differs(shipped_preset):
     card = zoo.card(shipped_preset)
     right = card["examples"][1]["output"]
@@ -80,6 +83,7 @@ def test_verify_names_the_sentence_that_differs(shipped_preset):
         assert part in str(error.value)
 
 
+@pytest.mark.slow
 def test_verify_takes_the_best_of_several(preset, tmp_path):
     folder = tmp_path / "several"
     beam = keras_s2s.decoding.Beam(num_beams=3, num_return_sequences=3)
