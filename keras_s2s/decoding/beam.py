@@ -5,12 +5,7 @@ from keras import ops
 
 from keras_s2s._backend.gather import select, take_rows
 from keras_s2s._backend.top_k import top_k
-from keras_s2s.decoding._tensors import (
-    concatenate,
-    merge_rows,
-    split_rows,
-    write,
-)
+from keras_s2s.decoding._tensors import concatenate, merge_rows, split_rows, write
 from keras_s2s.decoding.choices import IMPOSSIBLE
 from keras_s2s.decoding.ids import END
 from keras_s2s.decoding.sampler import Sampler, check_int, check_number, make_result

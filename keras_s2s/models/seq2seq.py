@@ -201,7 +201,9 @@ class Seq2Seq(keras.Model):
     def make_train_function(self, force=False):
         # TensorFlow traces twice what makes variables, and most of a first step is tracing. Layers
         # of others may make some of their own when they are first called.
-        optimizer, layers = self.optimizer, (self.encoder, self.decoder)
+        optimizer, layers = self.optimizer, [self.encoder, self.decoder]
+        if getattr(self.decoder, "attention", None) is not None:
+            layers.append(self.decoder.attention)
         is_ours = all(type(layer).__module__.startswith("keras_s2s.") for layer in layers)
         if self.built and is_ours and optimizer is not None and not optimizer.built:
             optimizer.build(self.trainable_variables)

@@ -133,7 +133,7 @@ def test_a_first_step_is_traced_once(monkeypatch):
     assert len(traces) == 1
 
 
-class Lazy(RNNEncoder):
+class LateEncoder(RNNEncoder):
     """Has a layer that is built when it is called."""
 
     def __init__(self, *args, **kwargs):
@@ -147,7 +147,7 @@ class Lazy(RNNEncoder):
 
 @pytest.mark.slow
 def test_layers_of_others_may_make_variables_when_they_are_called():
-    model = Seq2Seq(Lazy(5, vocabulary_size=SOURCE_SIZE), RNNDecoder(TARGET_SIZE, 5))
+    model = Seq2Seq(LateEncoder(5, vocabulary_size=SOURCE_SIZE), RNNDecoder(TARGET_SIZE, 5))
     model.build({"encoder_token_ids": (None, None), "decoder_token_ids": (None, None)})
     x, labels, weight = make_batch()
     history = model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
