@@ -295,6 +295,7 @@ def test_a_second_derivative_is_refused():
         outer.gradient(penalty, x)
 
 
+@pytest.mark.slow
 @own_gradient
 @pytest.mark.parametrize("wanted", [True, False])
 def test_in_a_branch(wanted):

@@ -123,6 +123,7 @@ def test_fit_learns():
     assert np.isfinite(history["val_perplexity"]).all()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX and PyTorch build no graph twice")
 def test_a_first_step_is_traced_once(monkeypatch):
     traces = []

@@ -58,6 +58,7 @@ def test_several_captions(preprocessor):
     assert [text.decode() for text in texts] == ["a dog r", "two bir", "a cat"]
 
 
+@pytest.mark.slow
 def test_same_in_a_dataset(preprocessor):
     captions = [["a dog runs", "a cat"], ["two birds", "a cat"]]
     dataset = tf.data.Dataset.from_tensor_slices((images(2), captions)).batch(2)

@@ -66,6 +66,7 @@ def test_first_translation_comes_soon():
     assert any(seconds() < 3 for _ in range(4))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alias", preset_folders.ALIASES)
 def test_alias_means_a_shipped_preset(alias):
     assert isinstance(zoo.load(alias), keras_s2s.models.Seq2Seq)
