@@ -25,7 +25,11 @@ def shared_tokenizer(tokenizers):
 def make_translator(tokenizers, shared_tokenizer):
     """Function that makes a translator with random weights."""
 
-    def make(share=False, dtype=None, target_length=8, **kwargs):
+    def make(share=False, dtype=None, target_length=8, simple=False, **kwargs):
+        encoder, decoder = {}, {}
+        if simple:  # of few operations, for what does not depend on the layers
+            encoder = {"cell": "rnn", "bidirectional": False}
+            decoder = {"cell": "rnn", "attention": "luong"}
         source, target = (shared_tokenizer, None) if share else tokenizers
         preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(
             source, target, target_length=target_length
@@ -33,9 +37,9 @@ def make_translator(tokenizers, shared_tokenizer):
         size = (target or source).vocabulary_size
         model = keras_s2s.models.Translator(
             keras_s2s.layers.RNNEncoder(
-                6, vocabulary_size=source.vocabulary_size, embedding_dim=5, dtype=dtype
+                6, vocabulary_size=source.vocabulary_size, embedding_dim=5, dtype=dtype, **encoder
             ),
-            keras_s2s.layers.RNNDecoder(size, 6, embedding_dim=5, dtype=dtype),
+            keras_s2s.layers.RNNDecoder(size, 6, embedding_dim=5, dtype=dtype, **decoder),
             preprocessor,
             share_embedding=share,
             **kwargs,
