@@ -19,7 +19,7 @@ TEXT_MACHINES = (
     "(sys_platform == 'linux' and platform_machine == 'x86_64') or sys_platform == 'darwin'"
 )
 TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21.1; {TEXT_MACHINES}"]
-TRAIN = ["sentencepiece>=0.2.1"]
+TRAIN = ["sentencepiece>=0.2.1", "babel>=2.19", "num2words>=0.5.14"]
 METRICS = ["sacrebleu>=2.6", "pycocoevalcap>=1.2", "rouge-score>=0.1.2", "jiwer>=4"]
 VISUALIZE = ["matplotlib>=3.11"]
 JAX = ["jax>=0.10.2"]

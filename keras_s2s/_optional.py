@@ -45,6 +45,20 @@ def import_tensorboard():
     return _import("tensorboard", 'pip install "keras-s2s[tensorboard]"', "Writing for TensorBoard")
 
 
+def import_babel():
+    """Returns the `babel` module with its dates and numbers, or raises an `ImportError`."""
+    babel = _import("babel", 'pip install "keras-s2s[train]"', "Substituting numbers")
+    importlib.import_module("babel.dates")
+    importlib.import_module("babel.numbers")
+    return babel
+
+
+def import_num2words():
+    """Returns the function `num2words`, or raises an `ImportError` naming the pip command."""
+    module = _import("num2words", 'pip install "keras-s2s[train]"', "Substituting numbers")
+    return module.num2words
+
+
 def import_metric(module):
     """Returns the module of a metric, or raises an `ImportError` naming the pip command."""
     return _import(module, 'pip install "keras-s2s[metrics]"', "This metric")

@@ -8,6 +8,7 @@ from keras_s2s.data.caption_readers import (
     read_flickr8k,
 )
 from keras_s2s.data.feature_cache import cached_features
+from keras_s2s.data.number_substitution import substitute_numbers
 from keras_s2s.data.readers import read_parallel, read_tsv
 from keras_s2s.data.tar_images import TarImages
 
@@ -21,4 +22,5 @@ __all__ = [
     "read_flickr8k",
     "read_parallel",
     "read_tsv",
+    "substitute_numbers",
 ]

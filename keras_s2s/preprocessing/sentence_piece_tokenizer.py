@@ -14,6 +14,9 @@ from keras_s2s._optional import import_sentencepiece, import_tensorflow
 from keras_s2s.preprocessing.sentence_piece_model import CONTROL, UNKNOWN, read_pieces
 from keras_s2s.preprocessing.text import as_list, as_strings
 
+#: The rules of sentencepiece, see `SentencePieceTokenizer.train`.
+NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
+
 _creation = threading.Lock()
 _seeding = threading.Lock()
 
@@ -103,6 +106,8 @@ class SentencePieceTokenizer:
         model_type="unigram",
         character_coverage=1.0,
         sample_alpha=None,
+        normalization="nmt_nfkc",
+        split_digits=False,
         **options,
     ):
         """Trains a tokenizer on text. The same text and options give the same tokenizer.
@@ -116,6 +121,14 @@ class SentencePieceTokenizer:
                 become the unknown id. Lower it a little (0.9995) for scripts with thousands of
                 characters, or noisy text.
             sample_alpha: See the class.
+            normalization: How the tokenizer normalises text before it cuts it into pieces, by a
+                rule of sentencepiece that the model keeps. `"nmt_nfkc"` is Unicode NFKC, which
+                turns "ﬁ", "①" and "m²" into "fi", "1" and "m2"; it also turns control characters
+                and the zero-width non-joiner of Persian into blanks. `"nfkc"` is NFKC alone.
+                `"nmt_nfkc_cf"` and `"nfkc_cf"` also write lower case. `"identity"` changes
+                nothing. Each of them collapses blanks.
+            split_digits: Whether each digit is a piece, so that numbers which are not in the
+                text are spelled like those that are.
             **options: Further options of the `sentencepiece` trainer, by its own names, e.g.
                 `input_sentence_size=1_000_000` to train on that many sentences of a large set.
 
@@ -123,8 +136,14 @@ class SentencePieceTokenizer:
             A `SentencePieceTokenizer`.
 
         Raises:
-            ValueError: If the text cannot give exactly this many pieces.
+            ValueError: If the text cannot give exactly this many pieces, or there is no such
+                `normalization`.
         """
+        if normalization not in NORMALIZATIONS:
+            raise ValueError(
+                f"`normalization` must be one of {', '.join(map(repr, NORMALIZATIONS))}. "
+                f"Received: {normalization!r}"
+            )
         strings, is_scalar = as_list(sentences, "sentences")
         if is_scalar:
             raise TypeError("`sentences` must be a list of sentences, not one string.")
@@ -134,7 +153,8 @@ class SentencePieceTokenizer:
         sentencepiece = import_sentencepiece()
         model = io.BytesIO()
         options = {
-            "normalization_rule_name": "nmt_nfkc",
+            "normalization_rule_name": normalization,
+            "split_digits": split_digits,
             "max_sentence_length": 65536,  # Bytes. Longer sentences would be left out.
             "num_threads": 4,  # Fixed: sums of threads are added up, so the number matters.
             "minloglevel": 2,
@@ -241,6 +261,22 @@ class SentencePieceTokenizer:
             with ThreadPoolExecutor(max_workers=1) as thread:
                 rows = thread.submit(draw).result()
         return [np.array(row, "int32") for row in rows]
+
+    def normalize(self, sentences):
+        """Returns what the tokenizer makes of text before it cuts it into pieces.
+
+        Args:
+            sentences: Iterable of strings.
+
+        Returns:
+            List of `str`.
+        """
+        strings, _ = as_list(sentences, "sentences")
+        sentencepiece = import_sentencepiece()
+        normalizer = sentencepiece.SentencePieceNormalizer(
+            model_proto=self.proto, add_dummy_prefix=False, escape_whitespaces=False
+        )
+        return normalizer.normalize([_repair(string) for string in strings])
 
     @property
     def vocabulary_size(self):

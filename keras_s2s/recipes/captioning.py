@@ -10,6 +10,7 @@ from keras_s2s import callbacks, data, decoding, layers, models, preprocessing
 from keras_s2s.recipes import backbones, schema
 from keras_s2s.recipes.schedule import warmup_cosine
 from keras_s2s.recipes.self_critical import SelfCritical
+from keras_s2s.recipes.tokenizer import TokenizerTable
 from keras_s2s.training import losses, optimizers
 
 
@@ -29,12 +30,10 @@ class Data:
 
 
 @dataclass(kw_only=True)
-class Tokenizer:
+class Tokenizer(TokenizerTable):
     """The SentencePiece model, trained on the captions."""
 
-    vocabulary_size: int
     length: int = 64
-    """The most pieces of a caption, including the end."""
 
 
 @dataclass(kw_only=True)
@@ -97,7 +96,7 @@ class Recipe(schema.Recipe):
         keras.config.set_dtype_policy(self.dtype)
         splits = {name: self.read(getattr(self.data, name), folder) for name in ("train", "valid")}
         images, captions = splits["train"]
-        model = build(self, captions)
+        model = build(self, captions, verbose)
         if verbose:
             print(f"{model.count_params():,} parameters, {len(images):,} images", flush=True)
         backbone = model.encoder.backbone
@@ -113,12 +112,11 @@ class Recipe(schema.Recipe):
         return model
 
 
-def build(recipe, captions):
+def build(recipe, captions, verbose=0):
     """The untrained model of a recipe, with a tokenizer of these captions."""
     m, length = recipe.model, recipe.tokenizer.length
-    tokenizer = preprocessing.SentencePieceTokenizer.train(
-        [caption for several in captions for caption in several], recipe.tokenizer.vocabulary_size
-    )
+    texts = [caption for several in captions for caption in several]
+    tokenizer = recipe.tokenizer.train(texts, "caption", verbose)
     size = (m.image_size, m.image_size)
     encoder = layers.ImageEncoder(
         m.encoder_units,

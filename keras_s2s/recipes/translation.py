@@ -7,7 +7,9 @@ from typing import Literal
 import keras
 
 from keras_s2s import callbacks, data, decoding, layers, models, preprocessing
+from keras_s2s.data import number_language
 from keras_s2s.recipes import schedule, schema
+from keras_s2s.recipes.tokenizer import TokenizerTable
 from keras_s2s.training import losses, optimizers
 
 
@@ -20,6 +22,20 @@ class Data:
     tests: dict
     columns: list = field(default_factory=lambda: [0, 1])
     """Columns of source and target in a TSV."""
+    languages: list = field(default_factory=list)
+    """The codes of the source's and the target's language, for `number_copies`."""
+    number_copies: int = 0
+    """How many pairs with other numbers to add for each training pair that has a number, see
+    `keras_s2s.data.substitute_numbers`."""
+
+    def __post_init__(self):
+        if self.number_copies and not (
+            len(self.languages) == 2 and set(self.languages) <= set(number_language.LANGUAGES)
+        ):
+            raise schema.RecipeError(
+                f"'number_copies' needs 'languages', two of "
+                f"{', '.join(number_language.LANGUAGES)}. Received: {self.languages}"
+            )
 
     def files(self):
         splits = [self.train, self.valid, *self.tests.values()]
@@ -27,16 +43,13 @@ class Data:
 
 
 @dataclass(kw_only=True)
-class Tokenizer:
+class Tokenizer(TokenizerTable):
     """The SentencePiece model, trained on the training data."""
 
-    vocabulary_size: int
     shared: bool = True
     """One vocabulary for both languages, and one embedding."""
     sample_alpha: float | None = None
     """Subword regularisation, see `SentencePieceTokenizer`."""
-    length: int = 256
-    """The most pieces of a sentence, including the end."""
 
 
 @dataclass(kw_only=True)
@@ -126,7 +139,8 @@ class Recipe(schema.Recipe):
         keras.config.set_dtype_policy(self.training.dtype)
         train, valid = (self.read(split, folder) for split in (self.data.train, self.data.valid))
         training = self.training
-        preprocessor = make_preprocessor(self, *train)
+        train = with_other_numbers(self, train, verbose)
+        preprocessor = make_preprocessor(self, *train, verbose)
         options = {"tokens_per_batch": training.tokens_per_batch, "seed": self.seed}
         if training.max_buckets is not None:
             options["max_buckets"] = training.max_buckets
@@ -219,15 +233,31 @@ def make_optimizer(training, steps):
     )
 
 
-def make_preprocessor(recipe, sources, targets):
-    """The preprocessor of a recipe, with a tokenizer of these texts."""
-    t = recipe.tokenizer
-    train = preprocessing.SentencePieceTokenizer.train
-    groups = [sources + targets] if t.shared else [sources, targets]
-    tokenizers = [train(g, t.vocabulary_size, sample_alpha=t.sample_alpha) for g in groups]
+def make_preprocessor(recipe, sources, targets, verbose=0):
+    """The preprocessor of a recipe, with tokenizers of these texts."""
+    settings = recipe.tokenizer
+    texts = {"source": sources, "target": targets}
+    if settings.shared:
+        texts = {"training": sources + targets}
+    tokenizers = [
+        settings.train(some, name, verbose, sample_alpha=settings.sample_alpha)
+        for name, some in texts.items()
+    ]
     return preprocessing.TextPairPreprocessor(
-        *tokenizers, source_length=t.length, target_length=t.length
+        *tokenizers, source_length=settings.length, target_length=settings.length
     )
+
+
+def with_other_numbers(recipe, pairs, verbose):
+    """The training pairs, and those with other numbers that the recipe asks for."""
+    if not recipe.data.number_copies:
+        return pairs
+    others = data.substitute_numbers(
+        *pairs, recipe.data.languages, recipe.data.number_copies, recipe.seed
+    )
+    if verbose:
+        print(f"{len(others[0]):,} pairs with other numbers added", flush=True)
+    return [texts + new for texts, new in zip(pairs, others)]
 
 
 def build(recipe, preprocessor, total_steps):

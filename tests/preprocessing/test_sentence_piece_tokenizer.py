@@ -175,6 +175,43 @@ def test_unicode_is_normalised(text, normal):
     assert ids[0] == ids[1] and tokenizer.unknown_token_id not in ids[0]
 
 
+@pytest.mark.parametrize(
+    "rule, normal",
+    [
+        ("nmt_nfkc", "Fi 1 m2 می خواهم"),
+        ("nfkc", "Fi 1 m2 می\u200cخواهم"),
+        ("nmt_nfkc_cf", "fi 1 m2 می خواهم"),
+        ("nfkc_cf", "fi 1 m2 می\u200cخواهم"),
+        ("identity", "Fi ① m² می\u200cخواهم"),
+    ],
+)
+def test_normalization_is_a_choice(rule, normal):
+    text = "Fi  ① m² می\u200cخواهم"
+    tokenizer = SentencePieceTokenizer.train(
+        [text, "Fi fi"], 60, normalization=rule, hard_vocab_limit=False
+    )
+    assert tokenizer.normalize([text]) == [normal]
+    assert tokenizer.detokenize(tokenizer.tokenize([text])).numpy()[0].decode() == normal
+
+
+def test_unknown_normalization():
+    with pytest.raises(ValueError, match="`normalization` must be one of 'nmt_nfkc', .*'nfc'"):
+        SentencePieceTokenizer.train(["a"], 10, normalization="nfc")
+
+
+def test_split_digits():
+    texts = ["Zimmer 2021", "am 2021 um 2021", "2021 2021"] * 5
+    whole, split = (
+        SentencePieceTokenizer.train(texts, 24, split_digits=flag, hard_vocab_limit=False)
+        for flag in (False, True)
+    )
+    assert any(len(piece.strip("▁")) > 1 for piece in whole.get_vocabulary() if "2" in piece)
+    assert [piece for piece in split.get_vocabulary() if "2" in piece] == ["2"]
+    # A number that is nowhere in the text.
+    ids = split.tokenize("1202").numpy()
+    assert [split.id_to_token(i) for i in ids][-4:] == ["1", "2", "0", "2"]
+
+
 def test_sampling_varies_but_spells_the_same(sampling_tokenizer):
     texts = make_sentences(40, seed=5)
     best = sampling_tokenizer.tokenize(texts).to_list()

@@ -188,6 +188,24 @@ def test_optimizer_and_sampling_of_a_recipe(data):
     assert [float(rate(step)) for step in (0, 25, 50)] == [0.0, 0.25, 0.5]
 
 
+def test_other_numbers_and_normalization(data, capsys):
+    changes = ['data.languages=["de", "en"]', "data.number_copies=2"]
+    changes += ["tokenizer.split_digits=true"]
+    recipe = recipes.read(data / "recipe.toml", changes)
+    pairs = ["Zwei Hunde.", "Fünf m²."], ["Two dogs.", "A field."]
+    sources, targets = translation.with_other_numbers(recipe, pairs, verbose=1)
+    assert (sources[:2], targets[:2]) == pairs
+    assert all(s.split()[0] != "Zwei" and s.endswith(" Hunde.") for s in sources[2:])
+    assert len(sources) == len(targets) == 4
+    preprocessor = translation.make_preprocessor(recipe, sources, targets, verbose=1)
+    pieces = preprocessor.source_tokenizer.get_vocabulary()
+    assert all(len(piece) == 1 for piece in pieces if any(c.isdigit() for c in piece))
+    printed = capsys.readouterr().out
+    assert "2 pairs with other numbers added" in printed
+    told = "normalization = 'nmt_nfkc' changes 1 of 8 training texts, the first from 'Fünf m².' to"
+    assert f"{told} 'Fünf m2.'" in printed
+
+
 @pytest.mark.parametrize(
     ["changes", "message"],
     [
@@ -203,6 +221,8 @@ def test_optimizer_and_sampling_of_a_recipe(data):
         ),
         (["training.scheduled_sampling=1.5"], "'scheduled_sampling' must be from 0 to 1"),
         (["training.ema_momentum=-0.5"], "'ema_momentum' must be from 0 to 1"),
+        (["data.number_copies=2"], r"'number_copies' needs 'languages', two of en, de"),
+        (["tokenizer.normalization=nfc"], "'normalization' must be one of 'nmt_nfkc'"),
         (["model.attention=dot"], "'attention' must be one of 'bahdanau', 'luong'"),
     ],
 )

@@ -1,0 +1,244 @@
+"""Numbers, prices, times and dates as one language writes them."""
+
+import datetime
+import re
+from typing import NamedTuple
+
+from keras_s2s._optional import import_babel, import_num2words
+
+
+class Number(NamedTuple):
+    """A number with so many decimals; `grouped` sets its thousands apart."""
+
+    value: float
+    decimals: int = 0
+    grouped: bool = False
+
+
+class Price(NamedTuple):
+    """A `Number` of a currency, `"dollar"` or `"euro"`, by its name or by its sign."""
+
+    amount: Number
+    currency: str
+    by_sign: bool
+
+
+class Time(NamedTuple):
+    """A time of the day."""
+
+    hour: int
+    minute: int
+
+
+class Date(NamedTuple):
+    """A date, with a year or without."""
+
+    day: int
+    month: int
+    year: int | None
+
+
+class Place(NamedTuple):
+    """Where another number can stand in a sentence.
+
+    Attributes:
+        start: The first character.
+        end: The character behind the last.
+        kind: `"number"`, `"price"`, `"time"`, `"date"`, `"day"` (on a weekday, tomorrow), `"noun"`
+            (my room) or `"end"` (of a sentence whose last word is "number").
+        value: What the place says; translations of each other say the same.
+    """
+
+    start: int
+    end: int
+    kind: str
+    value: object
+
+
+class NumberLanguage:
+    """Finds the numbers of a sentence, and writes others. A subclass is a language."""
+
+    code = None
+    #: How a day and a time are said. `{}` is "Monday", or "May 3".
+    on, at = None, None
+    #: Tomorrow and yesterday, what behind a day names a part of it, and what before it is in the
+    #: way of another preposition.
+    days, parts_of_day, prepositions = (), "", ()
+    #: Names and signs of currencies, in the plural.
+    currencies = {}
+    #: Nouns that a number may follow in place of a determiner before, the same in all languages.
+    nouns, determiners = (), ""
+    #: The end of a sentence that a number may follow.
+    number_noun = ""
+    #: Regular expressions with the groups hour, minute and pm; and day, month and year.
+    time, date = "", ""
+
+    def __init__(self):
+        babel, num2words = import_babel(), import_num2words()
+        code = self.code
+        self._decimal = babel.numbers.get_decimal_symbol(code)
+        self._group = babel.numbers.get_group_symbol(code)
+        self._locale_date = lambda date, form: babel.dates.format_date(date, form, locale=code)
+        self._months = list(babel.dates.get_month_names("wide", locale=code).values())
+        weekdays = babel.dates.get_day_names("wide", locale=code)
+        self._days = [*(self.on.format(weekdays[i]).lower() for i in range(7)), *self.days]
+        self._words = self._number_words(lambda value: num2words(value, lang=code))
+        words = "|".join(sorted(self._words, key=len, reverse=True))
+        digits = r"\d+(?:[.,]\d+)*"
+        number = f"(?:{digits}|(?i:{words}))"
+        names, signs = (
+            "|".join(map(re.escape, column)) for column in zip(*self.currencies.values())
+        )
+        months = "|".join(self._months)
+        patterns = {
+            "date": self.date.replace("MONTH", months),
+            "day": "".join(rf"(?<!\b{word} )" for word in self.prepositions)
+            + rf"(?i:{'|'.join(self._days)})(?!(?: |-)(?i:{self.parts_of_day})|'s)",
+            "price": rf"(?:{signs}) ?(?P<first>{digits})|(?P<last>{number}) ?(?:{names}|{signs})",
+            "time": self.time.replace("NUMBER", number),
+            "noun": rf"(?i:{self.determiners}) (?P<noun>{'|'.join(self.nouns)})",
+            "end": rf"{self.number_noun}(?=\.$)",
+            # An ordinal of German ends in a dot.
+            "number": rf"{number}(?!\. \w)",
+        }
+        self._patterns = {
+            kind: re.compile(rf"(?<![\w.,:$€-])(?:{pattern})(?![\w-]|[.,:]\d)")
+            for kind, pattern in patterns.items()
+        }
+        # Most sentences have nothing of all this, as one look tells.
+        hints = {*self._words, *self._days, *(noun.lower() for noun in self.nouns)}
+        hints = "|".join(sorted(hints, key=len, reverse=True))
+        self._hint = re.compile(rf"\d|(?i:\b(?:{hints})\b|nummer\.$|number\.$)")
+
+    def find(self, text):
+        """Returns the `Place`s of a sentence, which do not overlap, in their order."""
+        places = []
+        if not self._hint.search(text):
+            return places
+        for kind, pattern in self._patterns.items():
+            for match in pattern.finditer(text):
+                start, end = match.span()
+                value = self._value(kind, match)
+                free = all(end <= place.start or place.end <= start for place in places)
+                if free and value is not None:
+                    places.append(Place(start, end, kind, value))
+        return sorted(places)
+
+    def _value(self, kind, match):
+        if kind == "date":
+            return int(match["day"]), self._months.index(match["month"])
+        if kind == "day":
+            return self._days.index(match[0].lower())
+        if kind == "noun":
+            return self.nouns.index(match["noun"])
+        if kind == "end":
+            return ""
+        if kind == "time":
+            hour = self._parse(match["hour"])
+            return None if hour is None or hour > 24 else (hour % 12, int(match["minute"] or 0))
+        return self._parse(match[0] if kind == "number" else match["first"] or match["last"])
+
+    def _parse(self, text):
+        """The value of a number, or None where its signs are not where they should be."""
+        if text.lower() in self._words:
+            return self._words[text.lower()]
+        whole, _, decimals = text.partition(self._decimal)
+        first, *groups = whole.split(self._group)
+        if not decimals.isdigit() and decimals or any(len(group) != 3 for group in groups):
+            return None
+        return float(f"{first}{''.join(groups)}.{decimals or 0}")
+
+    def write(self, value):
+        """Writes a `Number`, `Price`, `Time` or `Date`; a string is written as it is."""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Number):
+            text = f"{value.value:{',' if value.grouped else ''}.{value.decimals}f}"
+            return text.translate({ord(","): self._group, ord("."): self._decimal})
+        if isinstance(value, Price):
+            name, sign = self.currencies[value.currency]
+            amount = self.write(value.amount)
+            return self._with_sign(amount, sign) if value.by_sign else f"{amount} {name}"
+        if isinstance(value, Time):
+            return self._write_time(value)
+        date = datetime.date(value.year or 2000, value.month, value.day)
+        text = self._locale_date(date, "long")
+        return text if value.year else re.sub(r",? 2000", "", text)
+
+    def _number_words(self, say):
+        """Dict from the words of numbers, in lower case, to their values."""
+        return {say(value): value for value in range(2, 100)}
+
+    def _with_sign(self, amount, sign):
+        raise NotImplementedError
+
+    def _write_time(self, time):
+        raise NotImplementedError
+
+
+class German(NumberLanguage):
+    """German."""
+
+    code = "de"
+    on, at = "am {}", "um {}"
+    days = ("morgen", "gestern")
+    parts_of_day = "früh|morgen|vormittag|mittag|nachmittag|abend|nacht"
+    prepositions = ("für", "bis", "von", "vor", "seit", "nach", "ab", "als", "auf", "zu")
+    currencies = {"dollar": ("Dollar", "$"), "euro": ("Euro", "€"), "yen": ("Yen", "¥")}
+    nouns = ("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse")
+    determiners = "d(?:er|ie|as|em|en)|(?:[mds]?ein|ihr|unser|eue?r)(?:e[mnrs]?)?"
+    number_noun = r"\w*[Nn]ummer"
+    time = r"(?P<hour>NUMBER)(?:[:.](?P<minute>\d\d))? Uhr(?! \d)"
+    date = r"(?P<day>\d\d?)\. (?P<month>MONTH)(?: (?P<year>\d{4}))?"
+
+    def _number_words(self, say):
+        large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
+        words = super()._number_words(say) | {say(value): value for value in large}
+        return words | {"hundert": 100, "einhundert": 100, "tausend": 1000, "eintausend": 1000}
+
+    def _with_sign(self, amount, sign):
+        return f"{amount} {sign}"
+
+    def _write_time(self, time):
+        if not time.minute:
+            return f"{time.hour} Uhr"
+        # Both are usual; by the minute, so that a time is always written the same way.
+        return f"{time.hour}{':' if time.minute % 3 else '.'}{time.minute:02} Uhr"
+
+
+class English(NumberLanguage):
+    """English, with American dates."""
+
+    code = "en"
+    on, at = "on {}", "at {}"
+    days = ("tomorrow", "yesterday")
+    parts_of_day = "morning|noon|afternoon|evening|night"
+    prepositions = ("for", "by", "until", "till", "from", "since", "before", "after", "than", "of")
+    currencies = {"dollar": ("dollars", "$"), "euro": ("euros", "€"), "yen": ("yen", "¥")}
+    nouns = ("room", "bus", "page", "flight", "train", "chapter", "house", "class")
+    determiners = "the|an?|my|your|his|her|its|our|their"
+    number_noun = r"(?:\w+ )?number"
+    time = (
+        r"(?P<hour>NUMBER)(?:(?::(?P<minute>\d\d))(?: (?P<pm>[ap])\.?m\b\.?)?"
+        r"| o'clock| (?:[ap])\.?m\b\.?)"
+    )
+    date = r"(?P<month>MONTH) (?P<day>\d\d?)(?:st|nd|rd|th)?(?:, (?P<year>\d{4}))?"
+
+    def _number_words(self, say):
+        words = super()._number_words(say)
+        for word, value in (("hundred", 100), ("thousand", 1000)):
+            words |= {f"{prefix}{word}": value for prefix in ("", "a ", "one ")}
+            words |= {f"{say(count)} {word}": count * value for count in (*range(2, 13), 20, 50)}
+        return words
+
+    def _with_sign(self, amount, sign):
+        return f"{sign}{amount}"
+
+    def _write_time(self, time):
+        if time.minute:
+            return f"{time.hour}:{time.minute:02}"
+        return f"{time.hour} o'clock" if time.hour <= 12 else f"{time.hour - 12} p.m."
+
+
+#: The languages that are known, by their codes.
+LANGUAGES = {language.code: language for language in (English, German)}

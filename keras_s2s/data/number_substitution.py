@@ -1,0 +1,173 @@
+"""Training pairs with other numbers in them, so that a model learns to copy numbers."""
+
+import random
+
+from keras_s2s.data.number_language import LANGUAGES, Date, Number, Price, Time
+
+#: Places that are far more frequent than numbers, and get one copy each.
+_FREQUENT = ("day", "noun", "end")
+
+
+def substitute_numbers(sources, targets, languages, copies=4, seed=0):
+    """Makes pairs with other numbers from pairs that have the same numbers on both sides.
+
+    Numbers are rare in most text, and a model that saw few of them garbles the others. In digits
+    and in words, in prices, times and dates they are replaced by random ones, each side in the
+    spelling of its language: "3,5" and "3.5", "3. Mai 2021" and "May 3, 2021". Days become dates
+    ("am Montag", "tomorrow"), rooms and pages get a number ("my room", "room 408"). Pairs whose
+    two sides do not say the same numbers are left alone.
+
+    Needs `pip install "keras-s2s[train]"`.
+
+    Args:
+        sources: List of strings.
+        targets: List of strings, as many.
+        languages: The codes of the source's and the target's language; `"de"` and `"en"` are
+            known.
+        copies: Integer, the pairs to make of each pair that has a number.
+        seed: Integer. The same seed gives the same pairs.
+
+    Returns:
+        `(sources, targets)`: the new pairs only.
+
+    Raises:
+        ValueError: If a language is not known.
+        ImportError: If Babel or num2words is missing.
+
+    Example:
+    ```python
+    from keras_s2s.data import substitute_numbers
+
+    sources, targets = substitute_numbers(
+        ["Ich habe drei Hunde.", "Hallo!"], ["I have 3 dogs.", "Hello!"], ("de", "en"), copies=2
+    )
+    print(sources, targets)  # ['Ich habe 408 Hunde.', ...] ['I have 408 dogs.', ...]
+    assert len(sources) == len(targets) == 2
+    ```
+    """
+    unknown = [code for code in languages if code not in LANGUAGES]
+    if unknown or len(languages) != 2:
+        raise ValueError(
+            f"`languages` must be two of {', '.join(LANGUAGES)}, the source's and the target's. "
+            f"Received: {languages!r}"
+        )
+    source_language, target_language = (LANGUAGES[code]() for code in languages)
+    rng = random.Random(seed)
+    new_sources, new_targets = [], []
+    for source, target in zip(sources, targets):
+        places = source_language.find(source)
+        matches = _matches(places, target_language.find(target) if places else [])
+        frequent = all(place.kind in _FREQUENT for place, _ in matches)
+        for _ in range(min(copies, 1) if frequent else copies):
+            if matches:
+                values = [_draw(_kind(pair), rng) for pair in matches]
+                first, second = ([pair[side] for pair in matches] for side in (0, 1))
+                new_sources.append(_replace(source, first, values, source_language))
+                new_targets.append(_replace(target, second, values, target_language))
+    return new_sources, new_targets
+
+
+def _matches(places, others):
+    """Pairs of places that say the same; none where it is not clear which do."""
+    matches = []
+    for place in places:
+        same = [other for other in others if _say_the_same(place, other)]
+        if len(same) != 1 or any(same[0] is other for _, other in matches):
+            return []
+        matches.append((place, same[0]))
+    return matches if len(matches) == len(others) else []
+
+
+def _say_the_same(place, other):
+    kinds, values = {place.kind, other.kind}, [place.value, other.value]
+    if kinds == {"time", "number"}:
+        # "Um drei Uhr" is "at three".
+        values = [v if isinstance(v, tuple) else (v % 12, 0) for v in values]
+    return (len(kinds) == 1 or kinds == {"time", "number"}) and values[0] == values[1]
+
+
+def _kind(pair):
+    return "time" if "time" in (pair[0].kind, pair[1].kind) else pair[0].kind
+
+
+def _replace(text, places, values, language):
+    for place, value in sorted(zip(places, values), key=lambda pair: pair[0], reverse=True):
+        old = text[place.start : place.end]
+        if place.kind == "day":
+            date, time = value
+            new = language.on.format(language.write(date)) if date else old
+            if time:
+                new += f" {language.at.format(language.write(time))}"
+        elif place.kind == "noun":
+            new = f"{language.nouns[place.value]} {value}"
+        elif place.kind == "end":
+            new = f"{old}: {value}"
+        else:
+            new = language.write(value)
+        if old[0].isupper():
+            new = new[0].upper() + new[1:]
+        text = text[: place.start] + new + text[place.end :]
+    return text
+
+
+def _draw(kind, rng):
+    """What to write in a place."""
+    if kind == "price":
+        return Price(_amount(rng), rng.choice(["dollar", "euro", "euro"]), rng.random() < 0.4)
+    if kind == "time":
+        return _time(rng)
+    if kind == "date":
+        return _date(rng)
+    if kind == "day":
+        date, time = _date(rng), _time(rng)
+        return rng.choice([(date, None), (date, None), (date, time), (None, time)])
+    if kind == "noun":
+        return str(rng.randint(2, rng.choice([99, 999, 9999])))
+    if kind == "end":
+        return _groups_of_digits(rng)
+    return _number(rng)
+
+
+def _number(rng):
+    kind = rng.random()
+    if kind < 0.35:
+        return Number(rng.randint(2, 99))
+    if kind < 0.55:
+        return Number(rng.randint(100, 999))
+    if kind < 0.7:
+        return Number(rng.randint(1900, 2039))
+    if kind < 0.8:
+        return Number(rng.randint(1000, 9999), grouped=rng.random() < 0.5)
+    if kind < 0.87:
+        return Number(int(10 ** rng.uniform(4, 7)), grouped=True)
+    if kind < 0.97:
+        decimals = rng.choice([1, 1, 2])
+        return Number(rng.randint(1, 10 ** rng.randint(2, 4)) / 10**decimals, decimals)
+    return _groups_of_digits(rng)
+
+
+def _amount(rng):
+    kind = rng.random()
+    if kind < 0.4:
+        return Number(rng.randint(2, 999))
+    if kind < 0.8:
+        return Number(rng.randint(100, 10 ** rng.randint(3, 5)) / 100, 2)
+    return Number(int(10 ** rng.uniform(3, 6)), grouped=True)
+
+
+def _time(rng):
+    if rng.random() < 0.25:
+        return Time(rng.randint(1, 23), 0)
+    return Time(rng.randint(0, 23), rng.randint(1, 59))
+
+
+def _date(rng):
+    year = rng.randint(1900, 2039) if rng.random() < 0.6 else None
+    return Date(rng.randint(1, 28), rng.randint(1, 12), year)
+
+
+def _groups_of_digits(rng):
+    """As telephone numbers are."""
+    groups = [rng.randint(2, 6) for _ in range(rng.randint(1, 3))]
+    sign = rng.choice([" ", " ", "-"])
+    return sign.join("".join(rng.choice("0123456789") for _ in range(size)) for size in groups)
