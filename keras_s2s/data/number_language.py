@@ -31,11 +31,18 @@ class Time(NamedTuple):
 
 
 class Date(NamedTuple):
-    """A date, with a year or without."""
+    """A date, with a year or without; `in_digits` where the month may be a number."""
 
     day: int
     month: int
     year: int | None
+    in_digits: bool = False
+
+
+class Ordinal(NamedTuple):
+    """A place in an order, such as the 3rd."""
+
+    value: int
 
 
 class Place(NamedTuple):
@@ -44,8 +51,8 @@ class Place(NamedTuple):
     Attributes:
         start: The first character.
         end: The character behind the last.
-        kind: `"number"`, `"price"`, `"time"`, `"date"`, `"day"` (on a weekday, tomorrow), `"noun"`
-            (my room) or `"end"` (of a sentence whose last word is "number").
+        kind: `"number"`, `"ordinal"`, `"price"`, `"time"`, `"date"`, `"day"` (on a weekday,
+            tomorrow), `"noun"` (my room) or `"end"` (of a sentence whose last word is "number").
         value: What the place says; translations of each other say the same.
     """
 
@@ -70,20 +77,25 @@ class NumberLanguage:
     nouns, determiners = (), ""
     #: The end of a sentence that a number may follow.
     number_noun = ""
-    #: Regular expressions with the groups hour, minute and pm; and day, month and year.
-    time, date = "", ""
+    #: Regular expressions. ORDINAL and NUMBER stand for the words, MONTH for the names.
+    ordinal, no_ordinal, time, date = "", "", "", ""
 
     def __init__(self):
         babel, num2words = import_babel(), import_num2words()
         code = self.code
+        self._say = lambda value, to="cardinal": num2words(value, lang=code, to=to)
         self._decimal = babel.numbers.get_decimal_symbol(code)
         self._group = babel.numbers.get_group_symbol(code)
         self._locale_date = lambda date, form: babel.dates.format_date(date, form, locale=code)
         self._months = list(babel.dates.get_month_names("wide", locale=code).values())
         weekdays = babel.dates.get_day_names("wide", locale=code)
         self._days = [*(self.on.format(weekdays[i]).lower() for i in range(7)), *self.days]
-        self._words = self._number_words(lambda value: num2words(value, lang=code))
-        words = "|".join(sorted(self._words, key=len, reverse=True))
+        self._words = self._number_words()
+        self._ordinals = {self._say(value, "ordinal"): value for value in range(2, 100)}
+        words, ordinals = (
+            "|".join(sorted(words, key=len, reverse=True))
+            for words in (self._words, self._ordinals)
+        )
         digits = r"\d+(?:[.,]\d+)*"
         number = f"(?:{digits}|(?i:{words}))"
         names, signs = (
@@ -96,19 +108,19 @@ class NumberLanguage:
             + rf"(?i:{'|'.join(self._days)})(?!(?: |-)(?i:{self.parts_of_day})|'s)",
             "price": rf"(?:{signs}) ?(?P<first>{digits})|(?P<last>{number}) ?(?:{names}|{signs})",
             "time": self.time.replace("NUMBER", number),
+            "ordinal": self.ordinal.replace("ORDINAL", f"(?P<word>(?i:{ordinals}))"),
             "noun": rf"(?i:{self.determiners}) (?P<noun>{'|'.join(self.nouns)})",
             "end": rf"{self.number_noun}(?=\.$)",
-            # An ordinal of German ends in a dot.
-            "number": rf"{number}(?!\. \w)",
+            "number": number + self.no_ordinal,
         }
         self._patterns = {
             kind: re.compile(rf"(?<![\w.,:$€-])(?:{pattern})(?![\w-]|[.,:]\d)")
             for kind, pattern in patterns.items()
         }
         # Most sentences have nothing of all this, as one look tells.
-        hints = {*self._words, *self._days, *(noun.lower() for noun in self.nouns)}
+        hints = {*self._words, *self._ordinals, *self._days, *(noun.lower() for noun in self.nouns)}
         hints = "|".join(sorted(hints, key=len, reverse=True))
-        self._hint = re.compile(rf"\d|(?i:\b(?:{hints})\b|nummer\.$|number\.$)")
+        self._hint = re.compile(rf"\d|(?i:\b(?:{hints})|nummer\.$|number\.$)")
 
     def find(self, text):
         """Returns the `Place`s of a sentence, which do not overlap, in their order."""
@@ -129,6 +141,9 @@ class NumberLanguage:
             return int(match["day"]), self._months.index(match["month"])
         if kind == "day":
             return self._days.index(match[0].lower())
+        if kind == "ordinal":
+            word = match["word"]
+            return self._ordinals[word.lower()] if word else int(match["digits"])
         if kind == "noun":
             return self.nouns.index(match["noun"])
         if kind == "end":
@@ -149,25 +164,30 @@ class NumberLanguage:
         return float(f"{first}{''.join(groups)}.{decimals or 0}")
 
     def write(self, value):
-        """Writes a `Number`, `Price`, `Time` or `Date`; a string is written as it is."""
+        """Writes a `Number`, `Ordinal`, `Price`, `Time` or `Date`; a string as it is."""
         if isinstance(value, str):
             return value
         if isinstance(value, Number):
             text = f"{value.value:{',' if value.grouped else ''}.{value.decimals}f}"
             return text.translate({ord(","): self._group, ord("."): self._decimal})
+        if isinstance(value, Ordinal):
+            return self._say(value.value, "ordinal_num")
         if isinstance(value, Price):
             name, sign = self.currencies[value.currency]
             amount = self.write(value.amount)
             return self._with_sign(amount, sign) if value.by_sign else f"{amount} {name}"
         if isinstance(value, Time):
             return self._write_time(value)
+        return self._write_date(value)
+
+    def _write_date(self, value):
         date = datetime.date(value.year or 2000, value.month, value.day)
         text = self._locale_date(date, "long")
         return text if value.year else re.sub(r",? 2000", "", text)
 
-    def _number_words(self, say):
+    def _number_words(self):
         """Dict from the words of numbers, in lower case, to their values."""
-        return {say(value): value for value in range(2, 100)}
+        return {self._say(value): value for value in range(2, 100)}
 
     def _with_sign(self, amount, sign):
         raise NotImplementedError
@@ -188,12 +208,13 @@ class German(NumberLanguage):
     nouns = ("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse")
     determiners = "d(?:er|ie|as|em|en)|(?:[mds]?ein|ihr|unser|eue?r)(?:e[mnrs]?)?"
     number_noun = r"\w*[Nn]ummer"
+    ordinal, no_ordinal = r"(?P<digits>\d+)\.(?= \w)|ORDINAL[nrsm]?", r"(?!\. \w)"
     time = r"(?P<hour>NUMBER)(?:[:.](?P<minute>\d\d))? Uhr(?! \d)"
     date = r"(?P<day>\d\d?)\. (?P<month>MONTH)(?: (?P<year>\d{4}))?"
 
-    def _number_words(self, say):
+    def _number_words(self):
         large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
-        words = super()._number_words(say) | {say(value): value for value in large}
+        words = super()._number_words() | {self._say(value): value for value in large}
         return words | {"hundert": 100, "einhundert": 100, "tausend": 1000, "eintausend": 1000}
 
     def _with_sign(self, amount, sign):
@@ -204,6 +225,11 @@ class German(NumberLanguage):
             return f"{time.hour} Uhr"
         # Both are usual; by the minute, so that a time is always written the same way.
         return f"{time.hour}{':' if time.minute % 3 else '.'}{time.minute:02} Uhr"
+
+    def _write_date(self, value):
+        if value.year and value.in_digits:
+            return f"{value.day}.{value.month}.{value.year}"
+        return super()._write_date(value)
 
 
 class English(NumberLanguage):
@@ -218,17 +244,20 @@ class English(NumberLanguage):
     nouns = ("room", "bus", "page", "flight", "train", "chapter", "house", "class")
     determiners = "the|an?|my|your|his|her|its|our|their"
     number_noun = r"(?:\w+ )?number"
+    ordinal = r"(?P<digits>\d+)(?:st|nd|rd|th)|ORDINAL"
     time = (
         r"(?P<hour>NUMBER)(?:(?::(?P<minute>\d\d))(?: (?P<pm>[ap])\.?m\b\.?)?"
         r"| o'clock| (?:[ap])\.?m\b\.?)"
     )
     date = r"(?P<month>MONTH) (?P<day>\d\d?)(?:st|nd|rd|th)?(?:, (?P<year>\d{4}))?"
 
-    def _number_words(self, say):
-        words = super()._number_words(say)
+    def _number_words(self):
+        words = super()._number_words()
         for word, value in (("hundred", 100), ("thousand", 1000)):
             words |= {f"{prefix}{word}": value for prefix in ("", "a ", "one ")}
-            words |= {f"{say(count)} {word}": count * value for count in (*range(2, 13), 20, 50)}
+            words |= {
+                f"{self._say(count)} {word}": count * value for count in (*range(2, 13), 20, 50)
+            }
         return words
 
     def _with_sign(self, amount, sign):

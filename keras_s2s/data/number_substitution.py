@@ -2,7 +2,7 @@
 
 import random
 
-from keras_s2s.data.number_language import LANGUAGES, Date, Number, Price, Time
+from keras_s2s.data.number_language import LANGUAGES, Date, Number, Ordinal, Price, Time
 
 #: Places that are far more frequent than numbers, and get one copy each.
 _FREQUENT = ("day", "noun", "end")
@@ -118,6 +118,8 @@ def _draw(kind, rng):
         return _time(rng)
     if kind == "date":
         return _date(rng)
+    if kind == "ordinal":
+        return Ordinal(rng.randint(2, rng.choice([31, 31, 31, 99, 300])))
     if kind == "day":
         date, time = _date(rng), _time(rng)
         return rng.choice([(date, None), (date, None), (date, time), (None, time)])
@@ -163,11 +165,12 @@ def _time(rng):
 
 def _date(rng):
     year = rng.randint(1900, 2039) if rng.random() < 0.6 else None
-    return Date(rng.randint(1, 28), rng.randint(1, 12), year)
+    return Date(rng.randint(1, 28), rng.randint(1, 12), year, rng.random() < 0.2)
 
 
 def _groups_of_digits(rng):
     """As telephone numbers are."""
-    groups = [rng.randint(2, 6) for _ in range(rng.randint(1, 3))]
-    sign = rng.choice([" ", " ", "-"])
-    return sign.join("".join(rng.choice("0123456789") for _ in range(size)) for size in groups)
+    sizes = [rng.randint(2, 7) for _ in range(rng.randint(1, 3))]
+    groups = ["".join(rng.choice("0123456789") for _ in range(size)) for size in sizes]
+    country = f"+{rng.randint(1, 99)} " if rng.random() < 0.1 else ""
+    return country + rng.choice([" ", " ", " ", "-", "/"]).join(groups)
