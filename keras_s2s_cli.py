@@ -227,6 +227,14 @@ def evaluate(
         str | None, typer.Option(help="Dtype policy of the layers, such as bfloat16.")
     ] = None,
     split: Annotated[str, typer.Option(help="tests or valid.", metavar="SPLIT")] = "tests",
+    tokenize: Annotated[
+        str | None,
+        typer.Option(
+            help="sacreBLEU's tokenizer, or auto: by the script of the references.  "
+            "[default: the recipe's]",
+            metavar="NAME",
+        ),
+    ] = None,
     write_card: Annotated[
         bool, typer.Option("--write-card", help="Put the figures on the preset's card.")
     ] = False,
@@ -237,21 +245,22 @@ def evaluate(
     """Score a preset on the test sets that its recipe names.
 
     BLEU and chrF of translations are sacreBLEU's, the figures of captions pycocoevalcap's, which
-    needs Java; each with its signature and half of its 95 % interval.
+    needs Java; each with its signature, which names the tokenizer, and half of its 95 % interval.
 
     **Examples**
 
     - `keras-s2s evaluate run/preset --data run`
     - `keras-s2s evaluate translation_multi30k_de_en --data corpora --check`
     - `keras-s2s evaluate run/preset --data run --split valid --num-beams 1`
+    - `keras-s2s evaluate run/preset --data run --tokenize zh`
     """
     if split not in ("tests", "valid"):
         raise typer.BadParameter("must be tests or valid", param_hint="'--split'")
     changes = {"num_beams": num_beams, "length_penalty": length_penalty}
     changes = {key: value for key, value in changes.items() if value is not None}
-    if (write_card or check) and (changes or dtype or split != "tests"):
+    if (write_card or check) and (changes or dtype or split != "tests" or tokenize):
         raise typer.BadParameter(
-            "the card is about the tests, decoded in the preset's own way",
+            "the card is about the tests, decoded and scored in the preset's own way",
             param_hint="'--write-card' / '--check'",
         )
     folder, library = _find(name), _library()
@@ -259,7 +268,7 @@ def evaluate(
     recipe.check_files(data)
     model = library.zoo.load(name, dtype=dtype)
     sampler = model.sampler.from_config({**model.sampler.get_config(), **changes})
-    figures = library.recipes.evaluate(model, recipe, data, sampler, split, show=print)
+    figures = library.recipes.evaluate(model, recipe, data, sampler, split, print, tokenize)
     if check:
         library.recipes.check(library.zoo.card(name)["metrics"], figures)
         print("as the card says")

@@ -305,6 +305,7 @@ def test_export(cli, model, tmp_path):
         (["evaluate", "translation"], "--data"),
         (["evaluate", "translation", "--data", ".", "--split", "train"], "tests or valid"),
         (["evaluate", "translation", "--data", ".", "--check", "--num-beams", "2"], "own way"),
+        (["evaluate", "translation", "--data", ".", "--check", "--tokenize", "zh"], "own way"),
         (["evaluate", "translatoin", "--data", "."], "Did you mean 'translation'"),
         (["export", "translation"], "path"),
         (["draw", "translation"], "source"),

@@ -24,10 +24,13 @@ class GenerationMetrics(keras.callbacks.Callback):
         limit: Integer or None. Use that many examples, evenly spaced: files may be sorted.
         prefix: Put before the names in the logs.
         verbose: 0 is silent; 1 prints the figures and one example.
+        tokenize: As of `keras_s2s.evaluation.score`. The references decide, so that all epochs are
+            scored alike; what they decide on is printed.
 
     Raises:
-        ValueError: If a metric is unknown, or there are not as many references as inputs.
-        ImportError: If the library of a metric is missing: now, not after the first epoch.
+        ValueError: If a metric or tokenizer is unknown, or there are not as many references as
+            inputs.
+        ImportError: If the library of one is missing: now, not after the first epoch.
 
     Example:
     ```python
@@ -51,10 +54,11 @@ class GenerationMetrics(keras.callbacks.Callback):
         limit=None,
         prefix="val_",
         verbose=1,
+        tokenize="auto",
     ):
         super().__init__()
         self.metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-        evaluation.require(self.metrics)
+        evaluation.require(self.metrics, tokenize)
         check_int("batch_size", batch_size, 1)
         is_dict = isinstance(inputs, dict)
         count = len(next(iter(inputs.values()))) if is_dict else len(inputs)
@@ -73,12 +77,17 @@ class GenerationMetrics(keras.callbacks.Callback):
             self.inputs = {name: [values[i] for i in rows] for name, values in inputs.items()}
         else:
             self.inputs = [inputs[i] for i in rows]
-        self.sampler, self.max_length = sampler, max_length
+        self.sampler, self.max_length, self.tokenize = sampler, max_length, tokenize
         self.batch_size, self.prefix, self.verbose = batch_size, prefix, verbose
+
+    def on_train_begin(self, logs=None):
+        if self.verbose and "bleu" in self.metrics:
+            name = evaluation.tokenizer(self.references, self.tokenize)
+            print(f"{self.prefix}bleu: sacreBLEU's tokenizer {name}", flush=True)
 
     def on_epoch_end(self, epoch, logs=None):
         hypotheses = self.generate()
-        scores = evaluation.score(hypotheses, self.references, self.metrics)
+        scores = evaluation.score(hypotheses, self.references, self.metrics, tokenize=self.tokenize)
         found = {f"{self.prefix}{key}": score.value for key, score in scores.items()}
         if logs is not None:
             logs.update(found)

@@ -1,4 +1,9 @@
-"""Metrics of captions by pycocoevalcap, with its PTB tokenizer, which needs Java."""
+"""Metrics of captions by pycocoevalcap, with its PTB tokenizer, which needs Java.
+
+For languages without blanks between words the tokenizer is that of BLEU: PTB's takes a Chinese
+sentence for one word, and loses the vowels of Khmer. METEOR, whose synonyms are English, then
+matches equal words only.
+"""
 
 import contextlib
 import io
@@ -23,10 +28,11 @@ def require():
         )
 
 
-def compute(names, hypotheses, references, bootstrap):
+def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
-    references, hypotheses = _tokenized(hypotheses, references)
-    signature = f"pycocoevalcap:{version('pycocoevalcap')}|tok:PTB|refs:all"
+    tokenizer = "PTB" if words.between_blanks else words.tokenizer
+    references, hypotheses = _tokenized(hypotheses, references, words)
+    signature = f"pycocoevalcap:{version('pycocoevalcap')}|tok:{tokenizer}|refs:all"
     for name in names:
         if name == "coco_bleu":
             for n, (value, spread) in enumerate(_bleu(references, hypotheses, bootstrap), 1):
@@ -53,17 +59,23 @@ def compute(names, hypotheses, references, bootstrap):
         )
 
 
-def _tokenized(hypotheses, references):
+def _tokenized(hypotheses, references, words):
     """Dicts from a number to tokenized references and hypotheses."""
+    sides = references, [[text] for text in hypotheses]
+    if not words.between_blanks:
+        return tuple(
+            {i: [" ".join(words.without_punctuation(text)) for text in texts] for i, texts in rows}
+            for rows in map(enumerate, sides)
+        )
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
-    texts = (
+    captions = (
         # A line end would begin another caption.
-        {i: [{"caption": " ".join(text.split())} for text in several] for i, several in rows}
-        for rows in (enumerate(references), ((i, [t]) for i, t in enumerate(hypotheses)))
+        {i: [{"caption": " ".join(text.split())} for text in texts] for i, texts in rows}
+        for rows in map(enumerate, sides)
     )
     with _quiet():
-        return tuple(PTBTokenizer().tokenize(rows) for rows in texts)
+        return tuple(PTBTokenizer().tokenize(rows) for rows in captions)
 
 
 def _bleu(references, hypotheses, bootstrap):

@@ -5,18 +5,24 @@ import re
 import numpy as np
 
 from keras_s2s._optional import import_metric
+from keras_s2s.evaluation.words import Words
+
+#: Of most scripts, of Chinese and Japanese, and of India.
+_FULL_STOPS = (".", "。", "．", "।")
 
 
 class CiderReward:
     """CIDEr of single captions, with the document frequencies of all references given.
 
     For self-critical training (Rennie et al., 2017, https://arxiv.org/abs/1612.00563). Words are
-    found by a pattern here, nearly as by the PTB tokenizer, which is too slow for each step.
+    found by a pattern here, nearly as by the PTB tokenizer, which is too slow for each step. Where
+    a language has no blanks between words, they are found as by `score`.
 
     Args:
         references: For each image a list of captions.
         with_end: Whether a full stop at the end is a word, which all references have. CIDEr itself
             does not care whether a sentence is finished, and what is trained on it would not.
+        tokenize: As of `score`.
 
     Example:
     ```python
@@ -28,14 +34,15 @@ class CiderReward:
     ```
     """
 
-    def __init__(self, references, with_end=False):
+    def __init__(self, references, with_end=False, tokenize="auto"):
         import_metric("pycocoevalcap")
         from pycocoevalcap.cider.cider_scorer import CiderScorer
 
+        self._words = Words.of(references, tokenize)
         self._end = " ." if with_end else ""
         self._scorer = CiderScorer
         self._references = [
-            [_words(caption) + self._end for caption in several] for several in references
+            [self._split(caption) + self._end for caption in several] for several in references
         ]
         all_of_them = CiderScorer()
         for several in self._references:
@@ -47,12 +54,18 @@ class CiderReward:
         """The rewards `(n,)` of `n` captions of the images with these numbers."""
         scorer = self._scorer()
         for row, hypothesis in zip(rows, hypotheses):
-            end = self._end if hypothesis.rstrip().endswith(".") else ""
-            scorer += (_words(hypothesis) + end, self._references[row])
+            end = self._end if hypothesis.rstrip().endswith(_FULL_STOPS) else ""
+            scorer += (self._split(hypothesis) + end, self._references[row])
         scorer.document_frequency = self._frequency
         # The scorer takes its length for the number of images that the frequencies are of.
         scorer.crefs = _AsMany(scorer.crefs, len(self._references))
         return np.array(scorer.compute_cider())
+
+    def _split(self, caption):
+        if not self._words.between_blanks:
+            return " ".join(self._words.without_punctuation(caption))
+        # As the PTB tokenizer does it, nearly: lower case, without punctuation.
+        return " ".join(re.findall(r"'s\b|\w+(?:-\w+)*", caption.lower()))
 
 
 class _AsMany(list):
@@ -62,8 +75,3 @@ class _AsMany(list):
 
     def __len__(self):
         return self._length
-
-
-def _words(caption):
-    """As the PTB tokenizer does it, nearly: lower case, without punctuation."""
-    return " ".join(re.findall(r"'s\b|\w+(?:-\w+)*", caption.lower()))

@@ -14,7 +14,7 @@ def require():
     return import_metric("jiwer")
 
 
-def compute(names, hypotheses, references, bootstrap):
+def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
     jiwer = require()
     for i, several in enumerate(references):
@@ -27,13 +27,17 @@ def compute(names, hypotheses, references, bootstrap):
     for name in names:
         if not any(truth.strip() for truth in truths):
             raise ValueError("Error rates need a reference that is not empty.")
-        errors, lengths = _counts(jiwer, name, truths, hypotheses)
+        note, texts = "", (truths, hypotheses)
+        if name == "wer" and not words.between_blanks:
+            note = f"|tok:{words.tokenizer}"
+            texts = ([" ".join(words.split(text)) for text in some] for some in texts)
+        errors, lengths = _counts(jiwer, name, *texts)
         yield (
             name,
             {
                 "name": name.upper(),
                 "value": 100 * errors.sum() / lengths.sum(),
-                "signature": f"jiwer:{version('jiwer')}|{name}",
+                "signature": f"jiwer:{version('jiwer')}|{name}{note}",
                 "spread": _spread(errors, lengths, bootstrap) if bootstrap else None,
             },
         )

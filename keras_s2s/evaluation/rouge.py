@@ -1,5 +1,6 @@
 """ROUGE by rouge-score: F1, the best reference of several."""
 
+import unicodedata
 from importlib.metadata import version
 
 from keras_s2s._optional import import_metric
@@ -14,11 +15,12 @@ def require():
     return import_metric("rouge_score")
 
 
-def compute(names, hypotheses, references, bootstrap):
+def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
     from rouge_score.rouge_scorer import RougeScorer
 
-    scorer = RougeScorer(list(_FIGURES), use_stemmer=True)
+    tokenizer, note = _tokenizer(words)
+    scorer = RougeScorer(list(_FIGURES), use_stemmer=True, tokenizer=tokenizer)
     each = [scorer.score_multi(several, text) for text, several in zip(hypotheses, references)]
     for kind, name in _FIGURES.items():
         values = [100 * found[kind].fmeasure for found in each]
@@ -27,7 +29,29 @@ def compute(names, hypotheses, references, bootstrap):
             {
                 "name": name,
                 "value": sum(values) / len(values),
-                "signature": f"rouge-score:{version('rouge-score')}|{kind}|F1|stemmer",
+                "signature": f"rouge-score:{version('rouge-score')}|{kind}|F1|{note}",
                 "spread": of_mean(values) if bootstrap else None,
             },
         )
+
+
+def _tokenizer(words):
+    """What rouge-score takes as its tokenizer, None for its own, and the name for signatures."""
+    if words.tokenizer != "13a":
+        return _Tokenizer(words.without_punctuation), f"tok:{words.tokenizer}"
+    if words.script == "latin":
+        return None, "stemmer"
+    # rouge-score's own knows the letters a to z, and takes others for blanks.
+    return _Tokenizer(_unicode_words), "tok:unicode"
+
+
+class _Tokenizer:
+    def __init__(self, tokenize):
+        self.tokenize = tokenize
+
+
+def _unicode_words(text):
+    """As rouge-score does it, for the letters, marks and digits of all scripts."""
+    kinds = ((c, unicodedata.category(c)) for c in text.lower())
+    # Of format characters, such as joiners, there may be some within a word.
+    return "".join(c if k[0] in "LMN" else " " for c, k in kinds if k != "Cf").split()

@@ -10,13 +10,16 @@ def require():
     return import_metric("sacrebleu")
 
 
-def compute(names, hypotheses, references, bootstrap):
+def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
     sacrebleu = require()
     most = max(map(len, references))
     streams = [[r[i] if i < len(r) else None for r in references] for i in range(most)]
     for name in names:
-        metric = {"bleu": sacrebleu.BLEU, "chrf": sacrebleu.CHRF}[name](references=streams)
+        if name == "bleu":
+            metric = sacrebleu.BLEU(tokenize=words.tokenizer, references=streams)
+        else:
+            metric = sacrebleu.CHRF(references=streams)
         found = metric.corpus_score(hypotheses, None, n_bootstrap=bootstrap or 1)
         yield (
             name,

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 
 from keras_s2s.evaluation import captions, error_rates, rouge, sacrebleu_metrics
+from keras_s2s.evaluation.words import Words, check
 
 _ROOMS = (sacrebleu_metrics, rouge, captions, error_rates)
 METRICS = tuple(name for room in _ROOMS for name in room.NAMES)
@@ -27,7 +28,7 @@ class Score:
     spread: float | None = None
 
 
-def score(hypotheses, references, metrics=("bleu",), bootstrap=0):
+def score(hypotheses, references, metrics=("bleu",), bootstrap=0, tokenize="auto"):
     """Scores generated texts.
 
     | metrics | library | figures |
@@ -37,6 +38,19 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0):
     | `coco_bleu`, `meteor`, `coco_rouge`, `cider` | pycocoevalcap (needs Java) | BLEU-1 to BLEU-4, METEOR, ROUGE-L, CIDEr |
     | `wer`, `cer` | jiwer | WER, CER: the lower, the better |
 
+    What a word is depends on the script of the references, where most metrics count words:
+
+    | references | `bleu`, `rouge` | `wer`, `coco_bleu`, `meteor`, `coco_rouge`, `cider` |
+    |---|---|---|
+    | Chinese | `"zh"` | `"zh"` |
+    | Japanese | `"ja-mecab"`, or `"char"` without `pip install "sacrebleu[ja]"` | as `bleu` |
+    | Korean | `"ko-mecab"`, or `"char"` without `pip install "sacrebleu[ko]"` | between blanks |
+    | Thai, Lao, Khmer, Burmese, Tibetan | `"char"` | `"char"` |
+    | others | `bleu`: `"13a"`; `rouge`: words, those of Latin script stemmed as English | between blanks |
+
+    These are sacreBLEU's tokenizers; each signature names the one that was used. With `"char"` a
+    word error rate is a character error rate, which `cer` is in all languages.
+
     Args:
         hypotheses: List of texts.
         references: For each text a text, or a list of several.
@@ -44,15 +58,18 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0):
         bootstrap: Integer: the spread comes from as many resamplings of the examples (fixed seed);
             0 for none. METEOR, both ROUGE and CIDEr are means over examples, so that theirs
             comes from the standard error.
+        tokenize: `"auto"` for the table, or the name of a tokenizer of sacreBLEU for all metrics
+            that count words.
 
     Returns:
         Dict from keys such as `"bleu"`, `"rouge_l"` and `"coco_bleu_4"` to `Score`.
 
     Raises:
-        ValueError: If a metric is unknown, the lists differ in length or are empty, or a metric of
-            one reference gets several.
+        ValueError: If a metric or tokenizer is unknown, the lists differ in length or are empty, or
+            a metric of one reference gets several.
         TypeError: If texts are not strings.
-        ImportError: If the library of a metric is missing. `pip install "keras-s2s[metrics]"`.
+        ImportError: If the library of a metric or tokenizer is missing. `pip install
+            "keras-s2s[metrics]"`.
 
     Example:
     ```python
@@ -63,27 +80,48 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0):
     ```
     """  # noqa: E501
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
-    require(metrics)
+    require(metrics, tokenize)
     hypotheses, references = _texts(hypotheses, references)
+    words = Words.of(references, tokenize)
     found = {}
     for room in _ROOMS:
         wanted = [name for name in room.NAMES if name in metrics]
         if wanted:
-            for key, values in room.compute(wanted, hypotheses, references, bootstrap):
+            for key, values in room.compute(wanted, hypotheses, references, bootstrap, words):
                 found[key] = Score(**values)
     return found
 
 
-def require(metrics):
+def tokenizer(references, tokenize="auto"):
+    """The name of the tokenizer by which `score` computes BLEU.
+
+    Args:
+        references: As of `score`.
+        tokenize: As of `score`.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    assert keras_s2s.evaluation.tokenizer(["一只狗在跑。"]) == "zh"
+    assert keras_s2s.evaluation.tokenizer(["A dog runs."]) == "13a"
+    ```
+    """
+    return Words.of(_lists(references), tokenize).tokenizer
+
+
+def require(metrics, tokenize="auto"):
     """Raises what `score` would raise because of a metric: before hours of training, not after.
 
     Args:
         metrics: Names, see `score`.
+        tokenize: As of `score`.
 
     Raises:
         ValueError: If one is unknown.
         ImportError: If the library of one is missing.
     """
+    check(tokenize)
     for name in metrics:
         if name not in METRICS:
             near = difflib.get_close_matches(str(name), METRICS, n=1)
@@ -103,7 +141,7 @@ def _texts(hypotheses, references):
         )
     if not hypotheses:
         raise ValueError("There is nothing to score: the list of hypotheses is empty.")
-    references = [[r] if isinstance(r, str) else list(r) for r in references]
+    references = _lists(references)
     for i, (text, several) in enumerate(zip(hypotheses, references)):
         if not isinstance(text, str) or not all(isinstance(r, str) for r in several):
             raise TypeError(
@@ -112,3 +150,7 @@ def _texts(hypotheses, references):
         if not several:
             raise ValueError(f"`references[{i}]` is empty.")
     return hypotheses, references
+
+
+def _lists(references):
+    return [[r] if isinstance(r, str) else list(r) for r in references]

@@ -183,13 +183,15 @@ class _Run:
                 max_length=length,
                 limit=500,
                 verbose=self.verbose,
+                tokenize=self.recipe.evaluation.tokenize,
             ),
             keras.callbacks.CSVLogger(folder / "log.csv", append=resume.interrupted),
             resume,
         ]
         if name == "self_critical":
             pairs, seed = (images["train"], self.splits["train"][1]), self.recipe.seed
-            settings.train(self.model, *pairs, length, seed, shared, self.verbose)
+            tokenize = self.recipe.evaluation.tokenize
+            settings.train(self.model, *pairs, length, seed, shared, self.verbose, tokenize)
         else:
             self._cross_entropy(settings, images, folder, shared)
         unfinished = done.with_suffix(".tmp.npz")

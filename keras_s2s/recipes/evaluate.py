@@ -4,7 +4,9 @@ from pathlib import Path
 from keras_s2s import evaluation
 
 
-def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line: None):
+def evaluate(
+    model, recipe, data, sampler=None, split="tests", show=lambda line: None, tokenize=None
+):
     r"""Scores a model on the test sets of a recipe.
 
     Args:
@@ -14,6 +16,7 @@ def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line:
         sampler: As of `model.generate`; by default the model's.
         split: `"tests"` or `"valid"`.
         show: Function that is called with lines for people.
+        tokenize: As of `keras_s2s.evaluation.score`; by default the recipe's.
 
     Returns:
         List of dicts as cards hold them: `name`, `value`, `spread`, `dataset` and `signature`.
@@ -21,7 +24,7 @@ def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line:
 
     Raises:
         RecipeError: If a file is missing.
-        ImportError: If the library of a metric is.
+        ImportError: If the library of a metric or tokenizer is.
 
     Example:
     ```python
@@ -36,7 +39,8 @@ def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line:
     assert [figure["name"] for figure in figures] == ["BLEU", "chrF"]
     ```
     """
-    evaluation.require(recipe.metrics)
+    tokenize = tokenize or recipe.evaluation.tokenize
+    evaluation.require(recipe.metrics, tokenize)
     sets = {"valid": recipe.data.valid} if split == "valid" else recipe.data.tests
     found = []
     for name, files in sets.items():
@@ -45,7 +49,9 @@ def evaluate(model, recipe, data, sampler=None, split="tests", show=lambda line:
         texts = model.generate(inputs, sampler=sampler)
         seconds = time.perf_counter() - start
         show(f"{name}: {len(texts):,} {recipe.unit} in {seconds:.1f} s")
-        scores = evaluation.score(texts, references, recipe.metrics, recipe.bootstrap)
+        scores = evaluation.score(
+            texts, references, recipe.metrics, recipe.bootstrap, tokenize=tokenize
+        )
         for score in scores.values():
             # CIDEr is of the order of 1.
             digits = 4 if score.name == "CIDEr" else 2
@@ -72,10 +78,16 @@ def check(expected, figures):
         expected: The `metrics` of a card.
         figures: As `evaluate` returned them. The order of sums may move a word.
     """
-    expected = {(m["dataset"], m["name"]): m["value"] for m in expected}
-    found = {(m["dataset"], m["name"]): m["value"] for m in figures}
+    expected, found = (
+        {(m["dataset"], m["name"]): m for m in metrics} for metrics in (expected, figures)
+    )
     if set(expected) != set(found):
         raise ValueError(f"The card has figures of {sorted(expected)}, not of {sorted(found)}.")
-    for key, value in found.items():
-        if abs(value - expected[key]) > (0.002 if key[1] == "CIDEr" else 0.1):
-            raise ValueError(f"{' '.join(key)} is {value}, but the card says {expected[key]}.")
+    for key, figure in found.items():
+        value, told = (m["value"] for m in (figure, expected[key]))
+        if abs(value - told) > (0.002 if key[1] == "CIDEr" else 0.1):
+            message = f"{' '.join(key)} is {value}, but the card says {told}."
+            signature, of_card = (m.get("signature") for m in (figure, expected[key]))
+            if signature != of_card:
+                message += f" They were computed otherwise: {signature}, {of_card} on the card."
+            raise ValueError(message)

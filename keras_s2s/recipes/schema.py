@@ -5,6 +5,8 @@ import difflib
 import typing
 from dataclasses import dataclass, field
 
+from keras_s2s import evaluation
+
 
 class RecipeError(ValueError):
     """A recipe that cannot be run. The message is one line and says why."""
@@ -16,6 +18,14 @@ class Decoding:
 
     num_beams: int = 5
     length_penalty: float = 1.0
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """How generated texts are scored, while it trains and on the test sets."""
+
+    tokenize: typing.Literal["auto", *evaluation.TOKENIZERS] = "auto"
+    """As of `keras_s2s.evaluation.score`."""
 
 
 @dataclass(kw_only=True)
@@ -42,6 +52,7 @@ class Recipe:
     task: str
     seed: int = 1
     decoding: Decoding = field(default_factory=Decoding)
+    evaluation: Evaluation = field(default_factory=Evaluation)
     card: Card | None = None
 
     #: What `keras_s2s.evaluation.score` computes for the task.

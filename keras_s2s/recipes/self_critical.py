@@ -26,7 +26,7 @@ class SelfCritical:
     """Captions sampled of each image."""
     clip_norm: float = 1.0
 
-    def train(self, model, images, captions, max_length, seed, callbacks, verbose):
+    def train(self, model, images, captions, max_length, seed, callbacks, verbose, tokenize="auto"):
         """Trains an `ImageCaptioner`.
 
         Args:
@@ -37,6 +37,7 @@ class SelfCritical:
             seed: Integer.
             callbacks: List, of which `on_epoch_end` matters.
             verbose: As Keras's.
+            tokenize: As of `keras_s2s.evaluation.score`.
         """
         own, model.scheduled_sampling = model.sampler, None
         # With a seed as its argument it would draw by the same numbers for each batch.
@@ -49,7 +50,7 @@ class SelfCritical:
             weighted_metrics=None,
             sampler=sampler,  # The model's, so that `Resume` keeps its state.
         )
-        reward = evaluation.CiderReward(captions, with_end=True)
+        reward = evaluation.CiderReward(captions, with_end=True, tokenize=tokenize)
         watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=self.epochs)
         watching.on_train_begin()
         for epoch in range(model._initial_epoch or 0, self.epochs):

@@ -168,7 +168,7 @@ class Recipe(schema.Recipe):
             average = keras.callbacks.SwapEMAWeights()
         else:
             average = callbacks.AverageCheckpoints(output / "last", training.average_last)
-        scores = _scores(valid, verbose)
+        scores = _scores(valid, self.evaluation.tokenize, verbose)
         if training.ema_momentum:
             scores = [_OfTheAverage(average, score) for score in scores]
         resume = callbacks.Resume(output / "state", callbacks=lower)
@@ -189,10 +189,14 @@ class Recipe(schema.Recipe):
         return model
 
 
-def _scores(pairs, verbose):
+def _scores(pairs, tokenize, verbose):
     """BLEU after each epoch, where text can be made."""
     if find_spec("tensorflow_text") and find_spec("sacrebleu"):
-        return [callbacks.GenerationMetrics(*pairs, ["bleu"], limit=500, verbose=verbose)]
+        return [
+            callbacks.GenerationMetrics(
+                *pairs, ["bleu"], limit=500, verbose=verbose, tokenize=tokenize
+            )
+        ]
     if verbose:
         print("without TensorFlow Text or sacrebleu: no BLEU after each epoch", flush=True)
     return []
@@ -208,6 +212,9 @@ class _OfTheAverage(keras.callbacks.Callback):
     def set_model(self, model):
         super().set_model(model)
         self.callback.set_model(model)
+
+    def on_train_begin(self, logs=None):
+        self.callback.on_train_begin(logs)
 
     def on_epoch_end(self, epoch, logs=None):
         self.average.on_test_begin()

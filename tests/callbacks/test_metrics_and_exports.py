@@ -98,6 +98,21 @@ def test_limit_takes_from_everywhere():
     assert metrics.inputs == ["s 0", "s 4", "s 8"] and metrics.references == ["t 0", "t 4", "t 8"]
 
 
+def test_references_choose_the_tokenizer(capsys):
+    """The same for every epoch, whatever was generated in it."""
+    chinese = ["一只狗在草地上跑。", "两个男人在踢足球。"]
+    logs = []
+    metrics = GenerationMetrics(SOURCES[:2], chinese)
+    metrics.on_train_begin()
+    assert capsys.readouterr().out == "val_bleu: sacreBLEU's tokenizer zh\n"
+    for texts in (["a dog", "the"], ["一只狗在地上跑。", "两个男人在打球。"]):
+        metrics.generate = lambda texts=texts: texts
+        logs.append({})
+        metrics.on_epoch_end(len(logs), logs[-1])
+        assert logs[-1]["val_bleu"] == evaluation.score(texts, chinese, tokenize="zh")["bleu"].value
+    assert logs[0]["val_bleu"] < 5 < 30 < logs[1]["val_bleu"]
+
+
 @pytest.mark.slow
 def test_features_in_a_dict(model):
     x = model.preprocessor.generate_preprocess(SOURCES)
@@ -112,6 +127,7 @@ def test_features_in_a_dict(model):
     [
         ((SOURCES, TARGETS[:2]), "3 inputs and 2 references"),
         (([], []), "0 inputs"),
+        ((SOURCES, TARGETS, "bleu", "greedy", 64, None, None, "", 1, "zhh"), "mean 'zh'"),
         ((SOURCES, TARGETS, ["blue"]), "no metric 'blue'. Did you mean 'bleu'"),
     ],
 )

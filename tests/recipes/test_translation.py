@@ -102,7 +102,11 @@ def test_train_evaluate_export(data, command):
     killed.wait()
     code, out, errors = command(*arguments)
     assert code == 0, errors
-    assert "Epoch 6/6" in out and "Epoch 1/6" not in out and "val_bleu" in out
+    assert (
+        "Epoch 6/6" in out
+        and "Epoch 1/6" not in out
+        and "val_bleu: sacreBLEU's tokenizer 13a" in out
+    )
     epochs = [line.split(",")[0] for line in (run / "log.csv").read_text().splitlines()[1:]]
     assert sorted(set(epochs)) == ["0", "1", "2", "3", "4", "5"]
 
@@ -112,6 +116,7 @@ def test_train_evaluate_export(data, command):
     assert "numbers: 30 sentences" in out, errors
     assert [e["input"] for e in zoo.verify(preset)["examples"]] == ["eins", "zwei drei"]
     assert "as the card says" in command("evaluate", preset, "--data", data, "--check")[1]
+    assert "|tok:intl|" in command("evaluate", preset, "--data", data, "--tokenize", "intl")[1]
     assert command("export", preset, run / "numbers" / "1")[0] == 0
     served = tf.saved_model.load(str(run / "numbers" / "1")).signatures["serving_default"]
     texts = [text.decode() for text in served(text=tf.constant(["eins"]))["text"].numpy()]
@@ -122,11 +127,28 @@ def test_figures_that_the_card_does_not_hold():
     card = [{"dataset": "numbers", "name": "BLEU", "value": 40.0}]
     recipes.check(card, [{**card[0], "value": 40.05}])
     for metrics, message in (
-        ([{**card[0], "value": 39.0}], "numbers BLEU is 39.0, but the card says 40.0"),
+        ([{**card[0], "value": 39.0}], "numbers BLEU is 39.0, but the card says 40.0.$"),
+        ([{**card[0], "value": 39.0, "signature": "tok:zh"}], "otherwise: tok:zh, None on"),
         ([], "The card has figures of"),
     ):
         with pytest.raises(ValueError, match=message):
             recipes.check(card, metrics)
+
+
+class Parrot:
+    """A translator that gives back what it gets."""
+
+    def generate(self, inputs, sampler):
+        return list(inputs)
+
+
+def test_tokenizer_of_a_recipe(data):
+    recipe = recipes.read(data / "recipe.toml", ["evaluation.tokenize=char"])
+    for told, name in ((None, "char"), ("auto", "13a"), ("intl", "intl")):
+        bleu, chrf = recipes.evaluate(Parrot(), recipe, data, tokenize=told)
+        assert f"|tok:{name}|" in bleu["signature"] and "tok" not in chrf["signature"]
+    with pytest.raises(recipes.RecipeError, match="'tokenize' must be one of 'auto', '13a'"):
+        recipes.read(data / "recipe.toml", ["evaluation.tokenize=chr"])
 
 
 def logged(folder, column):
