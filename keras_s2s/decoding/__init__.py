@@ -6,6 +6,7 @@ from keras_s2s.decoding.beam import Beam as Beam
 from keras_s2s.decoding.greedy import Greedy as Greedy
 from keras_s2s.decoding.random import Random as Random
 from keras_s2s.decoding.sampler import Sampler as Sampler
+from keras_s2s.decoding.spellings import Spellings as Spellings
 
 _BY_NAME = {"beam": Beam, "greedy": Greedy, "random": Random}
 

@@ -1,5 +1,7 @@
 """Beam search with frozen finished hypotheses."""
 
+import copy
+
 import keras
 from keras import ops
 
@@ -35,6 +37,10 @@ class Beam(Sampler):
 
     With `num_beams=1` and no penalties this is `Greedy`. Ties go to the hypothesis that finished
     first, then to the lower id.
+
+    Hypotheses that spell the same text in other pieces are one: with `spellings`, and more than
+    one hypothesis to return, the pool keeps the best of each text, and the search goes on until
+    it is full. Without, sequences of ids count as different.
 
     The decoder's state is reordered with the beam; the memory is neither copied nor reordered.
 
@@ -89,6 +95,38 @@ class Beam(Sampler):
         self.coverage_penalty = check_number(
             "coverage_penalty", coverage_penalty, lambda x: 0 <= x < float("inf"), "a number >= 0"
         )
+        self._spellings = None
+
+    def __call__(
+        self,
+        decoder,
+        memory,
+        max_length,
+        prefix=None,
+        limits=None,
+        return_attention=False,
+        spellings=None,
+    ):
+        """Decodes a batch.
+
+        Args:
+            decoder: As in `Sampler`.
+            memory: As in `Sampler`.
+            max_length: As in `Sampler`.
+            prefix: As in `Sampler`.
+            limits: As in `Sampler`.
+            return_attention: As in `Sampler`.
+            spellings: Optional `keras_s2s.decoding.Spellings` of the decoder's vocabulary.
+
+        Returns:
+            As in `Sampler`.
+        """
+        told = copy.copy(self)
+        # The best hypothesis is the best of its text.
+        told._spellings = spellings if self.num_return_sequences > 1 else None
+        return super(Beam, told).__call__(
+            decoder, memory, max_length, prefix, limits, return_attention
+        )
 
     @property
     def rows_per_example(self):
@@ -119,6 +157,9 @@ class Beam(Sampler):
         if self._uses_attention:
             padding = 1.0 - ops.cast(memory["mask"], "float32")
             search["coverage"] = ops.repeat(padding, beams, axis=0)
+        if self._spellings is not None:
+            search["texts"] = self._spellings.start(batch * beams)
+            search["pool"]["texts"] = self._spellings.start(batch, n)
         return search
 
     def _advance(self, step, choices, weights, search):
@@ -137,19 +178,33 @@ class Beam(Sampler):
         pool = self._add_to_pool(
             search,
             step + 1,
-            _extend(search, rows[:, :beams], step, log_probs[:, :beams], token_ids[:, :beams]),
+            self._extend(search, rows[:, :beams], step, log_probs[:, :beams], token_ids[:, :beams]),
             ended[:, :beams],
         )
         rank = ops.expand_dims(ops.arange(2 * beams, dtype="int32"), 0)
         _, going_on = top_k(-(rank + 2 * beams * ops.cast(ended, "int32")), beams)
         log_probs, token_ids, rows = (select(x, going_on) for x in (log_probs, token_ids, rows))
-        beam = _extend(search, rows, step, log_probs, token_ids)
+        beam = self._extend(search, rows, step, log_probs, token_ids)
         # The length at which the penalty is largest.
         limits = search.get("limits", ops.shape(search["tokens"])[-1])
         done = ops.logical_or(search["done"], self._is_decided(log_probs[:, 0], pool, limits))
         beam = keras.tree.map_structure(merge_rows, beam)
         search = {**search, **beam, "done": done, "pool": pool}
         return merge_rows(token_ids), merge_rows(rows), search
+
+    def _extend(self, search, rows, step, log_probs, token_ids):
+        """The hypotheses `(batch, m, ...)` that continue `rows (batch, m)` with `token_ids`."""
+        hypotheses = {
+            "log_probs": log_probs,
+            "tokens": write(take_rows(search["tokens"], rows), step, token_ids, axis=2),
+            "origin": write(take_rows(search["origin"], rows), step, rows, axis=2),
+        }
+        if "coverage" in search:
+            hypotheses["coverage"] = take_rows(search["coverage"], rows)
+        if self._spellings is not None:
+            texts = take_rows(search["texts"], rows)
+            hypotheses["texts"] = self._spellings.add(texts, token_ids)
+        return hypotheses
 
     def _add_to_pool(self, search, length, hypotheses, ended):
         """The pool with those of `hypotheses (batch, m, ...)` that `ended`, if they are good."""
@@ -163,7 +218,11 @@ class Beam(Sampler):
         pool = search["pool"]
         new = {**{key: hypotheses[key] for key in pool if key != "scores"}, "scores": scores}
         both = concatenate(pool, new)
-        _, best = top_k(both["scores"], self.num_return_sequences)
+        scores = both["scores"]
+        if self._spellings is not None:
+            # Below the empty places of the pool, which remain where there are too few texts.
+            scores = ops.where(_is_worse_of_text(both), 2 * IMPOSSIBLE, scores)
+        _, best = top_k(scores, self.num_return_sequences)
         return keras.tree.map_structure(lambda x: select(x, best), both)
 
     def _is_decided(self, log_probs, pool, max_length):
@@ -200,13 +259,14 @@ class Beam(Sampler):
         }
 
 
-def _extend(search, rows, step, log_probs, token_ids):
-    """The hypotheses `(batch, m, ...)` that continue `rows (batch, m)` with `token_ids`."""
-    hypotheses = {
-        "log_probs": log_probs,
-        "tokens": write(take_rows(search["tokens"], rows), step, token_ids, axis=2),
-        "origin": write(take_rows(search["origin"], rows), step, rows, axis=2),
-    }
-    if "coverage" in search:
-        hypotheses["coverage"] = take_rows(search["coverage"], rows)
-    return hypotheses
+def _is_worse_of_text(hypotheses):
+    """Which of `hypotheses (batch, m, ...)` have the text of a better one: `(batch, m)`."""
+    texts, scores = hypotheses["texts"], hypotheses["scores"]
+    same = ops.all(ops.expand_dims(texts, 2) == ops.expand_dims(texts, 1), axis=-1)
+    mine, other = ops.expand_dims(scores, 2), ops.expand_dims(scores, 1)
+    place = ops.arange(scores.shape[1], dtype="int32")
+    first = ops.expand_dims(place, 0) < ops.expand_dims(place, 1)
+    better = ops.logical_or(other > mine, ops.logical_and(other == mine, first))
+    worse = ops.any(ops.logical_and(same, better), axis=2)
+    # What is no hypothesis has no text.
+    return ops.logical_and(worse, scores > IMPOSSIBLE / 2)

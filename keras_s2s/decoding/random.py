@@ -1,15 +1,21 @@
 """Random sampling from the model's distribution."""
 
+import copy
+
 import keras
+import numpy as np
 from keras import ops
 
 from keras_s2s._backend.gather import select
 from keras_s2s._backend.top_k import top_k
+from keras_s2s.decoding._threefry import uniform
 from keras_s2s.decoding.greedy import Greedy
 from keras_s2s.decoding.sampler import check_int, check_number
 
 # Halvings of [0, 1] in the search for the nucleus' least weight: finer than float32 sums.
 _HALVINGS = 30
+# The numbers of a row lie so far from the next row's.
+_STEPS = 2**16
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -31,10 +37,12 @@ class Random(Greedy):
         top_k: Optional int, the number of tokens to choose from.
         top_p: Float in (0, 1], the probability of the nucleus. Tokens as probable as its last
             one belong to it.
-        seed: Optional int. With a seed every call draws the same numbers; without, every call
-            draws others (inside `tf.function` too), from `seed_generator`, whose state is then in
-            `variables`: under `jax.jit`, call in a `keras.StatelessScope` that maps it.
-            Backends, and XLA on TensorFlow, draw different numbers from the same seed.
+        seed: Optional int. With a seed every call draws the same numbers, on every backend;
+            without, every call draws others (inside `tf.function` too), from `seed_generator`,
+            whose state is then in `variables`: under `jax.jit`, call in a `keras.StatelessScope`
+            that maps it. A number depends on the seed, the example's index, the hypothesis and the
+            step: equal examples get different hypotheses, and the other examples of a batch, its
+            size and its padding change nothing.
         num_return_sequences: Int, hypotheses per example.
         min_length: Int, how many tokens must come before the end id.
         banned_tokens: Ints, ids that are never produced.
@@ -75,6 +83,49 @@ class Random(Greedy):
         self.seed = None if seed is None else check_int("seed", seed, 0)
         self.num_return_sequences = check_int("num_return_sequences", num_return_sequences, 1)
         self.seed_generator = keras.random.SeedGenerator() if seed is None else None
+        self._given = None, None
+
+    def __call__(
+        self,
+        decoder,
+        memory,
+        max_length,
+        prefix=None,
+        limits=None,
+        return_attention=False,
+        seed=None,
+        indices=None,
+    ):
+        """Decodes a batch.
+
+        Args:
+            decoder: As in `Sampler`.
+            memory: As in `Sampler`.
+            max_length: As in `Sampler`.
+            prefix: As in `Sampler`.
+            limits: As in `Sampler`.
+            return_attention: As in `Sampler`.
+            seed: Optional int32 tensor `(2,)` in place of the sampler's seed, as `next_seed`
+                returns it: batches of one request share it.
+            indices: Optional int32 tensor `(batch,)`: the index of each example within its
+                request. By default the row in the batch.
+
+        Returns:
+            As in `Sampler`.
+        """
+        told = copy.copy(self)
+        told._given = seed, indices
+        return super(Random, told).__call__(
+            decoder, memory, max_length, prefix, limits, return_attention
+        )
+
+    def next_seed(self):
+        """The seed of one request, int32 `(2,)`: with `seed` always the same, without a new one."""
+        if self.seed_generator is not None:
+            return ops.cast(self.seed_generator.next(), "int32")
+        # Whatever its size.
+        words = np.random.SeedSequence(self.seed).generate_state(2)
+        return ops.convert_to_tensor(words.view("int32"))
 
     @property
     def rows_per_example(self):
@@ -86,10 +137,17 @@ class Random(Greedy):
 
     def _start(self, batch, max_length, memory):
         search = super()._start(batch, max_length, memory)
-        # Drawn before the loop: randomness inside it may repeat at every step, or fail.
+        seed, indices = self._given
+        seed = self.next_seed() if seed is None else ops.cast(seed, "int32")
+        if indices is None:
+            indices = ops.arange(batch, dtype="int32")
+        indices = ops.reshape(ops.cast(indices, "int32"), (-1, 1, 1))
+        rows = ops.arange(self.rows_per_example, dtype="int32")
+        places = ops.expand_dims(rows * _STEPS, -1) + ops.arange(max_length, dtype="int32")
+        # Drawn before the loop, whose variables may hold no seed generator.
+        numbers = uniform((seed[0], seed[1]), (indices, ops.expand_dims(places, 0)))
         shape = (batch * self.rows_per_example, max_length)
-        seed = self.seed if self.seed_generator is None else self.seed_generator
-        return {**search, "uniform": keras.random.uniform(shape, dtype="float32", seed=seed)}
+        return {**search, "uniform": ops.reshape(numbers, shape)}
 
     def _choose(self, step, choices, search):
         logits = choices.scores() / self.temperature

@@ -30,7 +30,7 @@ class Alignment(NamedTuple):
 
 
 @no_gradient()
-def decode(model, sampler, inputs, max_length=None, return_attention=False):
+def decode(model, sampler, inputs, max_length=None, return_attention=False, draws=None):
     """From the tensors of the encoder to what the sampler returns: the core of it all.
 
     Args:
@@ -40,7 +40,13 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False):
             `"prompt_token_ids"`, what they begin with.
         max_length: Integer, tensor or None for the default of `Seq2Seq.generate`.
         return_attention: Whether the sampler is to return it.
+        draws: Dict of what `Random` is told of the request, or None.
     """
+    options = dict(draws or {})
+    tokenizer = _spelling_tokenizer(model, sampler)
+    if tokenizer is not None:
+        spellings = tokenizer.get_spellings()[: model.decoder.vocabulary_size]
+        options["spellings"] = decoding.Spellings(spellings, model.decoder.vocabulary_size)
     source = inputs[model.encoder_input]
     memory = model.encoder(source)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
@@ -70,7 +76,16 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False):
         prefix=prompt,
         limits=limits,
         return_attention=return_attention,
+        **options,
     )
+
+
+def _spelling_tokenizer(model, sampler):
+    """The tokenizer whose texts an n-best list must not repeat; None where there is no list."""
+    if not isinstance(sampler, decoding.Beam) or sampler.num_return_sequences == 1:
+        return None
+    tokenizer = getattr(model.preprocessor, "target_tokenizer", None)
+    return tokenizer if hasattr(tokenizer, "get_spellings") else None
 
 
 @no_gradient()
@@ -91,18 +106,34 @@ class Functions:
         self._cache = collections.OrderedDict()
 
     def decode(self, model, sampler, return_attention):
-        """Function of `(inputs, max_length)`."""
+        """Function of `(inputs, max_length, indices)`, for the batches of one request.
 
-        def function(inputs, max_length):
-            return decode(model, sampler, inputs, max_length, return_attention)
+        `indices` are those of the examples within the request; None for the rows of a batch.
+        """
 
-        def of_few(inputs, max_length):
+        def function(inputs, max_length, draws):
+            return decode(model, sampler, inputs, max_length, return_attention, draws)
+
+        def of_few(inputs, max_length, draws):
             with _compaction.never():
-                return function(inputs, max_length)
+                return function(inputs, max_length, draws)
 
         most = getattr(model.preprocessor, "target_length", None)
-        key = "decode", _key(sampler), return_attention, most
-        return self._get(model, key, function, sampler.variables, static=1, of_few=of_few)
+        tokenizer = _spelling_tokenizer(model, sampler)
+        key = "decode", _key(sampler), return_attention, most, tokenizer
+        draws = isinstance(sampler, decoding.Random)
+        changed = () if draws else sampler.variables
+        run = self._get(model, key, function, changed, static=1, of_few=of_few)
+        if not draws:
+            return lambda inputs, max_length, indices=None: run(inputs, max_length, None)
+        seed = sampler.next_seed()
+
+        def with_seed(inputs, max_length, indices=None):
+            if indices is not None:
+                indices = ops.convert_to_tensor(indices, "int32")
+            return run(inputs, max_length, {"seed": seed, "indices": indices})
+
+        return with_seed
 
     def score(self, model):
         def function(inputs, labels, sample_weight):
@@ -117,16 +148,16 @@ class Functions:
         return on_backend
 
     def generate(self, model, sampler, return_attention):
-        """Function of `(raw items, raw prompts or None, max_length)`.
+        """Function of `(raw items, raw prompts or None, max_length, indices)`, as `decode`.
 
         It returns for each item a list of hypotheses: tuples of text, score, `Alignment`.
         """
         run = self.decode(model, sampler, return_attention)
         preprocessor = model.preprocessor
 
-        def function(items, prompts, max_length):
+        def function(items, prompts, max_length, indices):
             inputs = _to_backend(preprocessor.generate_preprocess(items, prompts))
-            result = run(inputs, max_length)
+            result = run(inputs, max_length, indices)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
             texts = preprocessor.generate_postprocess(result["token_ids"]).numpy()
             count = len(items)
@@ -153,7 +184,9 @@ def _key(sampler):
     # Samplers of other authors may hold what their config does not tell.
     if type(sampler) not in (decoding.Beam, decoding.Greedy, decoding.Random):
         return sampler
-    return type(sampler), json.dumps(sampler.get_config(), sort_keys=True)
+    config = sampler.get_config()
+    config.pop("seed", None)  # A tensor that functions are given.
+    return type(sampler), json.dumps(config, sort_keys=True)
 
 
 def _compile(model, function, changed, static, of_few):

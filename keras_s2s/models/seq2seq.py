@@ -418,7 +418,7 @@ class Seq2Seq(keras.Model):
         size = self.preprocessor.size
         for batch in _raw.batches_of_similar_size(items, size, batch_size):
             some = None if prompts is None else [prompts[i] for i in batch]
-            for i, result in zip(batch, run([items[i] for i in batch], some, max_length)):
+            for i, result in zip(batch, run([items[i] for i in batch], some, max_length, batch)):
                 results[i] = result
         several = sampler.get_config().get("num_return_sequences", 1) > 1
         columns = [0, *([1] if return_scores else []), *([2] if return_attention else [])]

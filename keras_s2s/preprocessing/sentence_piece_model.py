@@ -1,6 +1,6 @@
 """Reads a SentencePiece model file without any package, so that it can be checked everywhere."""
 
-NORMAL, UNKNOWN, CONTROL = 1, 2, 3  # Piece types of sentencepiece_model.proto.
+NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6  # Piece types of sentencepiece_model.proto.
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol buffer wire types.
 

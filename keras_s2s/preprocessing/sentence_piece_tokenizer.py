@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_sentencepiece, import_tensorflow
-from keras_s2s.preprocessing.sentence_piece_model import CONTROL, UNKNOWN, read_pieces
+from keras_s2s.preprocessing.sentence_piece_model import BYTE, CONTROL, UNKNOWN, read_pieces
 from keras_s2s.preprocessing.text import as_list, as_strings
 
 #: The rules of sentencepiece, see `SentencePieceTokenizer.train`.
@@ -83,13 +83,13 @@ class SentencePieceTokenizer:
         self.proto = bytes(proto)
         self.sample_alpha = sample_alpha
         try:
-            self._pieces, types = read_pieces(self.proto)
+            self._pieces, self._types = read_pieces(self.proto)
         except ValueError as error:
             raise ValueError(
                 f"{origin} is {error} ({len(self.proto)} bytes). Pass what "
                 "`SentencePieceTokenizer.save` or the sentencepiece trainer wrote."
             ) from error
-        if types[:4] != [CONTROL, UNKNOWN, CONTROL, CONTROL]:
+        if self._types[:4] != [CONTROL, UNKNOWN, CONTROL, CONTROL]:
             raise ValueError(
                 f"{origin} begins with the pieces {self._pieces[:4]}; ids 0 to 3 must be padding, "
                 "unknown, start and end. Train the model with SentencePieceTokenizer.train, or "
@@ -286,6 +286,13 @@ class SentencePieceTokenizer:
         """Returns the pieces as a list of `str`, in the order of their ids."""
         return list(self._pieces)
 
+    def get_spellings(self):
+        """Returns what each piece adds to a text within it, a list of bytes in the order of ids.
+
+        Nothing for padding, unknown and control pieces; white space as a blank.
+        """
+        return [_spelling(*piece) for piece in zip(self._pieces, self._types)]
+
     def id_to_token(self, id):
         """Returns the piece (`str`) of an integer id.
 
@@ -353,6 +360,14 @@ class SentencePieceTokenizer:
 
                 self._tensorflow_resource = SentencePieceResource(self.proto)
             return self._tensorflow_resource
+
+
+def _spelling(piece, type):
+    if type in (CONTROL, UNKNOWN):
+        return b""
+    if type == BYTE:  # <0x41>
+        return bytes([int(piece[1:-1], 16)])
+    return piece.replace("▁", " ").encode("utf-8")
 
 
 def _repair(string):

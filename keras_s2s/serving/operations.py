@@ -45,7 +45,10 @@ ALLOWED_OPS = set(
     Relu Relu6 Selu Sigmoid Softmax Softplus Softsign Tanh
     """
     # Random numbers without state.
-    " StatelessRandomGetKeyCounter StatelessRandomUniformV2"
+    """
+    BitwiseAnd BitwiseOr BitwiseXor LeftShift RightShift StatelessRandomGetKeyCounter
+    StatelessRandomUniformV2
+    """
     # Text.
     """
     SentencepieceDetokenizeOp SentencepieceIdToStringOp SentencepieceOp SentencepieceTokenizeOp
