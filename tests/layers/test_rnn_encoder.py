@@ -20,6 +20,7 @@ from tests.layers.helpers import (
     run,
     weights,
 )
+from tests.other_backend import skip_unless_installed
 
 UNITS, DIM = 4, 3
 LENGTHS = np.array([5, 2, 0, 1])
@@ -133,7 +134,9 @@ def test_masks_that_cudnn_refuses_take_another_way(monkeypatch):
     fewer_on_jax(itertools.product([1, 2], [False, True], CELLS), 5),
 )
 def test_equals_pytorch(cell, bidirectional, num_layers):
-    torch = pytest.importorskip("torch", reason="PyTorch is no dependency")
+    skip_unless_installed("torch")
+    import torch
+
     encoder = make(cell, bidirectional=bidirectional, num_layers=num_layers)
     kind = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}[cell]
     module = kind(
