@@ -46,8 +46,6 @@ setup(
             *TRAIN,
             *METRICS,
             *JAX,
-            # An exact version: an open range would take a build of several gigabytes for CUDA.
-            "torch==2.13.0",
             *TENSORBOARD,
             # Comes with matplotlib; tests write images with it.
             "pillow>=13",

@@ -1,16 +1,40 @@
-"""JAX compiles for a second or more each time, so that there it gets fewer of the cases.
+"""Fewer cases than all combinations. With ALL_CASES=1 in the environment tests get all."""
 
-With ALL_CASES=1 in the environment it gets all.
-"""
-
+import itertools
 import os
 
 import keras
 
-FEWER = keras.backend.backend() == "jax" and not os.environ.get("ALL_CASES")
+ALL = bool(os.environ.get("ALL_CASES"))
+FEWER = keras.backend.backend() == "jax" and not ALL
 
 
 def fewer_on_jax(cases, every, first=0):
-    """The cases; on JAX that at the place `first`, and from there on one of each `every`."""
+    """The cases; on JAX that at the place `first`, and from there on one of each `every`.
+
+    JAX compiles for a second or more each time.
+    """
     cases = list(cases)
     return cases[first::every] if FEWER else cases
+
+
+def pairwise(*axes):
+    """Cases of `itertools.product(*axes)` in which any two values of two axes meet.
+
+    For axes of which a fault concerns one value or two that meet.
+    """
+    axes = [list(axis) for axis in axes]
+    cases = list(itertools.product(*map(range, map(len, axes))))
+    if not ALL:
+        cases = sorted(_covering(cases))
+    return [tuple(axis[i] for axis, i in zip(axes, case)) for case in cases]
+
+
+def _covering(cases):
+    """Takes the case with the most new pairs, again and again, until there are none."""
+    pairs = {case: set(itertools.combinations(enumerate(case), 2)) for case in cases}
+    left = set().union(*pairs.values())
+    while left:
+        best = max(cases, key=lambda case: len(pairs[case] & left))
+        left -= pairs[best]
+        yield best

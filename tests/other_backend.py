@@ -1,14 +1,24 @@
 """The environment of a process that runs tests on another backend."""
 
 import functools
+import importlib.util
 import os
 import subprocess
 import sys
+
+import pytest
 
 # Without threads of its own, of which it waits for each, XLA compiles in seven eighths of the time,
 # and without loops of its own for fused operations in two thirds.
 _ONE_THREAD = "--xla_cpu_parallel_codegen_split_count=1"
 _NO_FUSED_LOOPS = "--xla_cpu_use_fusion_emitters=false"
+
+
+def skip_unless_installed(backend):
+    """Skips a test, and says what is missing."""
+    if importlib.util.find_spec(backend) is None:
+        name = {"jax": "JAX", "torch": "PyTorch", "tensorflow": "TensorFlow"}[backend]
+        pytest.skip(f"{name} is not installed; `pip install {backend}` lets this test run")
 
 
 def environment(backend, fused_loops=True):

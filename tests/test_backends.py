@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.other_backend import environment
+from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[1]
 # JAX compiles everything anew, which takes minutes; PyTorch runs every step of a loop from Python.
@@ -72,7 +72,7 @@ RUNS = {
 @pytest.mark.parametrize("run", RUNS)
 def test_other_backend(run):
     backend = run.split("-")[0]
-    pytest.importorskip(backend)
+    skip_unless_installed(backend)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *RUNS[run]]
     command += [f"--deselect={test}" for test in NOT]
     # The sums of whole models are compared to the last digits.

@@ -7,6 +7,7 @@ import keras
 import pytest
 
 import keras_s2s
+from tests.other_backend import skip_unless_installed
 
 ROOT = Path(__file__).parents[1]
 ABSTRACT = [keras_s2s.layers.Attention, keras_s2s.decoding.Sampler]
@@ -43,7 +44,7 @@ print(*sys.modules)
 
 @pytest.mark.slow
 def test_jax_without_tensorflow(tmp_path):
-    pytest.importorskip("jax")
+    skip_unless_installed("jax")
     code = """
 import sys
 for name in ("tensorflow", "tensorflow_text"):

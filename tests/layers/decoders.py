@@ -1,10 +1,9 @@
 """Every way to build a decoder, for tests to go through."""
 
-import itertools
-
 import numpy as np
 
 from keras_s2s.layers import BahdanauAttention, LuongAttention, RNNDecoder
+from tests.fewer import pairwise
 from tests.layers.helpers import STATE_SIZE, make_memory, randomize, tensors
 
 VOCABULARY, UNITS, EMBEDDING, DIM = 11, 5, 4, 6
@@ -32,18 +31,19 @@ CELLS = ("rnn", "gru", "lstm")
 REPRESENTATIVES = ("bahdanau", "luong_feeding", "luong", "none")
 
 
-def combinations(wirings=tuple(WIRINGS)):
-    """Wiring x cell x layers, with the bridges and options that are no matter of wiring in turn."""
-    bridges, flags = itertools.cycle(["dense", "copy", "zero"]), itertools.cycle([True, False])
-    for wiring, cell, num_layers in itertools.product(wirings, CELLS, (1, 2)):
+def combinations():
+    """Wirings with options, so that any two choices meet."""
+    layers = [(1, False), (2, False), (2, True)]
+    axes = WIRINGS, CELLS, layers, ["dense", "copy", "zero"], [True, False]
+    for wiring, cell, (num_layers, residual), bridge, tie_embeddings in pairwise(*axes):
         yield (
             wiring,
             {
                 "cell": cell,
                 "num_layers": num_layers,
-                "bridge": next(bridges),
-                "residual": num_layers == 2 and next(flags),
-                "tie_embeddings": next(flags),
+                "bridge": bridge,
+                "residual": residual,
+                "tie_embeddings": tie_embeddings,
             },
         )
 

@@ -184,8 +184,8 @@ def test_alone_in_a_functional_model(kind, tmp_path):
 
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    for got, expected in zip(loaded.predict([tokens, query], verbose=0), (context, weights)):
-        np.testing.assert_allclose(got, expected, atol=1e-6)
+    for got, expected in zip(loaded([tokens, query]), (context, weights)):
+        np.testing.assert_allclose(numpy(got), expected, atol=1e-6)
 
 
 def test_mask_of_a_masking_layer():

@@ -1,6 +1,5 @@
 """The same weights give the same numbers on every backend."""
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ from keras_s2s.models import Translator
 from tests.layers.decoders import REPRESENTATIVES, WIRINGS
 from tests.layers.helpers import BACKEND, randomize, run
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
-from tests.other_backend import environment
+from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[2]
 CELLS = dict(zip(WIRINGS, ["gru", "lstm", "rnn", "gru", "lstm", "gru", "lstm"], strict=True))
@@ -64,8 +63,7 @@ for wiring in test.WIRINGS:
     "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
 )
 def test_same_numbers(backend, tmp_path):
-    if importlib.util.find_spec(backend) is None:
-        pytest.skip(f"{backend} is not installed")
+    skip_unless_installed(backend)
     expected = {}
     for seed, wiring in enumerate(WIRINGS):
         model = randomize(make(wiring), seed=seed)
