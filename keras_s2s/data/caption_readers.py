@@ -4,7 +4,8 @@ import json
 import os
 import re
 
-from keras_s2s.data.readers import collapse, lines
+from keras_s2s.data.readers import collapse
+from keras_s2s.data.text_lines import lines
 from keras_s2s.data.tar_images import TarImages
 
 
