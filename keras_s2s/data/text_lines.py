@@ -53,9 +53,7 @@ def lines(path):
             f"{name}, line {number}: not UTF-8 ({error}). Convert the file first, e.g. with iconv."
         ) from error
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise ValueError(
-            f"{name} is damaged or cut short after line {number}: {error}."
-        ) from error
+        raise ValueError(f"{name} is damaged or cut short after line {number}: {error}.") from error
 
 
 def _check_start(name, line):

@@ -80,14 +80,15 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
     ```
     """
     path, folder = Path(path), Path(folder)
-    pairs, count = {}, 0
-    for count, (source, target) in enumerate(zip(*read_tsv(path, *columns)), 1):
+    pairs, (sources, targets) = {}, read_tsv(path, *columns)
+    for source, target in zip(sources, targets):
         pairs.setdefault(source, {})[target] = None
-    sources = list(pairs)
-    repeated = count - sum(map(len, pairs.values()))
-    show(f"{count:,} pairs" + f", {repeated:,} of them repeated and used once" * (repeated > 0))
+    repeated = len(sources) - sum(map(len, pairs.values()))
+    again = f", {repeated:,} of them repetitions, which do not count" if repeated else ""
+    show(f"{len(sources):,} pairs in {path}{again}")
     if sources:
-        show("first pair: " + pair_for_people(sources[0], next(iter(pairs[sources[0]]))))
+        show("first pair: " + pair_for_people(sources[0], targets[0]))
+    sources = list(pairs)
     if len(sources) < 40:
         raise RecipeError(f"{path}: {len(sources)} different sources; 40 are needed at least.")
     random.Random(seed).shuffle(sources)

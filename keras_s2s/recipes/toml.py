@@ -12,8 +12,8 @@ def string(text):
 
 
 def comment(text):
-    r"""`text` on one line without control characters, which no comment may hold: `\n` for a line end.
+    r"""`text` as a comment may hold it: with `\n` for a line end, and so on.
 
-    What is not Unicode is escaped too.
+    Control characters and what is not Unicode are escaped.
     """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
