@@ -2,6 +2,7 @@
 
 import functools
 import threading
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -10,6 +11,7 @@ import numpy as np
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.buckets import choose_buckets
 from keras_s2s.data.ragged import as_ragged
+from keras_s2s.preprocessing.long_texts import CutWarning
 from keras_s2s.preprocessing.text import as_list
 
 _START, _END = 2, 3
@@ -44,18 +46,20 @@ class BucketedBatches(keras.utils.PyDataset):
         source_length: Longest source, its end id included. `None`: that of the longest pair.
         target_length: Longest target, its end id included. `None`: that of the longest pair.
         drop_long: If true, leave out pairs longer than that; if false, cut them, the end id kept.
+            A `keras_s2s.preprocessing.CutWarning` says how many.
         shuffle: If false, the order is the same in all epochs, short batches first.
         seed: Integer.
         resample: Callable, `resample(epoch) -> (source_ids, target_ids)`: other segmentations of
             the same pairs, for subword regularisation. Called once for each epoch, in another
-            thread while the epoch before trains; `epoch` should seed the draws. Where they do
-            not fit the widest bucket, the given ids are used.
+            thread while the epoch before trains; `epoch` should seed the draws. Where they are
+            longer than the lengths or the widest bucket, the given ids are used.
         **kwargs: Those of `keras.utils.PyDataset`.
 
     Attributes:
         shapes: List of `(batch, source, target)`: those of this epoch, from narrow to wide.
         padding_share: Share of this epoch's positions that are padding.
         num_dropped: Number of pairs left out because of their length.
+        num_cut: Number of pairs cut because of it.
         epoch: Number of the current epoch, from 0.
 
     Raises:
@@ -115,13 +119,23 @@ class BucketedBatches(keras.utils.PyDataset):
                 raise ValueError(f"`{name}` must be at least 1. Received {value}.")
         self._limits = source_length, target_length
         fits = [_fits(ids, limit) for ids, limit in zip(pairs, self._limits)]
-        self._kept = np.flatnonzero(np.all(fits, axis=0)) if drop_long else np.arange(len(pairs[0]))
+        fits = np.all(fits, axis=0)
+        self._kept = np.flatnonzero(fits) if drop_long else np.arange(len(pairs[0]))
         self.num_dropped = len(pairs[0]) - len(self._kept)
+        self.num_cut = 0 if drop_long else int(np.sum(~fits))
         if not len(self._kept):
             raise ValueError(
                 f"There are no pairs to make batches of: {len(pairs[0])} were given, "
                 f"{self.num_dropped} were longer than `source_length`={source_length} or "
                 f"`target_length`={target_length}."
+            )
+        if not fits.all():
+            warnings.warn(
+                f"{np.sum(~fits):,} of {len(fits):,} pairs are {'left out' if drop_long else 'cut'}, "
+                f"the first at index {np.argmin(fits)}: they have more tokens, the end included, "
+                f"than source_length={source_length} or target_length={target_length}.",
+                CutWarning,
+                stacklevel=2,
             )
         self._given = self._prepare(pairs)
         pairs = self._segmented(0)
@@ -270,11 +284,15 @@ class BucketedBatches(keras.utils.PyDataset):
 
     def _prepare(self, pairs):
         """The kept pairs, cut so that the end id still has room."""
-        if len(self._kept) < len(pairs[0]):
-            pairs = [ids.select(self._kept) for ids in pairs]
         return [
-            ids if limit is None else ids.cut(limit - 1) for ids, limit in zip(pairs, self._limits)
+            ids if limit is None else ids.cut(limit - 1)
+            for ids, limit in zip(self._select(pairs), self._limits)
         ]
+
+    def _select(self, pairs):
+        if len(self._kept) == len(pairs[0]):
+            return pairs
+        return [ids.select(self._kept) for ids in pairs]
 
     def _segmented(self, epoch):
         if self._resample is None:
@@ -290,7 +308,11 @@ class BucketedBatches(keras.utils.PyDataset):
         drawn = [as_ragged(ids, name) for ids, name in zip(self._resample(epoch), names)]
         if {len(ids) for ids in drawn} != {len(self._kept) + self.num_dropped}:
             raise ValueError("`resample` must return as many sources and targets as were given.")
-        return self._prepare(drawn)
+        drawn = self._select(drawn)
+        fits = np.all([_fits(ids, limit) for ids, limit in zip(drawn, self._limits)], axis=0)
+        if fits.all():
+            return drawn
+        return [ids.where(fits, given) for ids, given in zip(drawn, self._given)]
 
     def _start_epoch(self, epoch, pairs):
         """`(pairs, plan)`: the plan a list of `(shape, rows)`, `num_batches` long."""

@@ -1,9 +1,12 @@
 """Training batches of images, or their features, with several captions each."""
 
+import warnings
+
 import keras
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.long_texts import CutWarning
 
 _START, _END = 2, 3
 
@@ -23,7 +26,8 @@ class CaptionBatches(keras.utils.PyDataset):
         caption_ids: For each image a list of captions, each a list of integers without start and
             end ids. Images may have unequally many.
         batch_size: Integer, images of a batch.
-        target_length: Longest caption, its end id included; longer ones are cut.
+        target_length: Longest caption, its end id included; longer ones are cut, and a
+            `keras_s2s.preprocessing.CutWarning` says how many.
         shuffle: If false, batches are in the order given.
         seed: Integer.
         image_converter: `keras_s2s.preprocessing.ImageConverter`, which is given the images of a
@@ -71,6 +75,20 @@ class CaptionBatches(keras.utils.PyDataset):
         self.shuffle = shuffle
         self.seed = seed
         self._ids = [[list(ids)[: target_length - 1] for ids in row] for row in caption_ids]
+        cut = [len(ids) >= target_length for row in caption_ids for ids in row]
+        if any(cut):
+            first = next(
+                i
+                for i, row in enumerate(caption_ids)
+                if max(map(len, row), default=0) >= target_length
+            )
+            warnings.warn(
+                f"{sum(cut):,} of {len(cut):,} captions are cut, the first of them with image "
+                f"{first}: they have more tokens, the end included, than "
+                f"target_length={target_length}.",
+                CutWarning,
+                stacklevel=2,
+            )
         self._most = max(map(len, self._ids))
         self._longest = np.array([max(map(len, row), default=0) for row in self._ids])
         self.set_epoch(0)

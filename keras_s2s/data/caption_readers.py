@@ -4,8 +4,9 @@ import json
 import os
 import re
 
-from keras_s2s.data.readers import collapse, lines
+from keras_s2s.data.readers import collapse
 from keras_s2s.data.tar_images import TarImages
+from keras_s2s.data.text_lines import lines
 
 
 def read_coco_captions(annotations, image_folder):

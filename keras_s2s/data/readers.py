@@ -1,16 +1,21 @@
 """Readers of the files in which parallel text comes."""
 
-import gzip
+import collections
 import os
-import zlib
+import re
+import warnings
+
+from keras_s2s.data.header import is_header
+from keras_s2s.data.text_lines import lines
 
 
 def read_parallel(source_file, target_file):
     r"""Reads two files whose lines correspond, the layout of WMT and Multi30k.
 
-    Lines end at `"\n"` only, so that other separators inside a sentence cannot shift the pairing.
-    White space at the ends is removed, and inside a line collapsed to single blanks. Empty lines
-    are kept, as empty strings. Files may be gzipped, whatever their names.
+    Lines end at `"\n"` or `"\r\n"`, in files of old Macs at `"\r"`, and nowhere else, so that other
+    separators inside a sentence cannot shift the pairing. White space at the ends is removed, and
+    inside a line collapsed to single blanks. Empty lines are kept, as empty strings. Files may be
+    gzipped, whatever their names.
 
     Args:
         source_file: Path of the file of inputs, UTF-8.
@@ -53,20 +58,25 @@ def read_parallel(source_file, target_file):
 def read_tsv(path, source_column=0, target_column=1):
     r"""Reads pairs from a file of tab-separated columns, the layout of Tatoeba exports.
 
-    There is no quoting. White space is treated as by `read_parallel`; lines without any
-    character are skipped. The file may be gzipped.
+    There is no quoting. White space and line ends are treated as by `read_parallel`; lines without
+    any character are skipped. The file may be gzipped.
+
+    What is not read as it stands is told in warnings, with line numbers: rows with an empty side,
+    which are left out; a header, which is left out if it is surely one (`source` and `target`, or
+    two languages above sentences); rows with another number of columns than most; a column of
+    nothing but numbers.
 
     Args:
-        path: Path of the file, UTF-8, without a header.
-        source_column: Index of the column of inputs, from 0.
-        target_column: Index of the column of outputs, from 0.
+        path: Path of the file, UTF-8.
+        source_column: Column of the inputs: its index, from 0, or its name in the first line.
+        target_column: Column of the outputs, likewise.
 
     Returns:
-        `(sources, targets)`: two lists of `str` of the same length.
+        `(sources, targets)`: two lists of `str` of the same length, none of them empty.
 
     Raises:
-        ValueError: If a row lacks one of the columns or is not UTF-8; the message has its line
-            number.
+        ValueError: If a row lacks one of the columns or is not UTF-8 (the message has its line
+            number), or if no column has the name.
 
     Example:
     ```python
@@ -75,49 +85,150 @@ def read_tsv(path, source_column=0, target_column=1):
 
     path = os.path.join(tempfile.mkdtemp(), "pairs.tsv")
     with open(path, "w") as file:
-        file.write("77\ta dog\tein Hund\n")
-    assert read_tsv(path, source_column=2, target_column=1) == (["ein Hund"], ["a dog"])
+        file.write("id\ten\tde\n77\ta dog\tein Hund\n")
+    assert read_tsv(path, source_column="de", target_column="en") == (["ein Hund"], ["a dog"])
     ```
     """
-    for name, column in (("source_column", source_column), ("target_column", target_column)):
+    rows = ((number, line.split("\t")) for number, line in lines(path) if line)
+    columns = {"source_column": source_column, "target_column": target_column}
+    named = [column for column in columns.values() if isinstance(column, str)]
+    if named:
+        header = [collapse(cell) for cell in next(rows, (1, []))[1]]
+        columns = {key: _find(path, header, column) for key, column in columns.items()}
+    for key, column in columns.items():
         if column < 0:
-            raise ValueError(f"`{name}` counts from 0. Received {column}.")
-    needed = max(source_column, target_column) + 1
-    sources, targets = [], []
-    for number, line in lines(path):
-        if not line.strip("\r"):
-            continue
-        row = line.split("\t")
+            raise ValueError(f"`{key}` counts from 0. Received {column}.")
+    source, target = columns.values()
+    needed = max(source, target) + 1
+    sources, targets, empty, widths = [], [], _Lines(), collections.defaultdict(_Lines)
+    is_first, may_be_header = True, False
+    for number, row in rows:
         if len(row) < needed:
-            raise ValueError(
-                f"{os.fspath(path)!r}, line {number}: {needed} tab-separated columns are needed "
-                f"(source_column={source_column}, target_column={target_column}), "
-                f"this line has {len(row)}."
+            raise ValueError(_too_few(path, number, row, needed, columns))
+        widths[len(row)].add(number)
+        pair = collapse(row[source]), collapse(row[target])
+        if not all(pair):
+            empty.add(number)
+        else:
+            may_be_header |= is_first and not named
+            sources.append(pair[0])
+            targets.append(pair[1])
+        is_first = False
+
+    def tell(message):
+        warnings.warn(f"{os.fspath(path)!r}: {message}", stacklevel=3)
+
+    if empty.count:
+        tell(f"{empty.rows()} with an empty side left out: {empty}.")
+    if may_be_header:
+        pair = f"{sources[0]!r} and {targets[0]!r}"
+        header = is_header((sources[0], targets[0]), sources[1:], targets[1:])
+        if header:
+            del sources[0], targets[0]
+            tell(f"the first line names the columns, {pair}, and is left out.")
+        elif header is None:
+            tell(
+                f"the first line, {pair}, may name the columns, but is read as a pair. If it is a "
+                "header, choose the columns by these names."
             )
-        sources.append(collapse(row[source_column]))
-        targets.append(collapse(row[target_column]))
+    if len(widths) > 1:
+        usual = max(widths, key=lambda width: widths[width].count)
+        others = _Lines()
+        for width, numbers in widths.items():
+            if width != usual:
+                others.merge(numbers)
+        tell(
+            f"{others.rows()} not of {usual} columns like the others: {others}. A tab inside a "
+            "text shifts its columns."
+        )
+    for column, texts in ((source, sources), (target, targets)):
+        if len(texts) > 1 and all(map(_NUMBER.fullmatch, texts)):
+            tell(f"column {column + 1} holds nothing but numbers. Choose the columns of the texts.")
     return sources, targets
 
 
-def lines(path):
-    """Yields `(number from 1, line)` of a plain or gzipped UTF-8 file."""
-    with open(path, "rb") as file:
-        is_gzip = file.read(2) == b"\x1f\x8b"
-    with (gzip.open if is_gzip else open)(path, "rb") as file:
-        number = 0
-        try:
-            for number, line in enumerate(file, 1):  # Binary files split at "\n" only.
-                text = line.removesuffix(b"\n").decode("utf-8")
-                yield number, text.removeprefix("\ufeff") if number == 1 else text
-        except UnicodeDecodeError as error:
-            raise ValueError(
-                f"{os.fspath(path)!r}, line {number}: not UTF-8 ({error}). "
-                "Convert the file first, e.g. with iconv."
-            ) from error
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise ValueError(
-                f"{os.fspath(path)!r} is damaged or cut short after line {number}: {error}."
-            ) from error
+_NUMBER = re.compile(r"[\d.,:/ +-]+")
+
+
+def without_empty(sources, targets, name):
+    """The pairs with text on both sides, to train on; a warning tells how many have none.
+
+    Args:
+        sources: List of strings.
+        targets: List of strings, as many.
+        name: What the warning calls the pairs.
+
+    Returns:
+        `(sources, targets)`.
+
+    Raises:
+        ValueError: If no pair is left.
+    """
+    empty, kept = _Lines(), []
+    for number, pair in enumerate(zip(sources, targets), 1):
+        if all(pair):
+            kept.append(pair)
+        else:
+            empty.add(number)
+    if empty.count:
+        message = f"{name}: {empty.rows()} with an empty side left out: {empty}."
+        warnings.warn(message, stacklevel=2)
+    if not kept:
+        raise ValueError(f"{name}: there are no pairs.")
+    return [source for source, _ in kept], [target for _, target in kept]
+
+
+class _Lines:
+    """How many lines, and the numbers of the first few."""
+
+    def __init__(self):
+        self.count, self.first = 0, []
+
+    def add(self, number):
+        self.count += 1
+        if len(self.first) < 5:
+            self.first.append(number)
+
+    def merge(self, other):
+        self.count += other.count
+        self.first = sorted(self.first + other.first)[:5]
+
+    def rows(self):
+        return f"{self.count:,} row{'s' if self.count > 1 else ''}"
+
+    def __str__(self):
+        shown = ", ".join(map(str, self.first))
+        more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
+        return f"line{'s' if self.count > 1 else ''} {shown}{more}"
+
+
+def _find(path, header, column):
+    """The index of a column by its name."""
+    if not isinstance(column, str):
+        return column
+    names = [name.lower() for name in header]
+    if names.count(column.strip().lower()) != 1:
+        raise ValueError(
+            f"{os.fspath(path)!r}: the first line names no column {column!r}, or more than one. "
+            f"It has: {', '.join(map(repr, header)) or 'nothing'}."
+        )
+    return names.index(column.strip().lower())
+
+
+def _too_few(path, number, row, needed, columns):
+    chosen = ", ".join(f"{key}={column}" for key, column in columns.items())
+    message = (
+        f"{os.fspath(path)!r}, line {number}: {needed} tab-separated columns are needed "
+        f"({chosen}), this line has {len(row)}."
+    )
+    if len(row) == 1:
+        for mark in (",", ";", "|"):
+            if mark in row[0]:
+                return message + (
+                    f" If {mark!r} separates its columns, save the table with tabs in its place "
+                    "and without quotation marks around the texts."
+                )
+    return message
 
 
 def collapse(text):

@@ -51,12 +51,16 @@ def columns(preprocessor, x, y):
     return [pair[0] for pair in x], [pair[1] for pair in x]
 
 
-def dataset(preprocessor, x, y, batch_size, training, shuffle):
-    """A `tf.data.Dataset` of the batches that the preprocessor makes."""
+def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
+    """A `tf.data.Dataset` of the batches that the preprocessor makes.
+
+    `cuts` is a `CutTexts`: it knows at once what of lists is cut, and of datasets after a pass.
+    """
     import tensorflow as tf
 
     do_not_convert = tf.autograph.experimental.do_not_convert
-    if is_dataset(x):
+    is_stream = is_dataset(x)
+    if is_stream:
         pairs, keys = x, preprocessor.raw_keys
         if isinstance(pairs.element_spec, dict) and set(pairs.element_spec) == set(keys):
             pairs = pairs.map(do_not_convert(lambda row: tuple(row[key] for key in keys)))
@@ -82,6 +86,7 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
             )
         if not count:
             raise ValueError("There is no data: `x` is empty.")
+        cuts.count(inputs, outputs)
         pairs = tf.data.Dataset.from_tensor_slices((inputs, outputs))
         if training and shuffle:
             pairs = pairs.shuffle(count)
@@ -98,7 +103,10 @@ def dataset(preprocessor, x, y, batch_size, training, shuffle):
 
     @do_not_convert
     def prepare(source, target):
-        return preprocessor(source, target, sample=training)
+        features, labels, weights = preprocessor(source, target, sample=training)
+        if is_stream:
+            cuts.watch(source, target, features[preprocessor.encoder_input], labels)
+        return features, labels, weights
 
     return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 

@@ -5,8 +5,9 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.layers import ScheduledSampling
-from keras_s2s.models import _raw, presets
+from keras_s2s.models import _long_inputs, _raw, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
+from keras_s2s.preprocessing.long_texts import CutTexts
 from keras_s2s.preprocessing.text import as_list
 from keras_s2s.training.losses import TokenCrossentropy
 from keras_s2s.training.metrics import Perplexity, TokenAccuracy
@@ -259,13 +260,16 @@ class Seq2Seq(keras.Model):
             A `keras.callbacks.History`.
         """
         self._check_weights(x, class_weight, sample_weight)
+        cuts = CutTexts(self.preprocessor)
         if validation_data is not None:
             validation_split = 0.0
             held_out = validation_data
             if not isinstance(held_out, tuple):
                 held_out = (held_out, None)
             self._check_weights(held_out[0], None, held_out[2] if len(held_out) > 2 else None)
-            held_out_x, _, _ = self._prepare(*held_out[:2], validation_batch_size or batch_size)
+            held_out_x, _, _ = self._prepare(
+                *held_out[:2], validation_batch_size or batch_size, cuts
+            )
             if held_out_x is not held_out[0]:
                 validation_data, validation_batch_size = held_out_x, None
         elif validation_split and _raw.is_raw(self.preprocessor, x) and not _raw.is_dataset(x):
@@ -273,11 +277,15 @@ class Seq2Seq(keras.Model):
             x, y = _raw.columns(self.preprocessor, x, y)
             first = int(len(x) * (1 - validation_split))
             validation_data, _, _ = self._prepare(
-                x[first:], y[first:], validation_batch_size or batch_size
+                x[first:], y[first:], validation_batch_size or batch_size, cuts
             )
             x, y, validation_split, validation_batch_size = x[:first], y[:first], 0.0, None
         raw = x
-        x, y, batch_size = self._prepare(x, y, batch_size, training=True, shuffle=shuffle)
+        x, y, batch_size = self._prepare(x, y, batch_size, cuts, training=True, shuffle=shuffle)
+        # Those of lists are known by now, those of datasets after an epoch.
+        cuts.warn()
+        if cuts.is_watching:
+            callbacks = [*_as_list(callbacks), _TellCuts(cuts)]
         if hasattr(x, "set_epoch"):
             if steps_per_epoch not in (None, len(x)):
                 raise ValueError(
@@ -311,23 +319,28 @@ class Seq2Seq(keras.Model):
     ):
         """`keras.Model.evaluate`, which takes raw data too, in the forms of `fit`."""
         self._check_weights(x, None, sample_weight)
-        x, y, batch_size = self._prepare(x, y, batch_size)
-        return super().evaluate(
+        cuts = CutTexts(self.preprocessor)
+        x, y, batch_size = self._prepare(x, y, batch_size, cuts)
+        result = super().evaluate(
             x, y, batch_size=batch_size, verbose=verbose, sample_weight=sample_weight, **kwargs
         )
+        cuts.warn()
+        return result
 
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing.
 
         Those of raw pairs are `(pairs, longest target, vocabulary_size)`.
         """
-        raw = x
-        x, _, batch_size = self._prepare(x, None, batch_size)
+        raw, cuts = x, CutTexts(self.preprocessor)
+        x, _, batch_size = self._prepare(x, None, batch_size, cuts)
         if x is not raw:
             x = _raw.equally_long(x if steps is None else x.take(steps))
-        return super().predict(
+        logits = super().predict(
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
+        cuts.warn()
+        return logits
 
     def _check_weights(self, x, class_weight, sample_weight):
         given = [
@@ -342,14 +355,14 @@ class Seq2Seq(keras.Model):
                 "the weights multiplied."
             )
 
-    def _prepare(self, x, y, batch_size, training=False, shuffle=False):
-        """Raw data as a dataset of tensors; anything else as it is."""
+    def _prepare(self, x, y, batch_size, cuts, training=False, shuffle=False):
+        """Raw data as a dataset of tensors; anything else as it is. `cuts` counts what is cut."""
         if x is None:
             raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(self.preprocessor, x):
             return x, y, batch_size
         self._check_preprocessor()
-        dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, training, shuffle)
+        dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, cuts, training, shuffle)
         return dataset, None, None
 
     def _check_preprocessor(self):
@@ -367,6 +380,7 @@ class Seq2Seq(keras.Model):
         batch_size=64,
         return_scores=False,
         return_attention=False,
+        on_long="cut",
     ):
         """Raw inputs to outputs.
 
@@ -384,6 +398,14 @@ class Seq2Seq(keras.Model):
             batch_size: Integer. Inputs of similar length share a batch.
             return_scores: Whether to return the scores too: what the sampler ranks by.
             return_attention: Whether to return the attention too.
+            on_long: What to do with texts of more pieces than the preprocessor's `source_length`
+                (the card of a preset says how many): `"cut"` cuts their ends off, with one
+                warning; `"error"` refuses them before anything is computed; `"split"` goes through
+                them sentence by sentence. A sentence that is too long by itself is split at commas,
+                else between words. The outputs are joined with the white space that the source
+                has between its sentences; the score is the mean of the sentences' scores, the
+                second-best text joins the second-best of each, and a prompt begins the first
+                sentence. There is no attention then.
 
         Returns:
             The output text for one input, a list of texts for many. With a sampler that
@@ -397,12 +419,16 @@ class Seq2Seq(keras.Model):
             raise ValueError(
                 f"`max_length` must be a positive integer or None. Received: {max_length!r}"
             )
+        _long_inputs.check_choice(on_long, return_attention)
         if isinstance(inputs, dict) and not _raw.is_raw(self.preprocessor, inputs):
             if self.encoder_input not in inputs:
                 raise ValueError(
                     f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
                     f"{sorted(inputs)}"
                 )
+            if "prompt_token_ids" in inputs:
+                most = max_length or getattr(self.preprocessor, "target_length", None) or 256
+                _long_inputs.check_prompt_ids(inputs["prompt_token_ids"], most)
             run = self._functions.decode(self, sampler, return_attention)
             result = run({name: without_tensorflow(x) for name, x in inputs.items()}, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
@@ -413,6 +439,9 @@ class Seq2Seq(keras.Model):
             prompts, _ = as_list(prompts, "prompts")
             names = self.preprocessor.raw_keys
             _raw.check_equal(names[0], items, names[1], prompts)
+            _long_inputs.check_prompts(self.preprocessor, prompts, max_length)
+        parts = _long_inputs.Parts(self.preprocessor, items, prompts, on_long)
+        items, prompts = parts.items, parts.prompts
         run = self._functions.generate(self, sampler, return_attention)
         results = [None] * len(items)
         size = self.preprocessor.size
@@ -420,6 +449,7 @@ class Seq2Seq(keras.Model):
             some = None if prompts is None else [prompts[i] for i in batch]
             for i, result in zip(batch, run([items[i] for i in batch], some, max_length, batch)):
                 results[i] = result
+        results = parts.join(results)
         several = sampler.get_config().get("num_return_sequences", 1) > 1
         columns = [0, *([1] if return_scores else []), *([2] if return_attention else [])]
         outputs = []
@@ -445,6 +475,9 @@ class Seq2Seq(keras.Model):
         inputs, single = _raw.items(self.preprocessor, inputs)
         outputs, _ = as_list(outputs, "outputs")
         _raw.check_equal("inputs", inputs, "outputs", outputs)
+        cuts = CutTexts(self.preprocessor)
+        cuts.count(inputs, outputs)
+        cuts.warn()
         scores = np.zeros(len(inputs), "float32")
         score = self._functions.score(self)
         for batch in _raw.batches_of_similar_size(outputs, len, batch_size):
@@ -579,6 +612,18 @@ class _SameEpoch(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         # Keras has looked at some batches already, to build the model, and counts that too.
         self.batches.set_epoch(self.before + epoch)
+
+
+class _TellCuts(keras.callbacks.Callback):
+    """Says after the first epoch how many texts of datasets were cut."""
+
+    def __init__(self, cuts):
+        super().__init__()
+        self.cuts = cuts
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.cuts.warn()
+        self.cuts.is_watching = False
 
 
 def _as_list(callbacks):

@@ -1,6 +1,7 @@
 """What all preprocessors share: the text that a model is to write."""
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.long_texts import count_ids
 from keras_s2s.preprocessing.text import as_strings
 
 DEFAULT_LENGTH = 256
@@ -25,6 +26,8 @@ class Preprocessor:
     encoder_input = None
     #: The keys of raw inputs and texts in a dict.
     raw_keys = (None, "decoder_text")
+    #: The largest number of ids of an input, the end id included; None where none can be too long.
+    source_length = None
     #: Whether one input may have several texts.
     several_targets = False
     #: What one raw input becomes, a function, before several form a batch; or None.
@@ -67,6 +70,17 @@ class Preprocessor:
     def as_targets(self, targets, name="targets"):
         """Returns texts as a string tensor."""
         return as_strings(targets, name)
+
+    def count_source_ids(self, inputs):
+        """Returns the number of ids of each raw input, the end id included, before any is cut.
+
+        Only where there is a `source_length`. A NumPy array, or a scalar for one input.
+        """
+        raise NotImplementedError
+
+    def count_target_ids(self, targets):
+        """Returns the same of texts."""
+        return count_ids(targets, self.target_tokenizer)
 
     @staticmethod
     def size(item):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.long_texts import count_ids
 from keras_s2s.preprocessing.preprocessor import (
     Preprocessor,
     check_length,
@@ -88,6 +89,9 @@ class TextPairPreprocessor(Preprocessor):
         if strings.shape.rank == 0:
             raise ValueError(f"`{name}` must be a list of strings, not one string.")
         return strings, None
+
+    def count_source_ids(self, inputs):
+        return count_ids(inputs, self.source_tokenizer)
 
     @staticmethod
     def size(item):

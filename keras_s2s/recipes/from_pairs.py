@@ -2,14 +2,15 @@ import random
 from pathlib import Path
 
 from keras_s2s.data import read_tsv
+from keras_s2s.recipes import toml
 from keras_s2s.recipes.schema import RecipeError
 
 # Like the recipe of the preset on 29,000 pairs, with smaller layers.
 _RECIPE = """\
-# A translator of the pairs in {source!r}; made by `keras-s2s train {name}`. Change what you like
+# A translator of the pairs in '{source}'; made by `keras-s2s train {source}`. Change what you like
 # and train again with `keras-s2s train recipe.toml`, into another folder.
 
-name = "{stem}"
+name = {name}
 task = "translation"
 seed = 1
 
@@ -44,18 +45,20 @@ length_penalty = 0.6
 _SAMPLING = "sample_alpha = 0.3            # a new segmentation of each sentence in each epoch\n"
 
 
-def from_pairs(path, folder, columns=(0, 1), seed=1):
+def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
     r"""Makes a recipe for a translator from a file of sentence pairs.
 
     A twentieth of the sources, at most 1,000, is held out for validation, and as many for the test.
     All pairs of a source stay together, so that none is both learnt and tested; pairs that are
-    there twice count once.
+    there twice count once. What `keras_s2s.data.read_tsv` leaves out, it tells in warnings.
 
     Args:
         path: A TSV file, a source and its target on each line, in UTF-8.
         folder: Folder for `recipe.toml`, `train.tsv`, `valid.tsv` and `test.tsv`.
-        columns: Columns of source and target.
+        columns: Columns of source and target: indices from 0, or names in the first line.
         seed: Integer: which pairs are held out.
+        show: Function that is called with lines for people: how many pairs there are, and the
+            first.
 
     Returns:
         `pathlib.Path` of the recipe.
@@ -77,9 +80,14 @@ def from_pairs(path, folder, columns=(0, 1), seed=1):
     ```
     """
     path, folder = Path(path), Path(folder)
-    pairs = {}
-    for source, target in zip(*read_tsv(path, *columns)):
+    pairs, (sources, targets) = {}, read_tsv(path, *columns)
+    for source, target in zip(sources, targets):
         pairs.setdefault(source, {})[target] = None
+    repeated = len(sources) - sum(map(len, pairs.values()))
+    again = f", {repeated:,} of them repetitions, which do not count" if repeated else ""
+    show(f"{len(sources):,} pairs in {path}{again}")
+    if sources:
+        show("first pair: " + pair_for_people(sources[0], targets[0]))
     sources = list(pairs)
     if len(sources) < 40:
         raise RecipeError(f"{path}: {len(sources)} different sources; 40 are needed at least.")
@@ -93,9 +101,8 @@ def from_pairs(path, folder, columns=(0, 1), seed=1):
     words = {word for pair in train for text in pair for word in text.split()}
     characters = {c for pair in train for text in pair for c in text}
     text = _RECIPE.format(
-        source=path.name,
-        name=path.name,
-        stem=path.stem,
+        source=toml.comment(path.name),
+        name=toml.string(path.stem),
         valid=held_out,
         vocabulary=max(min(len(words) // 4, 8000), len(characters) + 8),
         # Resampling pays in long training only.
@@ -116,3 +123,9 @@ def from_pairs(path, folder, columns=(0, 1), seed=1):
         (folder / f"{name}.tsv").write_text(lines, encoding="utf-8")
     recipe.write_text(text, encoding="utf-8")
     return recipe
+
+
+def pair_for_people(source, target, width=80):
+    """A pair on one line, each side cut to `width` characters."""
+    shown = (t if len(t) <= width else f"{t[: width - 4]} ..." for t in (source, target))
+    return " -> ".join(shown)

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import keras
 
+from keras_s2s.recipes import toml
 from keras_s2s.recipes.read import read
 
 
@@ -54,6 +55,6 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     # Whatever it trained in, it computes in float32, and trains on as models do.
     plain = type(model).from_preset(preset, dtype="float32", scheduled_sampling=None)
     plain.save_to_preset(preset)
-    header = "".join(f"# --set {change}\n" for change in changes)
+    header = "".join(f"# --set {toml.comment(change)}\n" for change in changes)
     (preset / "recipe.toml").write_text(header + path.read_text(encoding="utf-8"), encoding="utf-8")
     return preset

@@ -9,6 +9,7 @@ import keras
 from keras_s2s import callbacks, data, decoding, layers, models, preprocessing
 from keras_s2s.data import number_language
 from keras_s2s.recipes import schedule, schema
+from keras_s2s.recipes.from_pairs import pair_for_people
 from keras_s2s.recipes.tokenizer import TokenizerTable
 from keras_s2s.training import losses, optimizers
 
@@ -21,7 +22,7 @@ class Data:
     valid: list
     tests: dict
     columns: list = field(default_factory=lambda: [0, 1])
-    """Columns of source and target in a TSV."""
+    """Columns of source and target in a TSV: indices from 0, or names in its first line."""
     languages: list = field(default_factory=list)
     """The codes of the source's and the target's language, for `number_copies`."""
     number_copies: int = 0
@@ -137,7 +138,12 @@ class Recipe(schema.Recipe):
 
     def train(self, folder, output, verbose):
         keras.config.set_dtype_policy(self.training.dtype)
-        train, valid = (self.read(split, folder) for split in (self.data.train, self.data.valid))
+        train, valid = (
+            data.readers.without_empty(*self.read(split, folder), ", ".join(split))
+            for split in (self.data.train, self.data.valid)
+        )
+        if verbose:
+            print("first pair:", pair_for_people(train[0][0], train[1][0]), flush=True)
         training = self.training
         train = with_other_numbers(self, train, verbose)
         preprocessor = make_preprocessor(self, *train, verbose)
