@@ -130,10 +130,11 @@ class BucketedBatches(keras.utils.PyDataset):
                 f"`target_length`={target_length}."
             )
         if not fits.all():
+            done = "left out" if drop_long else "cut"
             warnings.warn(
-                f"{np.sum(~fits):,} of {len(fits):,} pairs are {'left out' if drop_long else 'cut'}, "
-                f"the first at index {np.argmin(fits)}: they have more tokens, the end included, "
-                f"than source_length={source_length} or target_length={target_length}.",
+                f"{np.sum(~fits):,} of {len(fits):,} pairs are {done}, the first at index "
+                f"{np.argmin(fits)}: they have more tokens, the end included, than "
+                f"source_length={source_length} or target_length={target_length}.",
                 CutWarning,
                 stacklevel=2,
             )

@@ -8,7 +8,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_s2s.decoding.sampler import check_int
 from keras_s2s.preprocessing import image_items
+from keras_s2s.preprocessing.columns import as_column
 
 
 def cached_features(encoder, images, folder, image_converter=None, batch_size=32, verbose=1):
@@ -51,6 +53,7 @@ def cached_features(encoder, images, folder, image_converter=None, batch_size=32
         from keras_s2s.preprocessing import ImageConverter
 
         image_converter = ImageConverter(encoder.image_size)
+    images, batch_size = as_column(images, "images"), check_int("batch_size", batch_size, 1)
     folder = Path(folder)
     path = folder / f"{_key(encoder, images, image_converter)}.npy"
     if not path.exists():
@@ -90,8 +93,8 @@ def _key(encoder, images, image_converter):
 
 
 def _item(images, index):
-    [item], _ = image_items.as_items([images[index]], "images")
-    return item._replace(name=f"images[{index}]") if item.name == "images[0]" else item
+    [item], _ = image_items.as_items(images[index], f"images[{index}]")
+    return item
 
 
 def _compute(encoder, images, image_converter, batch_size, verbose, path):

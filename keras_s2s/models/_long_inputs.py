@@ -8,6 +8,8 @@ from keras_s2s.preprocessing import sentences
 from keras_s2s.preprocessing.long_texts import CutWarning, pieces
 
 CHOICES = "cut", "error", "split"
+# Requests are smaller, so that a part and an input have different indices.
+_MOST_INPUTS = 2**20
 
 
 def find(preprocessor, items):
@@ -30,15 +32,16 @@ def check_choice(on_long, return_attention):
         )
 
 
-def check_prompts(preprocessor, prompts, max_length):
-    """Refuses prompts that leave no room for an end."""
+def check_prompts(preprocessor, prompts, rows, max_length):
+    """Refuses prompts that leave no room for an end, among those in `rows`."""
     most = min(max_length or preprocessor.target_length, preprocessor.target_length)
-    counts = preprocessor.count_target_ids(prompts) if prompts else np.zeros(0)
+    name = "max_length" if most == max_length else "target_length"
+    counts = preprocessor.count_target_ids([prompts[row] for row in rows]) if rows else np.zeros(0)
     for index in np.flatnonzero(counts > most)[:1]:
         raise ValueError(
-            f"Prompt {index} has {pieces(counts[index])}, but an output has at most {pieces(most)} "
-            f"and its end ({'max_length' if most == max_length else 'target_length'}={most}). "
-            "Shorten the prompt, or allow longer outputs."
+            f"Prompt {rows[index]} has {pieces(counts[index])}, but an output has at most "
+            f"{pieces(most)} and its end ({name}={most}). Shorten the prompt, or allow longer "
+            "outputs."
         )
 
 
@@ -53,68 +56,81 @@ def check_prompt_ids(ids, most):
 
 
 class Parts:
-    """The inputs to run, and how their outputs become those of the inputs that were given.
+    """What is run of the inputs, and how its results become those of the inputs.
 
     Args:
         preprocessor: A `Preprocessor`.
         items: List of raw inputs.
         prompts: List of as many texts, or None.
+        rows: Indices of the inputs to run.
         on_long: As of `Seq2Seq.generate`.
 
     Attributes:
         items: List of raw inputs, none too long if `on_long` is `"split"`.
-        prompts: As many, or None: that of an input begins its first part.
+        prompts: As many, or None: the prompt of an input begins its first part.
+        rows: The index of the input that each is a part of.
+        indices: As many different integers, the index of an input for its first part.
     """
 
-    def __init__(self, preprocessor, items, prompts, on_long):
-        self.items, self.prompts, self._separators = items, prompts, None
-        long = find(preprocessor, items)
-        if long and on_long == "split":
-            self._split(preprocessor, set(long))
-            # There is no part short enough where the length is that of a few characters.
-            long = find(preprocessor, self.items)
-        if not long:
-            return
-        message = (
-            f"{len(long):,} of {len(self.items):,} inputs have more than "
-            f"{pieces(preprocessor.source_length)}, the first at index {long[0]}"
-        )
-        if on_long == "error":
+    def __init__(self, preprocessor, items, prompts, rows, on_long):
+        long = [rows[i] for i in find(preprocessor, [items[row] for row in rows])]
+        if on_long == "error" and long:
+            message = _message(preprocessor, long, rows)
             raise ValueError(
                 f'{message}. `on_long="split"` goes through them sentence by sentence, `"cut"` '
                 "cuts them."
             )
-        advice = '; `on_long="split"` goes through them sentence by sentence' * (on_long == "cut")
-        warnings.warn(f"{message}. They are cut there{advice}.", CutWarning, stacklevel=3)
-
-    def _split(self, preprocessor, long):
-        items, prompts = self.items, self.prompts
-        self.items, self.prompts, self._separators = [], None if prompts is None else [], []
-        for i, item in enumerate(items):
-            parts, separators = [item], [""]
-            if i in long:
-                pairs = sentences.split_long(
-                    item.decode("utf-8", errors="replace"),
-                    preprocessor.count_source_ids,
-                    preprocessor.source_length,
-                )
-                parts, separators = zip(*pairs)
-                parts = [part.encode("utf-8") for part in parts]
+        split = set(long) if on_long == "split" else ()
+        self.items, self.rows, self.indices, self._separators = [], [], [], []
+        self.prompts = None if prompts is None else []
+        for row in rows:
+            parts, separators = [items[row]], [""]
+            if row in split:
+                parts, separators = _split(preprocessor, items[row])
             self.items += parts
+            self.rows += [row] * len(parts)
+            self.indices += [row + number * _MOST_INPUTS for number in range(len(parts))]
             self._separators.append(separators)
             if prompts is not None:
-                self.prompts += [prompts[i], *[""] * (len(parts) - 1)]
+                self.prompts += [prompts[row], *[""] * (len(parts) - 1)]
+        if split:
+            # No part is short enough where the length is a few characters.
+            long = [self.rows[i] for i in find(preprocessor, self.items)]
+        if long:
+            advice = "" if split else '; `on_long="split"` goes through them sentence by sentence'
+            message = _message(preprocessor, long, self.rows)
+            warnings.warn(f"{message}. They are cut there{advice}.", CutWarning, stacklevel=4)
 
     def join(self, results):
-        """The results of the given inputs from those of `items`: lists of hypotheses."""
-        if self._separators is None:
-            return results
+        """The results of the inputs, lists of hypotheses, from the results of `items`."""
         rest = iter(results)
         return [_joined([next(rest) for _ in group], group) for group in self._separators]
 
 
+def _message(preprocessor, long, rows):
+    return (
+        f"{len(long):,} of {len(rows):,} inputs have more than "
+        f"{pieces(preprocessor.source_length)}, the first at index {long[0]}"
+    )
+
+
+def _split(preprocessor, item):
+    pairs = sentences.split_long(
+        item.decode("utf-8", errors="replace"),
+        preprocessor.count_source_ids,
+        preprocessor.source_length,
+    )
+    parts, separators = zip(*pairs)
+    return [part.encode("utf-8") for part in parts], separators
+
+
 def _joined(results, separators):
-    """Hypotheses of a text from those of its parts, the best with the best and so on."""
+    """Hypotheses of a text from those of its parts, the best with the best and so on.
+
+    None where a part has none, because it could not be read.
+    """
+    if None in results:
+        return None
     if len(results) == 1:
         return results[0]
     joined = []

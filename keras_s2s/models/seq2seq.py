@@ -4,9 +4,11 @@ from keras import ops
 
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
+from keras_s2s.decoding.sampler import check_int
 from keras_s2s.layers import ScheduledSampling
-from keras_s2s.models import _long_inputs, _raw, presets
+from keras_s2s.models import _long_inputs, _raw, generation, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
+from keras_s2s.preprocessing.columns import part
 from keras_s2s.preprocessing.long_texts import CutTexts
 from keras_s2s.preprocessing.text import as_list
 from keras_s2s.training.losses import TokenCrossentropy
@@ -232,10 +234,11 @@ class Seq2Seq(keras.Model):
         """`keras.Model.fit`, which takes raw data too.
 
         Args:
-            x: Raw inputs (a list or array), pairs of input and output, a dict of
-                `"encoder_text"` (of a captioner `"images"`) and `"decoder_text"`, a
-                `tf.data.Dataset` of pairs or such dicts, batched or not, or anything that
-                Keras takes.
+            x: Raw inputs (a list, an array, a column of a table, an iterator), pairs of input and
+                output, a dict of `"encoder_text"` (of a captioner `"images"`) and
+                `"decoder_text"`, a `tf.data.Dataset` of pairs or such dicts, batched or not, a
+                generator, DataLoader or `keras.utils.PyDataset` of raw batches, or anything
+                that Keras takes. With `steps_per_epoch` a generator may have no end.
             y: Raw outputs, as many as inputs; of a captioner also a list of texts for each.
             batch_size: Integer, 32 by default.
             epochs: Integer.
@@ -259,27 +262,34 @@ class Seq2Seq(keras.Model):
         Returns:
             A `keras.callbacks.History`.
         """
+        batch_size = _check_batch_size(batch_size)
+        validation_batch_size = _check_batch_size(validation_batch_size, "validation_batch_size")
+        x = _raw.given(self.preprocessor, x, "x", shuffle, steps_per_epoch, batch_size)
         self._check_weights(x, class_weight, sample_weight)
         cuts = CutTexts(self.preprocessor)
         if validation_data is not None:
             validation_split = 0.0
-            held_out = validation_data
-            if not isinstance(held_out, tuple):
-                held_out = (held_out, None)
-            self._check_weights(held_out[0], None, held_out[2] if len(held_out) > 2 else None)
-            held_out_x, _, _ = self._prepare(
-                *held_out[:2], validation_batch_size or batch_size, cuts
+            is_tuple = isinstance(validation_data, tuple)
+            held_out_x, *rest = validation_data if is_tuple else (validation_data,)
+            held_out_x = _raw.given(self.preprocessor, held_out_x, "validation_data")
+            self._check_weights(held_out_x, None, rest[1] if len(rest) > 1 else None)
+            prepared, _, _ = self._prepare(
+                held_out_x, rest[0] if rest else None, validation_batch_size or batch_size, cuts
             )
-            if held_out_x is not held_out[0]:
-                validation_data, validation_batch_size = held_out_x, None
-        elif validation_split and _raw.is_raw(self.preprocessor, x) and not _raw.is_dataset(x):
+            if prepared is not held_out_x:
+                validation_data, validation_batch_size = prepared, None
+            else:
+                validation_data = (held_out_x, *rest) if is_tuple else held_out_x
+        elif validation_split and _raw.has_columns(self.preprocessor, x):
             self._check_preprocessor()
             x, y = _raw.columns(self.preprocessor, x, y)
             first = int(len(x) * (1 - validation_split))
+            held_out = (part(column, range(first, len(column))) for column in (x, y))
             validation_data, _, _ = self._prepare(
-                x[first:], y[first:], validation_batch_size or batch_size, cuts
+                *held_out, validation_batch_size or batch_size, cuts
             )
-            x, y, validation_split, validation_batch_size = x[:first], y[:first], 0.0, None
+            x, y = (part(column, range(first)) for column in (x, y))
+            validation_split, validation_batch_size = 0.0, None
         raw = x
         x, y, batch_size = self._prepare(x, y, batch_size, cuts, training=True, shuffle=shuffle)
         # Those of lists are known by now, those of datasets after an epoch.
@@ -318,6 +328,8 @@ class Seq2Seq(keras.Model):
         self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **kwargs
     ):
         """`keras.Model.evaluate`, which takes raw data too, in the forms of `fit`."""
+        batch_size = _check_batch_size(batch_size)
+        x = _raw.given(self.preprocessor, x)
         self._check_weights(x, None, sample_weight)
         cuts = CutTexts(self.preprocessor)
         x, y, batch_size = self._prepare(x, y, batch_size, cuts)
@@ -330,9 +342,13 @@ class Seq2Seq(keras.Model):
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing.
 
-        Those of raw pairs are `(pairs, longest target, vocabulary_size)`.
+        Those of raw pairs are `(pairs, longest target, vocabulary_size)`. For texts call
+        `generate`.
         """
-        raw, cuts = x, CutTexts(self.preprocessor)
+        batch_size = _check_batch_size(batch_size)
+        raw = x = _raw.given(self.preprocessor, x)
+        _raw.check_pairs(self.preprocessor, x, "predict")
+        cuts = CutTexts(self.preprocessor)
         x, _, batch_size = self._prepare(x, None, batch_size, cuts)
         if x is not raw:
             x = _raw.equally_long(x if steps is None else x.take(steps))
@@ -341,6 +357,34 @@ class Seq2Seq(keras.Model):
         )
         cuts.warn()
         return logits
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """`keras.Model.train_on_batch`, which takes a batch of raw data too, as `fit` does."""
+        x, y, sample_weight = self._prepare_batch(x, y, sample_weight, class_weight, training=True)
+        return super().train_on_batch(x, y, sample_weight, class_weight, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """`keras.Model.test_on_batch`, which takes a batch of raw data too, as `fit` does."""
+        x, y, sample_weight = self._prepare_batch(x, y, sample_weight)
+        return super().test_on_batch(x, y, sample_weight, return_dict)
+
+    def predict_on_batch(self, x):
+        """`keras.Model.predict_on_batch`, which takes raw pairs too, as `predict` does."""
+        _raw.check_pairs(self.preprocessor, x, "predict_on_batch")
+        x, _, _ = self._prepare_batch(x)
+        return super().predict_on_batch(x)
+
+    def _prepare_batch(self, x, y=None, sample_weight=None, class_weight=None, training=False):
+        """A raw batch as `(x, labels, sample_weight)`; anything else as it is."""
+        x = _raw.given(self.preprocessor, x)
+        self._check_weights(x, class_weight, sample_weight)
+        if not _raw.has_columns(self.preprocessor, x):
+            return x, y, sample_weight
+        self._check_preprocessor()
+        x, y = _raw.columns(self.preprocessor, x, y)
+        return keras.tree.map_structure(
+            without_tensorflow, self.preprocessor(x, y, sample=training)
+        )
 
     def _check_weights(self, x, class_weight, sample_weight):
         given = [
@@ -360,6 +404,7 @@ class Seq2Seq(keras.Model):
         if x is None:
             raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(self.preprocessor, x):
+            _raw.check_keys(self.preprocessor, x)
             return x, y, batch_size
         self._check_preprocessor()
         dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, cuts, training, shuffle)
@@ -381,13 +426,15 @@ class Seq2Seq(keras.Model):
         return_scores=False,
         return_attention=False,
         on_long="cut",
+        on_error="raise",
     ):
         """Raw inputs to outputs.
 
         Args:
-            inputs: One input, a list or array of inputs, a `tf.data.Dataset` of inputs,
-                batched or not, or a dict of tensors as `generate_preprocess` of the
-                preprocessor makes them (and any others, which are not read).
+            inputs: One input, several (a list, an array, a column of a table, an iterator), a
+                `tf.data.Dataset` of inputs, batched or not, or a dict of tensors as
+                `generate_preprocess` of the preprocessor makes them (and any others, which are
+                not read).
                 With prompts a dict of `"encoder_text"` (of a captioner `"images"`) and
                 `"decoder_text"`, one of each or as many: every output begins with its prompt.
             max_length: Integer, the largest number of tokens of an output, including the
@@ -406,6 +453,10 @@ class Seq2Seq(keras.Model):
                 has between its sentences; the score is the mean of the sentences' scores, the
                 second-best text joins the second-best of each, and a prompt begins the first
                 sentence. There is no attention then.
+            on_error: What an input does that cannot be read: a file that is missing or damaged, a
+                text that is none. `"raise"`: an error that names it. `"none"`: None in its place
+                in all that is returned, one warning that says how many and why, and results
+                for the others.
 
         Returns:
             The output text for one input, a list of texts for many. With a sampler that
@@ -413,12 +464,19 @@ class Seq2Seq(keras.Model):
             With `return_scores` or `return_attention`, a tuple of texts, scores (floats)
             and attentions (`keras_s2s.models.Alignment`), nested alike. For a dict of
             tensors, the dict that the sampler returns, as NumPy arrays.
+
+        Raises:
+            RuntimeError: Inside of a `tf.function` or a `tf.data` map.
+            TypeError: If an input is of a wrong type.
+            ValueError: If an input cannot be read, or another argument is not what it must be.
         """
+        _raw.check_eager("generate")
         sampler = self.sampler if sampler is None else decoding.get(sampler)
-        if max_length is not None and (not isinstance(max_length, int) or max_length < 1):
-            raise ValueError(
-                f"`max_length` must be a positive integer or None. Received: {max_length!r}"
-            )
+        if on_error not in ("raise", "none"):
+            raise ValueError(f"`on_error` must be 'raise' or 'none'. Received: {on_error!r}")
+        if max_length is not None:
+            max_length = check_int("max_length", max_length, 1)
+        batch_size = check_int("batch_size", batch_size, 1)
         _long_inputs.check_choice(on_long, return_attention)
         if isinstance(inputs, dict) and not _raw.is_raw(self.preprocessor, inputs):
             if self.encoder_input not in inputs:
@@ -433,29 +491,17 @@ class Seq2Seq(keras.Model):
             result = run({name: without_tensorflow(x) for name, x in inputs.items()}, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
         self._check_preprocessor()
-        inputs, prompts = _raw.with_prompts(self.preprocessor, inputs)
-        items, single = _raw.items(self.preprocessor, inputs)
-        if prompts is not None:
-            prompts, _ = as_list(prompts, "prompts")
-            names = self.preprocessor.raw_keys
-            _raw.check_equal(names[0], items, names[1], prompts)
-            _long_inputs.check_prompts(self.preprocessor, prompts, max_length)
-        parts = _long_inputs.Parts(self.preprocessor, items, prompts, on_long)
-        items, prompts = parts.items, parts.prompts
-        run = self._functions.generate(self, sampler, return_attention)
-        results = [None] * len(items)
-        size = self.preprocessor.size
-        for batch in _raw.batches_of_similar_size(items, size, batch_size):
-            some = None if prompts is None else [prompts[i] for i in batch]
-            for i, result in zip(batch, run([items[i] for i in batch], some, max_length, batch)):
-                results[i] = result
-        results = parts.join(results)
+        results, single = generation.generate(
+            self, inputs, max_length, sampler, batch_size, return_attention, on_long, on_error
+        )
         several = sampler.get_config().get("num_return_sequences", 1) > 1
         columns = [0, *([1] if return_scores else []), *([2] if return_attention else [])]
         outputs = []
         for column in columns:
-            values = [[hypothesis[column] for hypothesis in result] for result in results]
-            values = values if several else [value[0] for value in values]
+            values = [
+                result and [hypothesis[column] for hypothesis in result] for result in results
+            ]
+            values = values if several else [value and value[0] for value in values]
             outputs.append(values[0] if single else values)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 
@@ -471,6 +517,8 @@ class Seq2Seq(keras.Model):
             The natural logarithm of the probability of each output, end token included:
             a float for one pair, a NumPy array `(pairs,)` for lists.
         """
+        _raw.check_eager("score")
+        batch_size = check_int("batch_size", batch_size, 1)
         self._check_preprocessor()
         inputs, single = _raw.items(self.preprocessor, inputs)
         outputs, _ = as_list(outputs, "outputs")
@@ -624,6 +672,10 @@ class _TellCuts(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.cuts.warn()
         self.cuts.is_watching = False
+
+
+def _check_batch_size(value, name="batch_size"):
+    return None if value is None else check_int(name, value, 1)
 
 
 def _as_list(callbacks):

@@ -69,8 +69,8 @@ class ImageConverter:
         Args:
             images: Tensor of strings, `()` or `(batch,)`, or pixels `([batch,] height, width,
                 channels)`.
-            names: What error messages call the images, strings as many; by default the path or
-                the number in the batch.
+            names: What error messages call the images beside their paths, strings as many; by
+                default the number in the batch.
             paths: Whether strings may be paths, too. Not in a server, where they come from
                 outside.
             with_webp: As in `image_files.decode`.
@@ -83,8 +83,7 @@ class ImageConverter:
         if images.dtype != tf.string:
             return self._convert_pixels(images)
         if images.shape.rank == 0:
-            name = "the only one" if names is None else names
-            return self._convert_string(images, name, paths, with_webp)
+            return self._convert_string(images, names, paths, with_webp)
         if names is None:
             number = tf.strings.as_string(tf.range(tf.size(images)))
             names = tf.strings.join(["number ", number, " of the batch, from 0"])
@@ -98,8 +97,10 @@ class ImageConverter:
         tf = import_tensorflow()
         if paths:
             is_file = image_files.is_image_file(string)
-            name = tf.where(is_file, name, string)
+            path = string if name is None else tf.strings.join([name, ": ", string])
+            name = tf.where(is_file, "the only one" if name is None else name, path)
             string = tf.cond(is_file, lambda: string, lambda: tf.io.read_file(string))
+        name = "the only one" if name is None else name
         return image_files.decode(string, self.image_size, name, with_webp)
 
     def _convert_pixels(self, pixels):

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_s2s.preprocessing import image_files
+from keras_s2s.preprocessing.columns import as_column, is_collection, plain
 
 #: The numbers of channels that are understood: grey, grey and alpha, RGB, RGBA.
 CHANNELS = (1, 2, 3, 4)
@@ -23,16 +24,18 @@ class ImageItem(NamedTuple):
     name: str
 
 
-def as_items(images, name="images"):
+def as_items(images, name="images", failures=None):
     """Returns the images as a list of `ImageItem`, and whether it was one image.
 
     Args:
         images: One image or several. One is a path (`str` or `os.PathLike`), the `bytes` of a JPEG,
             PNG, GIF or WebP file, an array or tensor `(height, width)` or `(height, width,
-            channels)` in 0..255, or a PIL image. Several are a sequence of these, an array
-            `(batch, height, width, channels)`, or an array or tensor of strings, which are
-            contents of files or paths.
+            channels)` in 0..255, or a PIL image. Several are a column of these as
+            `keras_s2s.preprocessing.columns.as_column` takes it, an array `(batch, height, width,
+            channels)`, or an array or tensor of strings, which are contents of files or paths.
         name: What error messages call the argument.
+        failures: None, or a dict which gets the errors of single images by their index, where the
+            list has None then.
 
     Raises:
         TypeError: If an image is something else. The message names it.
@@ -48,17 +51,16 @@ def as_items(images, name="images"):
     assert [item.name for item in items] == ["images[0]", "images[1]"] and not single
     ```
     """
-    if isinstance(images, ImageItem):
-        return [images], True
-    if _is_one(images):
-        return [_item(images, name)], True
-    if images is None or isinstance(images, dict) or not hasattr(images, "__iter__"):
+    images = plain(images)
+    if is_one(images):
+        return [_item_or_failure(images, name, 0, failures)], True
+    if not is_collection(images):
         raise TypeError(
             f"`{name}` must be an image or a list of images: paths, contents of files, arrays or "
             f"PIL images. Received: {_describe(images)}"
         )
-    if _is_array(images):
-        images = np.asarray(images)
+    images = np.asarray(images) if _is_array(images) else as_column(images, name)
+    if isinstance(images, np.ndarray):
         if images.ndim not in (1, 4) or (images.ndim == 1) != (images.dtype.kind in "OSTU"):
             raise ValueError(
                 f"`{name}` must be (height, width, channels) for one image, (batch, height, width, "
@@ -66,13 +68,13 @@ def as_items(images, name="images"):
                 f"shape {images.shape}"
             )
     return [
-        image if isinstance(image, ImageItem) else _item(image, f"{name}[{i}]")
-        for i, image in enumerate(images)
+        _item_or_failure(image, f"{name}[{i}]", i, failures) for i, image in enumerate(images)
     ], False
 
 
-def _is_one(image):
-    if isinstance(image, (str, bytes, os.PathLike)) or hasattr(image, "getexif"):
+def is_one(image):
+    """Whether this is one image, and not several."""
+    if isinstance(image, (ImageItem, str, bytes, os.PathLike)) or hasattr(image, "getexif"):
         return True
     return _is_array(image) and len(image.shape) in (0, 2, 3)
 
@@ -81,7 +83,20 @@ def _is_array(x):
     return hasattr(x, "__array__") and hasattr(x, "shape") and hasattr(x, "dtype")
 
 
+def _item_or_failure(image, name, index, failures):
+    if failures is None:
+        return _item(image, name)
+    try:
+        return _item(image, name)
+    except (TypeError, ValueError, OSError) as error:
+        failures[index] = error
+        return None
+
+
 def _item(image, name):
+    image = plain(image)
+    if isinstance(image, ImageItem):
+        return image
     if hasattr(image, "getexif"):
         from PIL import ImageOps
 
@@ -122,7 +137,7 @@ def _file(path, name):
             f"`{name}`: the file {path!r} is no {image_files.FORMATS} image; it begins with "
             f"{head!r}."
         )
-    return ImageItem(path, path)
+    return ImageItem(path, f"{name}: {path}")
 
 
 def _checked(image, name):

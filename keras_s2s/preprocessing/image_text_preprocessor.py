@@ -8,10 +8,11 @@ import numpy as np
 
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_items
+from keras_s2s.preprocessing.columns import as_column, is_collection, is_numeric
 from keras_s2s.preprocessing.image_converter import ImageConverter
 from keras_s2s.preprocessing.preprocessor import Preprocessor
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
-from keras_s2s.preprocessing.text import as_list, as_strings
+from keras_s2s.preprocessing.text import as_rows, as_strings
 
 _ASSET = "target_tokenizer/spm.model"
 
@@ -61,20 +62,22 @@ class ImageTextPreprocessor(Preprocessor):
     def as_targets(self, targets, name="targets"):
         """Returns captions as strings: one for each image, or a list or matrix with several."""
         tf = import_tensorflow()
+        if isinstance(targets, tf.RaggedTensor):
+            targets = targets.to_tensor("") if targets.dtype == tf.string else targets
         if tf.is_tensor(targets) and targets.dtype == tf.string and targets.shape.rank == 2:
             return targets
-        if isinstance(targets, np.ndarray):
-            targets = targets.tolist()
-        if not isinstance(targets, (list, tuple)) or not any(map(_is_list, targets)):
+        if tf.is_tensor(targets) or isinstance(targets, (str, bytes)):
             return as_strings(targets, name)
-        rows = []
-        for i, row in enumerate(targets):
-            if not _is_list(row) or not len(row):
+        rows = as_rows(targets, name)
+        if all(isinstance(row, bytes) for row in rows):
+            return as_strings(rows, name)
+        for i, row in enumerate(rows):
+            if isinstance(row, bytes) or not row:
+                row = row.decode("utf-8", "replace") if row else row
                 raise TypeError(
                     f"`{name}` must hold a list of captions for every image, none of them empty, "
                     f"or one caption for every image. Element {i} is {row!r}."
                 )
-            rows.append(as_list(row, f"{name}[{i}]")[0])
         most = max(map(len, rows))
         return tf.constant([row + [b""] * (most - len(row)) for row in rows])
 
@@ -82,34 +85,33 @@ class ImageTextPreprocessor(Preprocessor):
     def is_raw(cls, x):
         dtype = getattr(x, "dtype", None)
         if dtype is not None and getattr(x, "shape", None) is not None:
-            # NumPy's and TensorFlow's.
-            strings = (
-                getattr(dtype, "kind", "-") in "OSUT" or getattr(dtype, "name", "") == "string"
-            )
-            return strings or len(x.shape) in (2, 3, 4)
-        return isinstance(x, (str, bytes, os.PathLike, collections.abc.Sequence)) or hasattr(
-            x, "getexif"
-        )
+            return not is_numeric(dtype) or len(x.shape) in (2, 3, 4)
+        return image_items.is_one(x) or is_collection(x)
 
     @classmethod
     def rank_of_one(cls, spec):
         return 0 if spec.dtype.name == "string" else 3
 
     @classmethod
-    def as_items(cls, inputs, name="images"):
-        return image_items.as_items(inputs, name)
+    def is_one(cls, x):
+        return image_items.is_one(x)
+
+    @classmethod
+    def as_items(cls, inputs, name="images", failures=None):
+        return image_items.as_items(inputs, name, failures)
 
     def as_slices(self, inputs, name):
         tf = import_tensorflow()
+        if image_items.is_one(inputs):
+            raise ValueError(f"`{name}` must be a list of images, not one image.")
+        inputs = as_column(inputs, name)
         if isinstance(inputs, collections.abc.Sequence) and not isinstance(inputs, (list, tuple)):
             return tf.range(len(inputs)), self._loader(inputs, name)
-        items, single = self.as_items(inputs, name)
-        if single:
-            raise ValueError(f"`{name}` must be a list of images, not one image.")
+        items, _ = self.as_items(inputs, name)
         values = [item.value for item in items]
         kinds = {(x.shape, x.dtype) if isinstance(x, np.ndarray) else "file" for x in values}
         if kinds == {"file"}:
-            names = [item.name for item in items]
+            names = [f"{name}[{i}]" for i in range(len(values))]
             return (tf.constant(values), tf.constant(names)), self.load
         if len(kinds) == 1:
             return tf.constant(np.stack(values)), self.load
@@ -124,7 +126,7 @@ class ImageTextPreprocessor(Preprocessor):
         tf = import_tensorflow()
 
         def read(index):
-            [item], _ = image_items.as_items([images[int(index)]], f"{name}[{int(index)}]")
+            [item], _ = image_items.as_items(images[int(index)], f"{name}[{int(index)}]")
             return item.value
 
         def load(index):
@@ -190,7 +192,3 @@ class ImageTextPreprocessor(Preprocessor):
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
-
-
-def _is_list(x):
-    return isinstance(x, (list, tuple, np.ndarray))

@@ -1,5 +1,7 @@
 """What all preprocessors share: the text that a model is to write."""
 
+import numbers
+
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing.long_texts import count_ids
 from keras_s2s.preprocessing.text import as_strings
@@ -15,7 +17,8 @@ class Preprocessor:
     id. Longer ones are cut, the end id kept.
 
     A subclass says what its inputs are: it sets `encoder_input` and `raw_keys`, and implements
-    `as_tensor`, `encode`, `is_raw`, `rank_of_one`, `as_items`, `as_slices` and `serving_inputs`.
+    `as_tensor`, `encode`, `is_raw`, `is_one`, `rank_of_one`, `as_items`, `as_slices` and
+    `serving_inputs`.
 
     Args:
         target_tokenizer: Tokenizer of the texts, such as `SentencePieceTokenizer`.
@@ -56,8 +59,17 @@ class Preprocessor:
         raise NotImplementedError
 
     @classmethod
-    def as_items(cls, inputs, name="inputs"):
-        """Returns the raw inputs as a list, and whether it was one outside of any list."""
+    def is_one(cls, x):
+        """Whether `x` is one raw input, and not several."""
+        raise NotImplementedError
+
+    @classmethod
+    def as_items(cls, inputs, name="inputs", failures=None):
+        """Returns the raw inputs as a list, and whether it was one outside of any list.
+
+        The errors of single inputs go into the dict `failures`, if given, by their index, and the
+        list has None there.
+        """
         raise NotImplementedError
 
     def as_slices(self, inputs, name):
@@ -215,9 +227,9 @@ def check_tokenizer(tokenizer, name):
 def check_length(value, name):
     """Returns the length, or raises a `ValueError`."""
     value = DEFAULT_LENGTH if value is None else value
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
         raise ValueError(f"`{name}` must be a positive integer or None. Received {value!r}.")
-    return value
+    return int(value)
 
 
 def _count(shape):

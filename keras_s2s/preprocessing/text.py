@@ -3,15 +3,27 @@
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.columns import (
+    as_column,
+    check_eager,
+    check_table,
+    describe,
+    is_collection,
+    is_missing,
+    is_numeric,
+    plain,
+)
 
 
-def as_list(inputs, name="inputs"):
+def as_list(inputs, name="inputs", failures=None):
     """Returns the strings of `inputs` as a list of `bytes`, and whether it was one string.
 
     Args:
-        inputs: `str`, `bytes`, or a list, tuple, NumPy array, eager string tensor or any other
-            iterable of them, of rank 1.
+        inputs: `str`, `bytes`, or whatever `keras_s2s.preprocessing.columns.as_column` takes of
+            them: a list, a NumPy array, a column of a table, a dataset, a generator ...
         name: What error messages call the argument.
+        failures: None, or a dict which gets the errors of single elements by their index, where
+            the list has None then.
 
     Returns:
         `(strings, is_scalar)`. Unpaired surrogates of a `str` become bytes which are not UTF-8:
@@ -29,20 +41,25 @@ def as_list(inputs, name="inputs"):
     assert as_list(["a", b"b"]) == ([b"a", b"b"], False)
     ```
     """
-    if isinstance(inputs, (str, bytes, np.str_, np.bytes_)):
+    check_eager(inputs, name)
+    inputs = plain(inputs)
+    if isinstance(inputs, (str, bytes)):
         return [_as_bytes(inputs)], True
-    if not isinstance(inputs, (list, tuple)):
-        inputs = _unwrap(inputs, name)
-        if isinstance(inputs, (str, bytes)):
-            return [_as_bytes(inputs)], True
     strings = []
-    for index, value in enumerate(inputs):
+    for index, value in enumerate(_flat(inputs, name)):
         if not isinstance(value, (str, bytes)):
-            raise TypeError(
-                f"`{name}` must hold strings. Element {index} is {_describe(value)}. "
-                + _advice(value, name)
-            )
-        strings.append(_as_bytes(value))
+            value = plain(value)
+        if isinstance(value, (str, bytes)):
+            strings.append(_as_bytes(value))
+            continue
+        error = TypeError(
+            f"`{name}` must hold strings. Element {index} is {describe(value)}. "
+            + _advice(value, name)
+        )
+        if failures is None:
+            raise error
+        failures[index] = error
+        strings.append(None)
     return strings, False
 
 
@@ -53,7 +70,7 @@ def as_strings(inputs, name="inputs"):
     string tensors.
 
     Args:
-        inputs: A string, an iterable of strings, or a string tensor of rank 0 or 1.
+        inputs: A string, a column of strings, or a string tensor of rank 0 or 1.
         name: What error messages call the argument.
 
     Returns:
@@ -73,16 +90,57 @@ def as_strings(inputs, name="inputs"):
     ```
     """
     tf = import_tensorflow()
-    if isinstance(inputs, tf.RaggedTensor):
-        raise ValueError(f"`{name}` must be one string or a flat batch of strings, not ragged.")
     if tf.is_tensor(inputs):
-        if inputs.dtype != tf.string:
-            raise TypeError(f"`{name}` must be strings. Received a {inputs.dtype.name} tensor.")
-        if inputs.shape.rank not in (0, 1):
-            raise ValueError(_rank_message(name, inputs.shape))
+        _check_tensor(inputs, name)
         return inputs
     strings, is_scalar = as_list(inputs, name)
     return tf.constant(strings[0] if is_scalar else strings, tf.string)
+
+
+def as_rows(inputs, name="inputs"):
+    """Returns for each element of `inputs` one string, or a list of several, as `bytes`.
+
+    Captions and references come in both forms: one for each example, or several.
+
+    Args:
+        inputs: What `keras_s2s.preprocessing.columns.as_column` takes: of strings, or of such
+            columns of strings.
+        name: What error messages call the argument.
+
+    Returns:
+        List of `bytes` and of lists of `bytes`.
+
+    Raises:
+        TypeError: If something is neither. The message names it and its index.
+
+    Example:
+    ```python
+    from keras_s2s.preprocessing.text import as_rows
+
+    assert as_rows(["a", ("b", "c")]) == [b"a", [b"b", b"c"]]
+    ```
+    """
+    rows = []
+    for index, value in enumerate(as_column(inputs, name)):
+        value = plain(value)
+        if isinstance(value, (str, bytes)):
+            rows.append(_as_bytes(value))
+        elif not is_collection(value):
+            raise TypeError(
+                f"`{name}` must hold strings, or lists of strings. Element {index} is "
+                f"{describe(value)}. " + _advice(value, name)
+            )
+        else:
+            rows.append(as_list(value, f"{name}[{index}]")[0])
+    return rows
+
+
+def as_texts(inputs, name="inputs"):
+    """Like `as_rows`, but of `str`: for metrics, and to be shown."""
+    return [
+        _as_str(row) if isinstance(row, bytes) else [_as_str(string) for string in row]
+        for row in as_rows(inputs, name)
+    ]
 
 
 def _as_bytes(value):
@@ -91,36 +149,46 @@ def _as_bytes(value):
     return value.encode("utf-8", "surrogatepass")
 
 
-def _unwrap(inputs, name):
-    """The plain Python value of an array, tensor or iterable of strings."""
-    if hasattr(inputs, "__array__"):
-        array = np.asarray(inputs)
-        if array.dtype.kind not in "OSTU":
-            raise TypeError(f"`{name}` must be strings. Received an array of {array.dtype.name}.")
-        if array.ndim > 1:
-            raise ValueError(_rank_message(name, array.shape))
-        return array.tolist()
-    if inputs is None or isinstance(inputs, dict) or not hasattr(inputs, "__iter__"):
+def _as_str(value):
+    return value.decode("utf-8", "replace")
+
+
+def _flat(inputs, name):
+    """The elements of a column that is to hold strings."""
+    check_table(inputs, name)
+    if hasattr(inputs, "dtype") and hasattr(inputs, "shape"):
+        _check_tensor(inputs, name)
+    elif not is_collection(inputs):
         raise TypeError(
             f"`{name}` must be a string or a list of strings. "
-            f"Received {_describe(inputs)}. " + _advice(inputs, name)
+            f"Received {describe(inputs)}. " + _advice(inputs, name)
         )
-    return inputs
+    column = as_column(inputs, name)
+    # Python's own strings are checked faster.
+    return column.tolist() if isinstance(column, np.ndarray) else column
 
 
-def _rank_message(name, shape):
-    return f"`{name}` must be one string or a flat batch of strings. Received shape {tuple(shape)}."
-
-
-def _describe(value):
-    if value is None:
-        return "None"
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"
+def _check_tensor(inputs, name):
+    """Refuses tensors and arrays by their dtype and rank."""
+    if hasattr(inputs, "row_lengths"):
+        raise ValueError(
+            f"`{name}` must be one string or a flat batch of strings, not ragged. Received shape "
+            f"{tuple(inputs.shape)}."
+        )
+    if is_numeric(inputs.dtype):
+        raise TypeError(
+            f"`{name}` must be strings. Received {type(inputs).__name__} of {inputs.dtype}. "
+            "Convert numbers with `str(...)` if they are meant as text."
+        )
+    if len(inputs.shape) > 1:
+        raise ValueError(
+            f"`{name}` must be one string or a flat batch of strings. Received shape "
+            f"{tuple(inputs.shape)}."
+        )
 
 
 def _advice(value, name):
-    if value is None or isinstance(value, (float, np.floating)):
+    if is_missing(value):
         return "Remove missing values, or replace them with an empty string, before the call."
     if isinstance(value, (list, tuple, np.ndarray)):
         return f"Pass `{name}` as one flat list, one string per example."

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.columns import is_collection, is_numeric, plain
 from keras_s2s.preprocessing.long_texts import count_ids
 from keras_s2s.preprocessing.preprocessor import (
     Preprocessor,
@@ -66,23 +67,22 @@ class TextPairPreprocessor(Preprocessor):
 
     @classmethod
     def is_raw(cls, x):
-        if isinstance(x, (str, bytes)):
-            return True
-        if isinstance(x, (list, tuple)):
-            # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
-            return True
-        dtype = getattr(x, "dtype", None)
-        if hasattr(dtype, "kind"):  # NumPy's and pandas' dtypes
-            return dtype.kind in "OSUT"
-        return getattr(dtype, "name", None) == "string"
+        if getattr(x, "dtype", None) is not None:
+            return not is_numeric(x.dtype)
+        # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
+        return isinstance(x, (str, bytes)) or is_collection(x)
 
     @classmethod
     def rank_of_one(cls, spec):
         return 0
 
     @classmethod
-    def as_items(cls, inputs, name="inputs"):
-        return as_list(inputs, name)
+    def is_one(cls, x):
+        return isinstance(plain(x), (str, bytes))
+
+    @classmethod
+    def as_items(cls, inputs, name="inputs", failures=None):
+        return as_list(inputs, name, failures)
 
     def as_slices(self, inputs, name):
         strings = as_strings(inputs, name)

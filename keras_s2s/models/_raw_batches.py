@@ -1,0 +1,188 @@
+"""Raw data that Python code gives bit by bit: generators, `keras.utils.PyDataset`, DataLoaders."""
+
+import itertools
+import random
+import threading
+
+from keras_s2s.preprocessing.columns import as_column, is_missing, plain
+
+
+class RawBatches:
+    """Batches of raw inputs and outputs, as a `tf.data.Dataset`.
+
+    Args:
+        passes: Function that begins a pass and returns an iterator of batches.
+        first: A batch, to see of what kind they are.
+        count: Number of batches, or None if it is not known.
+        ahead: Whether batches may be asked for before they are needed.
+
+    Attributes:
+        ahead: As given.
+    """
+
+    def __init__(self, passes, first, count=None, ahead=True):
+        self._passes, self._first, self._count, self.ahead = passes, first, count, ahead
+
+    def as_dataset(self, preprocessor):
+        """A `tf.data.Dataset` of the batches, pairs of tensors."""
+        import tensorflow as tf
+
+        def tensors(batch):
+            inputs, outputs = _pair(preprocessor, batch)
+            inputs = preprocessor.as_tensor(inputs, "x")
+            outputs = preprocessor.as_targets(outputs, "y")
+            if preprocessor.several_targets and outputs.shape.rank == 1:
+                outputs = outputs[:, None]
+            if inputs.shape[0] != outputs.shape[0]:
+                raise ValueError(
+                    "A batch must have as many inputs as outputs. Received: "
+                    f"{inputs.shape[0]} and {outputs.shape[0]}"
+                )
+            return inputs, outputs
+
+        # Of pixels, which are converted by now, all but the number is known.
+        inputs, outputs = tensors(self._first)
+        signature = (
+            tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype),
+            tf.TensorSpec([None] * outputs.shape.rank, tf.string),
+        )
+        dataset = tf.data.Dataset.from_generator(
+            lambda: map(tensors, self._passes()), output_signature=signature
+        )
+        if self._count is not None:
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(self._count))
+        return dataset
+
+
+def of_py_dataset(preprocessor, dataset, shuffle):
+    """`RawBatches` of a `keras.utils.PyDataset`, or the data set where what it holds is not raw."""
+    # This library's, which count epochs, are of token ids.
+    if hasattr(dataset, "set_epoch") or dataset.num_batches == 0:
+        return dataset
+    first = dataset[0]
+    if kind(preprocessor, first) != "batch":
+        return dataset
+    count = dataset.num_batches
+
+    def passes():
+        order = itertools.count() if count is None else list(range(count))
+        if shuffle and count is not None:
+            random.shuffle(order)
+        dataset.on_epoch_begin()
+        for number, index in enumerate(order, 1):
+            batch = dataset[index]
+            if number == count:
+                dataset.on_epoch_end()
+            yield batch
+
+    return RawBatches(passes, first, count)
+
+
+def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
+    """What an iterable gives: a list, `RawBatches`, or a generator of what is not raw.
+
+    Args:
+        preprocessor: Who knows what is raw.
+        iterable: Iterator, or what makes iterators, such as a DataLoader.
+        name: What error messages call it.
+        steps: Integer, of an epoch, if there may be no end; else None.
+        batch_size: Integer, for pairs of which there may be no end.
+    """
+    iterator = iter(iterable)
+    first = next(iterator, _NOTHING)
+    if first is _NOTHING:
+        raise ValueError(
+            f"There is no data: `{name}` gives nothing. An iterator can be read once; pass a list "
+            "if it has been read before."
+        )
+    once = iterator is iterable
+    if once:
+        iterator = itertools.chain([first], iterator)
+    found = kind(preprocessor, first)
+    if found is None:
+        # Keras knows what to do; of iterators it takes generators alone.
+        return (batch for batch in iterator) if once else iterable
+    if found == "pair" and steps is not None and once:
+        iterator, found = _batched(iterator, batch_size), "batch"
+        first = next(iterator)
+        iterator = itertools.chain([first], iterator)
+    if found != "batch":
+        values = iterator if once else as_column(iterable, name)
+        return [_row(preprocessor, value) for value in values]
+    if not once:
+        return RawBatches(lambda: iter(iterable), first)
+    if steps is not None:
+        return RawBatches(_stream(iterator, first), first, ahead=False)
+    return RawBatches(_recorded(iterator), first)
+
+
+def kind(preprocessor, element):
+    """What Python code gives: `"items"`, `"pair"`, `"batch"`, or None if it is not raw."""
+    element = _row(preprocessor, element)
+    if preprocessor.is_one(element) or is_missing(plain(element)):
+        return "items"
+    if isinstance(element, (tuple, list)) and len(element) in (2, 3):
+        first = element[0]
+        if preprocessor.is_one(first) or is_missing(first):
+            return "pair"
+        if not isinstance(first, dict) and preprocessor.is_raw(first):
+            return "batch"
+    return None
+
+
+_NOTHING = object()
+
+
+def _row(preprocessor, element):
+    keys = preprocessor.raw_keys
+    if isinstance(element, dict) and set(element) == set(keys):
+        return tuple(element[key] for key in keys)
+    return element
+
+
+def _pair(preprocessor, batch):
+    batch = _row(preprocessor, batch)
+    if len(batch) != 2:
+        raise ValueError(
+            "Raw batches must be pairs of inputs and outputs: their tokens weigh 1, and padding 0. "
+            f"Received {len(batch)} parts."
+        )
+    return batch
+
+
+def _batched(pairs, size):
+    while chunk := list(itertools.islice(pairs, size)):
+        yield [pair[0] for pair in chunk], [pair[1] for pair in chunk]
+
+
+def _stream(iterator, first):
+    """Passes that go on where the one before ended: there may be no end."""
+    given = 0
+
+    def passes():
+        nonlocal given
+        if given == 1:
+            # Keras looks at one, to build the model, and begins again.
+            yield first
+        for batch in iterator:
+            given += 1
+            yield batch
+
+    return passes
+
+
+def _recorded(iterator):
+    """Passes that all give the same, though the iterator gives it once."""
+    seen, lock = [], threading.Lock()
+
+    def passes():
+        for at in itertools.count():
+            with lock:
+                if at == len(seen):
+                    batch = next(iterator, _NOTHING)
+                    if batch is _NOTHING:
+                        return
+                    seen.append(batch)
+            yield seen[at]
+
+    return passes
