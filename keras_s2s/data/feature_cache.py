@@ -82,7 +82,8 @@ def _key(encoder, images, image_converter):
         if isinstance(value, str):
             # Not the contents, which would have to be read each time.
             status = os.stat(value)
-            value = f"{os.path.abspath(value)} {status.st_size} {status.st_mtime_ns}".encode()
+            value = f"{os.path.abspath(value)} {status.st_size} {status.st_mtime_ns}"
+            value = os.fsencode(value)
         elif isinstance(value, np.ndarray):
             value = f"{value.shape} {value.dtype}".encode() + np.ascontiguousarray(value).tobytes()
         digest.update(hashlib.sha256(value).digest())
@@ -90,8 +91,8 @@ def _key(encoder, images, image_converter):
 
 
 def _item(images, index):
-    [item], _ = image_items.as_items([images[index]], "images")
-    return item._replace(name=f"images[{index}]") if item.name == "images[0]" else item
+    [item], _ = image_items.as_items(images[index], f"images[{index}]")
+    return item
 
 
 def _compute(encoder, images, image_converter, batch_size, verbose, path):

@@ -99,15 +99,20 @@ def read_tsv(path, source_column=0, target_column=1):
     return sources, targets
 
 
-def lines(path):
-    """Yields `(number from 1, line)` of a plain or gzipped UTF-8 file."""
+def lines(path, errors="strict"):
+    """Yields `(number from 1, line)` of a plain or gzipped UTF-8 file.
+
+    Args:
+        path: The file.
+        errors: What becomes of other bytes, as in `bytes.decode`.
+    """
     with open(path, "rb") as file:
         is_gzip = file.read(2) == b"\x1f\x8b"
     with (gzip.open if is_gzip else open)(path, "rb") as file:
         number = 0
         try:
             for number, line in enumerate(file, 1):  # Binary files split at "\n" only.
-                text = line.removesuffix(b"\n").decode("utf-8")
+                text = line.removesuffix(b"\n").decode("utf-8", errors)
                 yield number, text.removeprefix("\ufeff") if number == 1 else text
         except UnicodeDecodeError as error:
             raise ValueError(

@@ -347,10 +347,14 @@ class Seq2Seq(keras.Model):
         if x is None:
             raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(self.preprocessor, x):
+            self._check_features(x)
             return x, y, batch_size
         self._check_preprocessor()
         dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, training, shuffle)
         return dataset, None, None
+
+    def _check_features(self, inputs):
+        """Raises where a dict of tensors holds what the encoder does not take."""
 
     def _check_preprocessor(self):
         if self.preprocessor is None:
@@ -403,6 +407,7 @@ class Seq2Seq(keras.Model):
                     f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
                     f"{sorted(inputs)}"
                 )
+            self._check_features(inputs)
             run = self._functions.decode(self, sampler, return_attention)
             result = run({name: without_tensorflow(x) for name, x in inputs.items()}, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}

@@ -86,14 +86,16 @@ class ImageTextPreprocessor(Preprocessor):
             strings = (
                 getattr(dtype, "kind", "-") in "OSUT" or getattr(dtype, "name", "") == "string"
             )
-            return strings or len(x.shape) in (2, 3, 4)
+            # In a dataset the rank may be unknown.
+            return strings or getattr(x.shape, "rank", 3) is None or len(x.shape) in (2, 3, 4)
         return isinstance(x, (str, bytes, os.PathLike, collections.abc.Sequence)) or hasattr(
             x, "getexif"
         )
 
     @classmethod
     def rank_of_one(cls, spec):
-        return 0 if spec.dtype.name == "string" else 3
+        # A grey picture may come without an axis of channels.
+        return 0 if spec.dtype.name == "string" else min(spec.shape.rank or 3, 3)
 
     @classmethod
     def as_items(cls, inputs, name="images"):
@@ -101,19 +103,22 @@ class ImageTextPreprocessor(Preprocessor):
 
     def as_slices(self, inputs, name):
         tf = import_tensorflow()
-        if isinstance(inputs, collections.abc.Sequence) and not isinstance(inputs, (list, tuple)):
+        is_list = isinstance(inputs, (list, tuple))
+        if isinstance(inputs, collections.abc.Sequence) and not is_list and len(inputs):
             return tf.range(len(inputs)), self._loader(inputs, name)
         items, single = self.as_items(inputs, name)
         if single:
             raise ValueError(f"`{name}` must be a list of images, not one image.")
         values = [item.value for item in items]
         kinds = {(x.shape, x.dtype) if isinstance(x, np.ndarray) else "file" for x in values}
+        if len(kinds) > 1:
+            return self.image_converter(items), None
         if kinds == {"file"}:
-            names = [item.name for item in items]
-            return (tf.constant(values), tf.constant(names)), self.load
-        if len(kinds) == 1:
-            return tf.constant(np.stack(values)), self.load
-        return self.image_converter(items), None
+            # What a path is made of need not be UTF-8.
+            slices = tf.constant([os.fsencode(value) for value in values])
+        else:
+            slices = tf.constant(np.stack(values))
+        return (slices, tf.constant([image_items.shown(item.name) for item in items])), self.load
 
     def load(self, image, name=None):
         """One image as pixels, of their final size."""
@@ -123,9 +128,12 @@ class ImageTextPreprocessor(Preprocessor):
         """Function from a number to the image of that number, which is read only then."""
         tf = import_tensorflow()
 
+        def item(index):
+            [item], _ = image_items.as_items(images[int(index)], f"{name}[{int(index)}]")
+            return item
+
         def read(index):
-            [item], _ = image_items.as_items([images[int(index)]], f"{name}[{int(index)}]")
-            return item.value
+            return os.fsencode(item(index).value)
 
         def load(index):
             contents = tf.numpy_function(read, [index], tf.string, stateful=False)
@@ -133,7 +141,15 @@ class ImageTextPreprocessor(Preprocessor):
             label = tf.strings.join([f"{name}[", tf.strings.as_string(index), "]"])
             return self.image_converter.convert(contents, label)
 
-        return load
+        def convert(index):
+            return np.asarray(self.image_converter(item(index)))
+
+        def load_pixels(index):
+            pixels = tf.numpy_function(convert, [index], tf.float32, stateful=False)
+            return tf.ensure_shape(pixels, (*self.image_converter.image_size, 3))
+
+        # Files are decoded in the graph, outside of Python.
+        return load_pixels if isinstance(item(0).value, np.ndarray) else load
 
     def serving_inputs(self, allowed_ops):
         tf = import_tensorflow()
