@@ -39,7 +39,9 @@ class TarImages(collections.abc.Sequence):
     def __init__(self, path, names=None):
         self.path = os.fspath(path)
         try:
-            with tarfile.open(self.path, "r:", encoding="utf-8", errors="surrogateescape") as archive:
+            with tarfile.open(
+                self.path, "r:", encoding="utf-8", errors="surrogateescape"
+            ) as archive:
                 found = {m.name: (m.offset_data, m.size) for m in archive if m.isfile()}
         except tarfile.TarError as error:
             raise ValueError(

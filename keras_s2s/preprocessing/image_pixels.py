@@ -149,9 +149,7 @@ def _faults(pixels):
     unit = 255 if is_16_bit else 1 if pixels.dtype.is_floating else 0
     all_of = functools.partial(tf.reduce_all, axis=(-3, -2, -1))
     wide = _widened(pixels)
-    scaled = [
-        _pixels.seems_scaled(part, all_of, unit) for part in _parts(wide) if part is not None
-    ]
+    scaled = [_pixels.seems_scaled(part, all_of, unit) for part in _parts(wide) if part is not None]
     return _pixels.is_outside(wide, all_of, white), functools.reduce(tf.logical_or, scaled)
 
 
