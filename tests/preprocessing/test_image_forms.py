@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from keras_s2s.preprocessing import ImageConverter, ImageTextPreprocessor
+from keras_s2s.preprocessing import ImageTextPreprocessor
 from keras_s2s.serving.operations import ALLOWED_OPS
 from tests.pictures import encoded, picture, turned
 
