@@ -151,14 +151,16 @@ def generate(
     )
     # More than one batch is read at a time, so that sentences of similar length share a batch.
     chunk = 4 * batch_size
+    # The paths of images are what they are.
+    decode = os.fsdecode if model.encoder_input == "images" else _decode
     with contextlib.ExitStack() as stack:
         if text:
             # What a shell passes need not be UTF-8 either.
-            lines, total = map(_decode, map(os.fsencode, text)), len(text)
+            lines, total = map(decode, map(os.fsencode, text)), len(text)
         elif source:
-            lines, total = _lines(stack.enter_context(open(source, "rb"))), _count(source)
+            lines, total = _lines(stack.enter_context(open(source, "rb")), decode), _count(source)
         else:
-            lines, total = _lines(sys.stdin.buffer), None
+            lines, total = _lines(sys.stdin.buffer, decode), None
             if sys.stdin.isatty():
                 # Somebody who types wants each answer at once.
                 chunk = 1
@@ -401,9 +403,9 @@ def _find(name):
         raise typer.BadParameter(str(error), param_hint="NAME") from error
 
 
-def _lines(file):
+def _lines(file, decode):
     # Only b"\n" ends a line, whatever else Unicode calls a line end, so that output stays aligned.
-    return (_decode(line.rstrip(b"\r\n")) for line in file)
+    return (decode(line.rstrip(b"\r\n")) for line in file)
 
 
 def _decode(line):

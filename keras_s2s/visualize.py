@@ -4,7 +4,8 @@ import io
 
 import numpy as np
 
-from keras_s2s._optional import import_matplotlib
+from keras_s2s._optional import import_matplotlib, import_tensorflow
+from keras_s2s.preprocessing import image_pixels
 from keras_s2s.preprocessing.image_items import as_items
 
 _INCHES = 2.2
@@ -101,12 +102,12 @@ def _shown(piece):
 
 def _pixels(image):
     """The image upright, `(height, width, 3)` uint8."""
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     [item], _ = as_items(image, "image")
     value = item.value
-    if isinstance(value, np.ndarray):
-        value = np.repeat(value, 3, axis=2) if value.shape[2] == 1 else value
-        return np.asarray(value, "uint8")
-    with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as file:
-        return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
+    if not isinstance(value, np.ndarray):
+        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as file:
+            [item], _ = as_items(file, "image")
+    pixels = image_pixels.to_rgb(import_tensorflow().convert_to_tensor(item.value))
+    return np.asarray(pixels, "uint8")

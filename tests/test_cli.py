@@ -252,6 +252,12 @@ def test_captions_of_files(cli, tmp_path, monkeypatch):
     lines = "\n".join(map(str, [paths[1], "", paths[0]])).encode()
     _, out, _ = cli("generate", tmp_path / "preset", stdin=lines)
     assert out.splitlines() == [expected[1], "", expected[0]]
+    odd = os.fsencode(tmp_path) + b"/caf\xe9.jpg"
+    paths[1].rename(os.fsdecode(odd))
+    code, out, err = cli("generate", tmp_path / "preset", os.fsdecode(odd))
+    assert (code, out.splitlines(), err) == (0, expected[1:], "")
+    _, out, _ = cli("generate", tmp_path / "preset", stdin=odd)
+    assert out.splitlines() == expected[1:]
     code, out, err = cli("generate", tmp_path / "preset", paths[0], tmp_path / "none.png")
     assert code == 1 and out == ""
     assert err.count("\n") == 1 and "inputs[1]" in err and "none.png" in err

@@ -1,4 +1,7 @@
-"""Readers of the layouts in which captioned images come. They read the text, not the images."""
+"""Readers of the layouts in which captioned images come. They read the text, not the images.
+
+Captions are UTF-8. The names of files need not be: they become what `os.fsdecode` makes of them.
+"""
 
 import json
 import os
@@ -7,6 +10,8 @@ import re
 from keras_s2s.data.readers import collapse
 from keras_s2s.data.tar_images import TarImages
 from keras_s2s.data.text_lines import lines
+
+_NAMES = "surrogateescape"
 
 
 def read_coco_captions(annotations, image_folder):
@@ -41,7 +46,7 @@ def read_coco_captions(annotations, image_folder):
     ```
     """
     try:
-        with open(annotations, encoding="utf-8") as file:
+        with open(annotations, encoding="utf-8", errors=_NAMES) as file:
             found = json.load(file)
         files = {image["id"]: image["file_name"] for image in found["images"]}
         captions = {}
@@ -84,7 +89,7 @@ def read_flickr8k(token_file, split_file, image_folder):
     ```
     """
     captions = {}
-    for number, line in lines(token_file):
+    for number, line in lines(token_file, _NAMES):
         match = re.fullmatch(r"(.+)#\d+\t(.*)", line.rstrip("\r"))
         if not match:
             if not line.strip():
@@ -93,10 +98,16 @@ def read_flickr8k(token_file, split_file, image_folder):
                 f"{os.fspath(token_file)!r}, line {number}: not of the form "
                 f"'image.jpg#0<tab>caption': {line[:60]!r}."
             )
-        captions.setdefault(match[1], []).append(tidy(match[2]))
+        try:
+            captions.setdefault(match[1], []).append(tidy(match[2]))
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{os.fspath(token_file)!r}, line {number}: the caption is not UTF-8. Convert the "
+                "file first, e.g. with iconv."
+            ) from error
     names = list(captions)
     if split_file is not None:
-        names = [name for name in (line.strip() for _, line in lines(split_file)) if name]
+        names = [name for name in (line.strip() for _, line in lines(split_file, _NAMES)) if name]
     missing = [name for name in names if name not in captions]
     if missing:
         raise ValueError(
@@ -121,7 +132,7 @@ def read_caption_tar(image_tar, caption_file):
         ValueError: If a line has another form, or the archive lacks an image.
     """
     names, captions = [], []
-    for number, line in lines(caption_file):
+    for number, line in lines(caption_file, _NAMES):
         if not line.strip():
             continue
         try:
@@ -137,5 +148,10 @@ def read_caption_tar(image_tar, caption_file):
 
 
 def tidy(caption):
-    """Collapses white space and removes it before punctuation, where these data sets have it."""
+    """Collapses white space and removes it before punctuation, where these data sets have it.
+
+    Raises:
+        UnicodeEncodeError: If the caption was not UTF-8.
+    """
+    caption.encode("utf-8")
     return re.sub(r" ([.,;:!?]|'s\b)", r"\1", collapse(caption))

@@ -85,7 +85,8 @@ def _key(encoder, images, image_converter):
         if isinstance(value, str):
             # Not the contents, which would have to be read each time.
             status = os.stat(value)
-            value = f"{os.path.abspath(value)} {status.st_size} {status.st_mtime_ns}".encode()
+            value = f"{os.path.abspath(value)} {status.st_size} {status.st_mtime_ns}"
+            value = os.fsencode(value)
         elif isinstance(value, np.ndarray):
             value = f"{value.shape} {value.dtype}".encode() + np.ascontiguousarray(value).tobytes()
         digest.update(hashlib.sha256(value).digest())

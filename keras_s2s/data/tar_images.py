@@ -13,7 +13,8 @@ class TarImages(collections.abc.Sequence):
     Args:
         path: The archive, not compressed.
         names: Names of its members, in the order wanted, with or without their folder and
-            extension. By default all files, in the archive's order.
+            extension. By default all files, in the archive's order. Names that are not UTF-8 are
+            `bytes`, or what `os.fsdecode` makes of them.
 
     Attributes:
         names: List of the members' names.
@@ -38,7 +39,9 @@ class TarImages(collections.abc.Sequence):
     def __init__(self, path, names=None):
         self.path = os.fspath(path)
         try:
-            with tarfile.open(self.path, "r:") as archive:
+            with tarfile.open(
+                self.path, "r:", encoding="utf-8", errors="surrogateescape"
+            ) as archive:
                 found = {m.name: (m.offset_data, m.size) for m in archive if m.isfile()}
         except tarfile.TarError as error:
             raise ValueError(
@@ -46,7 +49,7 @@ class TarImages(collections.abc.Sequence):
                 "compressed ones first, e.g. with gunzip."
             ) from error
         if names is not None:
-            found = self._select(found, names)
+            found = self._select(found, [os.fsdecode(name) for name in names])
         self.names = list(found)
         self._places = list(found.values())
 

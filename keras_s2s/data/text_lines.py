@@ -28,8 +28,12 @@ def split_lines(file):
             yield line.rstrip(b"\r\n")
 
 
-def lines(path):
+def lines(path, errors="strict"):
     """Yields `(number from 1, line)` of a plain or gzipped UTF-8 file.
+
+    Args:
+        path: The file.
+        errors: What becomes of other bytes, as in `bytes.decode`.
 
     Raises:
         ValueError: If the file is damaged or not UTF-8 text. The message names the line and
@@ -47,7 +51,7 @@ def lines(path):
                         f"{name}, line {number}: NUL bytes. Text in UTF-16 has them: convert it "
                         "with `iconv -f UTF-16 -t UTF-8`. Remove stray ones with `tr -d '\\000'`."
                     )
-                yield number, line.decode("utf-8")
+                yield number, line.decode("utf-8", errors)
     except UnicodeDecodeError as error:
         raise ValueError(
             f"{name}, line {number}: not UTF-8 ({error}). Convert the file first, e.g. with iconv."

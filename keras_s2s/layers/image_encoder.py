@@ -1,6 +1,11 @@
+import functools
+import math
+
 import keras
 from keras import ops
 
+from keras_s2s import _pixels
+from keras_s2s._backend.require import require
 from keras_s2s.layers import _applications, _recurrence
 from keras_s2s.layers._dropout import check_rate
 
@@ -50,7 +55,10 @@ class ImageEncoder(keras.layers.Layer):
         `"state"`: the mean of the values, `[[(batch, units)]]`.
 
     Raises:
-        ValueError: If an argument is out of its range, or the backbone gives no grid.
+        ValueError: If an argument is out of its range, or the backbone gives no grid. In a call, if
+            pixels are outside of 0..255 or seem to be scaled to 0..1, as floats do none of which is
+            above 1, unless all are 0; in a graph of TensorFlow an `InvalidArgumentError` when it
+            runs. What JAX or XLA compiles does not look at values.
         OSError: If the weights cannot be downloaded.
 
     Example:
@@ -186,7 +194,20 @@ class ImageEncoder(keras.layers.Layer):
             return pixels
         return _applications.scaling(self.backbone_name)(pixels)
 
+    def _check_pixels(self, images):
+        dtype = keras.backend.standardize_dtype(images.dtype)
+        if dtype == "uint8" or keras.utils.is_keras_tensor(images):
+            return
+        pixels = ops.reshape(images, (-1, 3 * math.prod(self.image_size)))
+        pixels = ops.cast(pixels, "float32")
+        all_of = functools.partial(ops.all, axis=1)
+        bad = _pixels.is_outside(pixels, all_of)
+        if "float" in dtype:
+            bad |= _pixels.seems_scaled(pixels, all_of)
+        require(~bad, _pixels.TEXT)
+
     def _features(self, images, training):
+        self._check_pixels(images)
         if training and self.augmentation is not None:
             images = self.augmentation(ops.cast(images, "float32"), training=True)
         return self.backbone(self.scale(images), training=bool(training and self.batch_statistics))

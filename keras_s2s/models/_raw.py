@@ -146,6 +146,9 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
             raise ValueError("There is no data: the dataset is empty.")
         spec, load = pairs.element_spec[0], preprocessor.load
         batched = spec.shape.rank != preprocessor.rank_of_one(spec)
+        if not batched and load is not None:
+            # Errors name the element by its number.
+            pairs = pairs.enumerate().map(do_not_convert(_named))
     else:
         x, y = columns(preprocessor, x, y)
         inputs, load = preprocessor.as_slices(x, "x")
@@ -182,6 +185,14 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
     if is_python and not x.ahead:
         return pairs.map(prepare)
     return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def _named(number, pair):
+    import tensorflow as tf
+
+    source, target = pair
+    name = tf.strings.join(["number ", tf.strings.as_string(number), " of the dataset (from 0)"])
+    return (source, name), target
 
 
 def equally_long(dataset):

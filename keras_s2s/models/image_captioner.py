@@ -1,6 +1,11 @@
 import keras
+from keras import ops
 
+from keras_s2s import _pixels
 from keras_s2s.models.seq2seq import Seq2Seq
+
+# Images that are looked at together.
+_ROWS = 64
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -71,6 +76,14 @@ class ImageCaptioner(Seq2Seq):
         if not self.built:
             image = (None, *encoder.image_size, 3)
             self.build({"images": image, "decoder_token_ids": (None, None)})
+
+    def _check_features(self, inputs):
+        images = inputs.get("images") if isinstance(inputs, dict) else None
+        if tuple(getattr(images, "shape", ()))[1:] != (*self.encoder.image_size, 3):
+            return
+        # All of them, before any is trained on: also those that a compiled step could not refuse.
+        for start in range(0, images.shape[0], _ROWS):
+            _pixels.check(ops.convert_to_numpy(images[start : start + _ROWS]), start)
 
     def caption(self, images, **kwargs):
         """The same as `generate`."""

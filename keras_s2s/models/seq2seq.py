@@ -405,10 +405,14 @@ class Seq2Seq(keras.Model):
             raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(self.preprocessor, x):
             _raw.check_keys(self.preprocessor, x)
+            self._check_features(x)
             return x, y, batch_size
         self._check_preprocessor()
         dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, cuts, training, shuffle)
         return dataset, None, None
+
+    def _check_features(self, inputs):
+        """Raises where a dict of tensors holds what the encoder does not take."""
 
     def _check_preprocessor(self):
         if self.preprocessor is None:
@@ -487,6 +491,7 @@ class Seq2Seq(keras.Model):
             if "prompt_token_ids" in inputs:
                 most = max_length or getattr(self.preprocessor, "target_length", None) or 256
                 _long_inputs.check_prompt_ids(inputs["prompt_token_ids"], most)
+            self._check_features(inputs)
             run = self._functions.decode(self, sampler, return_attention)
             result = run({name: without_tensorflow(x) for name, x in inputs.items()}, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}

@@ -1,5 +1,7 @@
 """Looking for bytes in strings, in TensorFlow ops."""
 
+import functools
+
 from keras_s2s._optional import import_tensorflow
 
 
@@ -14,16 +16,19 @@ def matches(values, pattern):
 
     Args:
         values: What `as_bytes` returned.
-        pattern: Dict from offsets to the bytes that must be there.
+        pattern: Dict from offsets to the byte that must be there, or a tuple of bytes one of which
+            must.
     """
     tf = import_tensorflow()
     room = tf.maximum(tf.size(values) - max(pattern), 0)
     found = tf.ones([room], tf.bool)
     for offset, byte in pattern.items():
-        found &= values[offset : offset + room] == byte
+        part = values[offset : offset + room]
+        options = byte if isinstance(byte, tuple) else (byte,)
+        found &= functools.reduce(tf.logical_or, [part == option for option in options])
     return found
 
 
-def text(pattern):
-    """The pattern of a plain run of bytes."""
-    return dict(enumerate(pattern))
+def text(pattern, offset=0):
+    """The pattern of a plain run of bytes, from `offset` on."""
+    return dict(enumerate(pattern, offset))

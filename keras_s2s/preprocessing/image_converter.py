@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing import image_files, image_items
+from keras_s2s.preprocessing import image_files, image_items, image_pixels
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -17,19 +17,28 @@ class ImageConverter:
     grey becomes RGB. The aspect ratio is not kept: the whole picture is squeezed, so that nothing
     is cut off. Pixels stay in 0..255, since scaling belongs to the encoder.
 
+    A picture gives the same in every form: path, contents of the file, PIL image, array, tensor,
+    element of a `tf.data.Dataset`, input of an export. Pixels are integers or floats in 0..255.
+    Those of uint16, and PIL images of the modes I and I;16, are in 0..65535 and become the upper 8
+    of their 16 bits, as those of files do. Floats none of which is above 1 are refused as scaled to
+    0..1, unless all are 0, and so is uint16 with none above 255; cast what is so dark to uint8.
+
     Args:
         image_size: Tuple of height and width.
 
     Call arguments:
         images: As of `keras_s2s.preprocessing.image_items.as_items`; in a graph a tensor of
             strings `()` or `(batch,)`, the contents of files or paths, or of pixels
-            `([batch,] height, width, channels)`.
+            `([batch,] height, width, channels)`, or a `tf.RaggedTensor` of pictures.
 
     Returns:
         Float32 `([batch,] *image_size, 3)`.
 
     Raises:
-        ValueError: If an image cannot be read; the message names it.
+        TypeError: If an image is none, such as an array of bool.
+        ValueError: If an image cannot be read, or its pixels are outside of their range or seem to
+            be scaled; the message names it.
+        tf.errors.InvalidArgumentError: The same in a graph.
 
     Example:
     ```python
@@ -56,6 +65,8 @@ class ImageConverter:
         if tf.is_tensor(images) and not tf.executing_eagerly():
             return self.convert(images)
         items, single = image_items.as_items(images)
+        # Before several threads do.
+        _decoder(self.image_size)
         if single:
             return self._convert_item(items[0])
         # Reading and decoding wait for the disk, or run outside of Python.
@@ -68,7 +79,7 @@ class ImageConverter:
 
         Args:
             images: Tensor of strings, `()` or `(batch,)`, or pixels `([batch,] height, width,
-                channels)`.
+                channels)` or `(height, width)`; or a `tf.RaggedTensor` of pixels.
             names: What error messages call the images beside their paths, strings as many; by
                 default the number in the batch.
             paths: Whether strings may be paths, too. Not in a server, where they come from
@@ -79,16 +90,31 @@ class ImageConverter:
             Float32 `([batch,] *image_size, 3)`.
         """
         tf = import_tensorflow()
-        images = tf.convert_to_tensor(images)
-        if images.dtype != tf.string:
-            return self._convert_pixels(images)
-        if images.shape.rank == 0:
-            return self._convert_string(images, names, paths, with_webp)
-        if names is None:
-            number = tf.strings.as_string(tf.range(tf.size(images)))
-            names = tf.strings.join(["number ", number, " of the batch, from 0"])
+        if not isinstance(images, tf.RaggedTensor):
+            images = tf.convert_to_tensor(images)
+        if images.shape.rank is None:
+            raise ValueError(
+                "Images must have a known rank in a graph. Decode files with `tf.io.decode_image("
+                "contents, expand_animations=False)`, or call `tf.ensure_shape(image, (None, None, "
+                "3))`."
+            )
+        is_strings = images.dtype == tf.string
+        is_one = images.shape.rank in ((0,) if is_strings else (2, 3))
+        if names is None and is_one:
+            names = tf.constant("(the only one)")
+        elif names is None:
+            number = tf.strings.as_string(tf.range(tf.shape(images)[0]))
+            names = tf.strings.join(["number ", number, " of the batch (from 0)"])
+        if isinstance(images, tf.RaggedTensor):
+            convert = self._convert_ragged
+        elif is_strings:
+            convert = functools.partial(self._convert_string, paths=paths, with_webp=with_webp)
+        else:
+            return self._convert_pixels(images, names)
+        if is_one:
+            return convert(images, names)
         return tf.map_fn(
-            lambda pair: self._convert_string(*pair, paths, with_webp),
+            lambda pair: convert(*pair),
             (images, names),
             fn_output_signature=tf.TensorSpec((*self.image_size, 3), tf.float32),
         )
@@ -96,46 +122,50 @@ class ImageConverter:
     def _convert_string(self, string, name, paths, with_webp):
         tf = import_tensorflow()
         if paths:
+
+            def read():
+                # Paths need not be UTF-8, and error messages must.
+                path = tf.strings.unicode_transcode(string, "UTF-8", "UTF-8")
+                return tf.io.read_file(string), tf.strings.join([name, ": ", path])
+
             is_file = image_files.is_image_file(string)
-            path = string if name is None else tf.strings.join([name, ": ", string])
-            name = tf.where(is_file, "the only one" if name is None else name, path)
-            string = tf.cond(is_file, lambda: string, lambda: tf.io.read_file(string))
-        name = "the only one" if name is None else name
+            string, name = tf.cond(is_file, lambda: (string, name), read)
         return image_files.decode(string, self.image_size, name, with_webp)
 
-    def _convert_pixels(self, pixels):
+    def _convert_ragged(self, pixels, name):
+        """One picture of a batch whose pictures differ in size."""
         tf = import_tensorflow()
-        channels = pixels.shape[-1]
-        if pixels.shape.rank not in (3, 4) or channels not in image_items.CHANNELS:
-            raise ValueError(
-                "Images must be ([batch,] height, width, channels) with 1 to 4 channels. Received: "
-                f"shape {tuple(pixels.shape)}"
-            )
-        if pixels.dtype.is_floating:
-            within = tf.reduce_all((pixels >= 0) & (pixels <= 255), axis=(-3, -2, -1))
-            told = ["Pixels must be in 0..255, and are not in all of these images:", within]
-            with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(within), told)]):
-                pixels = tf.identity(pixels)
-        pixels = tf.cast(pixels, tf.float32)
-        if channels in (2, 4):
-            alpha = pixels[..., -1:] / 255.0
-            pixels = pixels[..., :-1] * alpha + 255.0 * (1 - alpha)
-        if channels < 3:
-            pixels = tf.repeat(pixels, 3, axis=-1)
-        return image_files.resize(pixels, self.image_size)
+        if isinstance(pixels, tf.RaggedTensor):
+            widths = pixels.row_lengths()
+            even = tf.reduce_all(widths == widths[:1])
+            text = tf.strings.join(["The image ", name, " must have rows of equal width."])
+            with tf.control_dependencies([tf.debugging.Assert(even, [text])]):
+                pixels = pixels.to_tensor()
+        return self._convert_pixels(pixels, name)
+
+    def _convert_pixels(self, pixels, names):
+        tf = import_tensorflow()
+        if pixels.shape.rank == 2:
+            pixels = pixels[..., None]
+        image_pixels.check_form(pixels.dtype.name, pixels.shape, "Images")
+        pixels = image_pixels.checked(pixels, tf.strings.join(["The image ", names]))
+        return self._resize(pixels)
+
+    def _resize(self, pixels):
+        return image_files.resize(image_pixels.to_rgb(pixels), self.image_size)
 
     def _convert_item(self, item):
         """Eagerly, so that an error can name what is wrong."""
         tf = import_tensorflow()
         if isinstance(item.value, np.ndarray):
-            return self._convert_pixels(tf.convert_to_tensor(item.value))
+            return self._resize(tf.convert_to_tensor(item.value))
         contents = item.value
         if isinstance(contents, str):
             with open(contents, "rb") as file:
                 contents = file.read()
         try:
             decode = _decoder(self.image_size)
-            return decode(tf.constant(contents), tf.constant(item.name))
+            return decode(tf.constant(contents), tf.constant(image_items.shown(item.name)))
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The image {item.name!r} cannot be read ({len(contents):,} bytes): "

@@ -1,7 +1,7 @@
 """The contents of image files to pixels, in TensorFlow ops: for tf.data, `generate` and exports."""
 
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing import byte_search, image_orientation
+from keras_s2s.preprocessing import byte_search, gif_transparency, image_orientation
 
 # What the files begin with, in this order everywhere below.
 _BEGINNINGS = {
@@ -53,7 +53,8 @@ def _kinds(contents):
 def decode(contents, size, name, with_webp=True):
     """The pixels of one file, resized: of the first frame where there are several.
 
-    What is transparent becomes white. JPEG files are turned as their Exif data say.
+    What is transparent becomes white. Pictures are turned as the Exif data of JPEG, PNG and WebP
+    files say.
 
     Args:
         contents: Scalar `tf.string`, the bytes of a JPEG, PNG, GIF or WebP file.
@@ -68,7 +69,12 @@ def decode(contents, size, name, with_webp=True):
         tf.errors.InvalidArgumentError: If the file is something else, cut short or damaged.
     """
     tf = import_tensorflow()
-    readers = [_read_jpeg, _read_png, _read_gif, _read_webp][: 4 if with_webp else 3]
+    readers = [
+        _upright(_read_jpeg, "JPEG"),
+        _upright(_read_png, "PNG"),
+        _read_gif,
+        _upright(_read_webp, "WebP"),
+    ][: 4 if with_webp else 3]
     kinds = _kinds(contents)[: len(readers)]
     known = tf.reduce_any(kinds)
     complete = tf.reduce_any(kinds & _has_end(contents)[: len(readers)])
@@ -115,11 +121,21 @@ def _is_animated_webp(contents):
     return animated & tf.reduce_all(head[8:16] == list(b"WEBPVP8X"))
 
 
+def _upright(read, kind):
+    """The reader of a format that tells how the camera was held."""
+
+    def read_upright(contents, size):
+        tf = import_tensorflow()
+        orientation = image_orientation.orientation(contents, kind)
+        turned = image_orientation.is_turned(orientation)
+        size = tf.where(turned, [size[1], size[0]], [size[0], size[1]])
+        return image_orientation.turn(read(contents, size), orientation)
+
+    return read_upright
+
+
 def _read_jpeg(contents, size):
     tf = import_tensorflow()
-    orientation = image_orientation.orientation(contents)
-    turned = image_orientation.is_turned(orientation)
-    size = tf.where(turned, [size[1], size[0]], [size[0], size[1]])
     # Large ones are decoded at a half, a quarter or an eighth, which is cheaper by far.
     shape = tf.io.extract_jpeg_shape(contents)[:2]
     spare = tf.reduce_min(shape // (_SPARE * size))
@@ -134,7 +150,7 @@ def _read_jpeg(contents, size):
             for ratio in ratios
         ],
     )
-    return image_orientation.turn(resize(pixels, size), orientation)
+    return resize(pixels, size)
 
 
 def _read_png(contents, size):
@@ -156,7 +172,8 @@ def _read_png(contents, size):
 
 def _read_gif(contents, size):
     tf = import_tensorflow()
-    pixels = tf.io.decode_image(contents, channels=3, expand_animations=False)
+    opaque = gif_transparency.on_white(contents)
+    pixels = tf.io.decode_image(opaque, channels=3, expand_animations=False)
     pixels.set_shape((None, None, 3))
     return resize(pixels, size)
 
@@ -183,7 +200,13 @@ def _resize_over_white(pixels, size):
 
 
 def resize(pixels, size):
-    """Bilinear, of `([batch,] height, width, channels)`; smaller without aliasing. Float32."""
+    """Bilinear, of `([batch,] height, width, channels)`; smaller without aliasing. Float32.
+
+    What is nearly black becomes black: as floats that are never above 1 it would seem to be scaled
+    to 0..1 where it is given again.
+    """
     tf = import_tensorflow()
     # Sums of weights are 1 but for rounding, which would lead out of the range.
-    return tf.clip_by_value(tf.image.resize(pixels, size, antialias=True), 0.0, 255.0)
+    resized = tf.clip_by_value(tf.image.resize(pixels, size, antialias=True), 0.0, 255.0)
+    highest = tf.reduce_max(resized, axis=(-3, -2, -1), keepdims=True)
+    return tf.where(highest > 1, resized, 0.0)

@@ -5,11 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_s2s.preprocessing import image_files
+from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing import image_files, image_pixels
 from keras_s2s.preprocessing.columns import as_column, is_collection, plain
-
-#: The numbers of channels that are understood: grey, grey and alpha, RGB, RGBA.
-CHANNELS = (1, 2, 3, 4)
 
 
 class ImageItem(NamedTuple):
@@ -28,18 +26,20 @@ def as_items(images, name="images", failures=None):
     """Returns the images as a list of `ImageItem`, and whether it was one image.
 
     Args:
-        images: One image or several. One is a path (`str` or `os.PathLike`), the `bytes` of a JPEG,
-            PNG, GIF or WebP file, an array or tensor `(height, width)` or `(height, width,
-            channels)` in 0..255, or a PIL image. Several are a column of these as
-            `keras_s2s.preprocessing.columns.as_column` takes it, an array `(batch, height, width,
-            channels)`, or an array or tensor of strings, which are contents of files or paths.
+        images: One image or several. One is a path (`str`, `bytes` or `os.PathLike`), the `bytes`
+            of a JPEG, PNG, GIF or WebP file, an array or tensor `(height, width)` or `(height,
+            width, channels)` in 0..255, of uint16 in 0..65535, or a PIL image. Several are a
+            column of these as `keras_s2s.preprocessing.columns.as_column` takes it, an array
+            `(batch, height, width, channels)`, a `tf.RaggedTensor` of such pictures, or an array
+            or tensor of strings, which are contents of files or paths.
         name: What error messages call the argument.
         failures: None, or a dict which gets the errors of single images by their index, where the
             list has None then.
 
     Raises:
         TypeError: If an image is something else. The message names it.
-        ValueError: If an array has another rank, number of channels, or values outside 0..255.
+        ValueError: If an array has another rank, number of channels, or values outside of its
+            range, or seems to be scaled to 0..1.
         FileNotFoundError: If there is no file at a path.
 
     Example:
@@ -52,6 +52,8 @@ def as_items(images, name="images", failures=None):
     ```
     """
     images = plain(images)
+    if _is_ragged(images):
+        images = list(images) if len(images.shape) == 4 else _dense(images, name)
     if is_one(images):
         return [_item_or_failure(images, name, 0, failures)], True
     if not is_collection(images):
@@ -59,7 +61,7 @@ def as_items(images, name="images", failures=None):
             f"`{name}` must be an image or a list of images: paths, contents of files, arrays or "
             f"PIL images. Received: {_describe(images)}"
         )
-    images = np.asarray(images) if _is_array(images) else as_column(images, name)
+    images = _as_numpy(images) if _is_array(images) else as_column(images, name)
     if isinstance(images, np.ndarray):
         if images.ndim not in (1, 4) or (images.ndim == 1) != (images.dtype.kind in "OSTU"):
             raise ValueError(
@@ -70,6 +72,11 @@ def as_items(images, name="images", failures=None):
     return [
         _item_or_failure(image, f"{name}[{i}]", i, failures) for i, image in enumerate(images)
     ], False
+
+
+def shown(name):
+    """The name of an image as a string that is UTF-8, which the names of files need not be."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_one(image):
@@ -93,24 +100,44 @@ def _item_or_failure(image, name, index, failures):
         return None
 
 
+def _is_ragged(x):
+    return hasattr(x, "ragged_rank") and hasattr(x, "to_tensor")
+
+
+def _dense(image, name):
+    """A ragged picture as an array."""
+    rows = {len(row) for row in image}
+    if len(rows) > 1:
+        raise ValueError(f"`{name}`: all rows of a picture must be equally wide.")
+    return image.to_tensor()
+
+
+def _as_numpy(x):
+    """An array of a dtype that NumPy knows."""
+    if hasattr(x, "detach"):
+        # PyTorch's, which NumPy takes only from the CPU, without gradients, and not all dtypes.
+        x = x.detach().cpu()
+        x = x.float() if x.is_floating_point() else x
+    x = np.asarray(x)
+    return x.astype("float32") if x.dtype.name == "bfloat16" else x
+
+
 def _item(image, name):
     image = plain(image)
     if isinstance(image, ImageItem):
         return image
     if hasattr(image, "getexif"):
-        from PIL import ImageOps
-
-        image = ImageOps.exif_transpose(image)
-        alpha = "A" in image.getbands() or "transparency" in image.info
-        return ImageItem(np.asarray(image.convert("RGBA" if alpha else "RGB")), name)
+        return ImageItem(_checked(_of_pillow(image, name), name), name)
+    if _is_ragged(image):
+        image = _dense(image, name)
     if _is_array(image):
-        image = np.asarray(image)
+        image = _as_numpy(image)
         if image.ndim == 0:
             image = image.item()
     if isinstance(image, bytes):
         if image_files.is_image_file(image):
             return ImageItem(image, name)
-        path = image.decode("utf-8", "surrogateescape")
+        path = os.fsdecode(image)
         if "\0" in path or not os.path.isfile(path):
             raise ValueError(
                 f"`{name}` is no {image_files.FORMATS} file, and no path of one: it begins with "
@@ -118,7 +145,7 @@ def _item(image, name):
             )
         image = path
     if isinstance(image, (str, os.PathLike)):
-        return _file(os.fspath(image), name)
+        return _file(os.fsdecode(image), name)
     if isinstance(image, np.ndarray):
         return ImageItem(_checked(image, name), name)
     raise TypeError(
@@ -140,28 +167,50 @@ def _file(path, name):
     return ImageItem(path, f"{name}: {path}")
 
 
+def _of_pillow(image, name):
+    """The pixels that the file of the image would give."""
+    from PIL import ImageOps
+
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode == "F":
+            return np.asarray(image)
+        if image.mode.startswith("I"):
+            return _of_16_bits(image, name)
+        if image.mode == "La":
+            image = image.convert("LA")
+        # The last one: "LAB" has a band of that name, too.
+        alpha = image.getbands()[-1] in ("A", "a") or "transparency" in image.info
+        return np.asarray(image.convert("RGBA" if alpha else "RGB"))
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"`{name}` cannot be read by Pillow: {error}.") from error
+
+
+def _of_16_bits(image, name):
+    """Grey of 16 bits, as Pillow writes such images to files too."""
+    grey = np.asarray(image)
+    if grey.min() < 0 or grey.max() > 65535:
+        raise ValueError(
+            f"`{name}` is a PIL image of mode {image.mode}, which must hold pixels in 0..65535. "
+            f"Received: values from {grey.min()} to {grey.max()}."
+        )
+    grey = grey.astype("uint16")
+    transparent = image.info.get("transparency")
+    if transparent is None:
+        return grey
+    return np.stack([grey, np.where(grey == transparent, 0, 65535).astype("uint16")], axis=-1)
+
+
 def _checked(image, name):
-    """The array as `(height, width, channels)`, in 0..255."""
-    if image.dtype.kind not in "uif":
-        raise TypeError(f"`{name}` must hold numbers in 0..255. Received: {image.dtype.name}")
+    """The array as `(height, width, channels)`, in its range."""
     if image.ndim == 2:
         image = image[..., None]
-    if image.ndim != 3 or image.shape[2] not in CHANNELS or 0 in image.shape:
-        raise ValueError(
-            f"`{name}` must be (height, width, channels) with 1 (grey), 2 (grey, alpha), 3 (RGB) "
-            f"or 4 (RGBA) channels, the channels last. Received: shape {image.shape}"
-        )
-    lowest, highest = image.min(), image.max()
-    # Also where one is NaN.
-    if not (lowest >= 0 and highest <= 255):
-        raise ValueError(
-            f"`{name}` must hold pixels in 0..255. Received: values from {lowest} to {highest}"
-        )
-    if image.dtype.kind == "f" and 0 < highest <= 1:
-        raise ValueError(
-            f"`{name}` must hold pixels in 0..255, but has none above {highest}: it seems to be "
-            "scaled to 0..1. Multiply by 255."
-        )
+    image_pixels.check_form(image.dtype.name, image.shape, f"`{name}`")
+    if image.dtype != np.uint8:
+        tensor = import_tensorflow().convert_to_tensor(image)
+        fault = image_pixels.fault(tensor, f"`{name}`").numpy().decode()
+        if fault:
+            raise ValueError(fault)
     return image
 
 

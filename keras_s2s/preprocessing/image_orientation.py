@@ -1,34 +1,49 @@
-"""How a camera was held, as the Exif data of JPEG files tell it, in TensorFlow ops.
+"""How a camera was held, as the Exif data of image files tell it, in TensorFlow ops.
 
-The data are a TIFF file within the segment APP1: byte order, place of a list of entries, entries of
-12 bytes (Exif 2.3, https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, section 4.6).
+The data are a TIFF file: byte order, place of a list of entries, entries of 12 bytes (Exif 2.3,
+https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, section 4.6). JPEG has them in the segment
+APP1, PNG in the chunk eXIf, WebP in the chunk EXIF.
 """
 
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import byte_search
 
-# One segment of at most 64 KiB, with small ones at most before it.
+# The data have at most 64 KiB, with small parts at most before or behind them.
 _LENGTH = 2 * 65536
-# The marker of the segment, its length in two bytes, and what it begins with.
-_SEGMENT = {0: 0xFF, 1: 0xE1, **{4 + i: byte for i, byte in enumerate(b"Exif\0\0")}}
-_TIFF_OFFSET = 10
+_HEADER = b"Exif\0\0"
+# Of either byte order; some write the header of JPEG before it elsewhere, too.
+_TIFF = tuple(b"IME")
+# What the data follow, and where they begin.
+_PLACES = {
+    "JPEG": ({0: 0xFF, 1: 0xE1, **byte_search.text(_HEADER, 4)}, 4),
+    "PNG": ({**byte_search.text(b"eXIf"), 4: _TIFF}, 4),
+    "WebP": ({**byte_search.text(b"EXIF"), 8: _TIFF}, 8),
+}
 _ORIENTATION = 0x0112
 _MOST_ENTRIES = 64
 
 
-def orientation(contents):
-    """The orientation of a JPEG file.
+def orientation(contents, kind):
+    """The orientation of an image file.
 
     Args:
         contents: Scalar `tf.string`.
+        kind: `"JPEG"`, `"PNG"` or `"WebP"`.
 
     Returns:
         Scalar int32, 1 to 8; 1, as it is, where the file says nothing or nonsense.
     """
     tf = import_tensorflow()
-    values = byte_search.as_bytes(tf.strings.substr(contents, 0, _LENGTH))
-    segment = byte_search.matches(values, _SEGMENT)
-    start = tf.argmax(segment, output_type=tf.int32) + _TIFF_OFFSET
+    part = tf.strings.substr(contents, 0, _LENGTH)
+    if kind != "JPEG":
+        # There the data may come last. Behind the end of a JPEG others may follow.
+        length = tf.strings.length(contents)
+        rest = tf.maximum(length - _LENGTH, tf.minimum(length, _LENGTH))
+        part = tf.strings.join([part, tf.strings.substr(contents, rest, _LENGTH)])
+    values = byte_search.as_bytes(part)
+    pattern, offset = _PLACES[kind]
+    places = byte_search.matches(values, pattern)
+    start = tf.argmax(places, output_type=tf.int32) + offset
     # What is read behind the end is 0.
     last = tf.size(values)
     values = tf.concat([values, [0]], axis=0)
@@ -36,6 +51,7 @@ def orientation(contents):
     def byte(at):
         return tf.gather(values, tf.clip_by_value(at, 0, last))
 
+    start += tf.where(byte(start) == _HEADER[0], len(_HEADER), 0)
     little = byte(start) == ord("I")
 
     def short(at):
@@ -45,11 +61,11 @@ def orientation(contents):
     # The upper half of these 32 bits is 0, or the place lies outside of the segment.
     entries = start + short(start + 4 + tf.where(little, 0, 2))
     number = tf.range(tf.minimum(short(entries), _MOST_ENTRIES))
-    places = entries + 2 + 12 * number
-    found = short(places) == _ORIENTATION
+    tags = entries + 2 + 12 * number
+    is_orientation = short(tags) == _ORIENTATION
     # The one place, or 0 if there is none.
-    value = short(tf.reduce_sum(tf.where(found, places, 0)) + 8)
-    valid = tf.reduce_any(segment) & tf.reduce_any(found) & (value >= 1) & (value <= 8)
+    value = short(tf.reduce_sum(tf.where(is_orientation, tags, 0)) + 8)
+    valid = tf.reduce_any(places) & tf.reduce_any(is_orientation) & (value >= 1) & (value <= 8)
     return tf.where(valid, value, 1)
 
 

@@ -85,12 +85,15 @@ class ImageTextPreprocessor(Preprocessor):
     def is_raw(cls, x):
         dtype = getattr(x, "dtype", None)
         if dtype is not None and getattr(x, "shape", None) is not None:
-            return not is_numeric(dtype) or len(x.shape) in (2, 3, 4)
+            # In a dataset the rank may be unknown.
+            is_picture = getattr(x.shape, "rank", 3) is None or len(x.shape) in (2, 3, 4)
+            return not is_numeric(dtype) or is_picture
         return image_items.is_one(x) or is_collection(x)
 
     @classmethod
     def rank_of_one(cls, spec):
-        return 0 if spec.dtype.name == "string" else 3
+        # A grey picture may come without an axis of channels.
+        return 0 if spec.dtype.name == "string" else min(spec.shape.rank or 3, 3)
 
     @classmethod
     def is_one(cls, x):
@@ -105,17 +108,21 @@ class ImageTextPreprocessor(Preprocessor):
         if image_items.is_one(inputs):
             raise ValueError(f"`{name}` must be a list of images, not one image.")
         inputs = as_column(inputs, name)
-        if isinstance(inputs, collections.abc.Sequence) and not isinstance(inputs, (list, tuple)):
+        is_list = isinstance(inputs, (list, tuple))
+        if isinstance(inputs, collections.abc.Sequence) and not is_list and len(inputs):
             return tf.range(len(inputs)), self._loader(inputs, name)
         items, _ = self.as_items(inputs, name)
         values = [item.value for item in items]
         kinds = {(x.shape, x.dtype) if isinstance(x, np.ndarray) else "file" for x in values}
+        if len(kinds) > 1:
+            return self.image_converter(items), None
         if kinds == {"file"}:
-            names = [f"{name}[{i}]" for i in range(len(values))]
-            return (tf.constant(values), tf.constant(names)), self.load
-        if len(kinds) == 1:
-            return tf.constant(np.stack(values)), self.load
-        return self.image_converter(items), None
+            # What a path is made of need not be UTF-8.
+            slices = tf.constant([os.fsencode(value) for value in values])
+        else:
+            slices = tf.constant(np.stack(values))
+        names = tf.constant([f"{name}[{i}]" for i in range(len(values))])
+        return (slices, names), self.load
 
     def load(self, image, name=None):
         """One image as pixels, of their final size."""
@@ -125,9 +132,12 @@ class ImageTextPreprocessor(Preprocessor):
         """Function from a number to the image of that number, which is read only then."""
         tf = import_tensorflow()
 
-        def read(index):
+        def item(index):
             [item], _ = image_items.as_items(images[int(index)], f"{name}[{int(index)}]")
-            return item.value
+            return item
+
+        def read(index):
+            return os.fsencode(item(index).value)
 
         def load(index):
             contents = tf.numpy_function(read, [index], tf.string, stateful=False)
@@ -135,7 +145,15 @@ class ImageTextPreprocessor(Preprocessor):
             label = tf.strings.join([f"{name}[", tf.strings.as_string(index), "]"])
             return self.image_converter.convert(contents, label)
 
-        return load
+        def convert(index):
+            return np.asarray(self.image_converter(item(index)))
+
+        def load_pixels(index):
+            pixels = tf.numpy_function(convert, [index], tf.float32, stateful=False)
+            return tf.ensure_shape(pixels, (*self.image_converter.image_size, 3))
+
+        # Files are decoded in the graph, outside of Python.
+        return load_pixels if isinstance(item(0).value, np.ndarray) else load
 
     def serving_inputs(self, allowed_ops):
         tf = import_tensorflow()

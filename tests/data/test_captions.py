@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 
 import keras
@@ -107,6 +108,31 @@ def test_bad_tars(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(ValueError, match="cut short within 'a.jpg'"):
         images[0]
+
+
+def test_names_of_images_that_are_not_utf_8(tmp_path):
+    """The captions are, and say so otherwise."""
+    name, caption = os.fsdecode(b"caf\xe9.jpg"), "Ein schöner Hund"
+    path, files = tmp_path / "captions", tmp_path / "names"
+    for text in (path, files):
+        text.write_bytes(os.fsencode(f"{name}#0\t{caption} .\n" if text == path else f"{name}\n"))
+    assert read_flickr8k(path, files, "i") == ([f"i/{name}"], [[f"{caption}."]])
+    tar = write_tar(tmp_path / "images.tar", {f"x/{name}": b"pixels"})
+    assert list(TarImages(tar, [b"caf\xe9.jpg"])) == list(TarImages(tar, [name])) == [b"pixels"]
+    for escaped in (True, False):
+        row = json.dumps({"image": name, "captions": [caption]}, ensure_ascii=escaped)
+        path.write_bytes(os.fsencode(row))
+        images, captions = read_caption_tar(tar, path)
+        assert (images.names, captions) == ([f"x/{name}"], [[caption]])
+        rows = {
+            "images": [{"id": 1, "file_name": name}],
+            "annotations": [{"image_id": 1, "caption": caption}],
+        }
+        path.write_bytes(os.fsencode(json.dumps(rows, ensure_ascii=escaped)))
+        assert read_coco_captions(path, "i") == ([f"i/{name}"], [[caption]])
+    path.write_bytes(b"1.jpg#0\tA dog .\n1.jpg#1\tsch\xf6n\n")
+    with pytest.raises(ValueError, match="line 2: the caption is not UTF-8"):
+        read_flickr8k(path, None, "i")
 
 
 # Batches

@@ -208,6 +208,14 @@ def test_images_of_another_shape(shape):
         small_encoder()(np.zeros(shape, "float32"))
 
 
+@pytest.mark.parametrize("value", [np.nan, -1.0, 256.0, 0.5])
+def test_pixels_out_of_their_range(value):
+    bad = images(3).astype("float32")
+    bad[1] = value
+    with pytest.raises(ValueError, match=r"0\.\.255.*scaled.*Multiply by 255.* 1$"):
+        small_encoder()(bad)
+
+
 def test_weights_that_cannot_be_downloaded(monkeypatch):
     def refuse(*args, **kwargs):
         raise Exception("URL fetch failure on https://example.org: offline")

@@ -1,5 +1,8 @@
 """Images in every form through fit, generate, score, saving and presets."""
 
+import collections.abc
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -208,6 +211,82 @@ def test_saved_and_preset_give_the_same(model, paths, tmp_path):
     np.testing.assert_allclose(scores, reference[1], atol=1e-5)
     with pytest.raises(ValueError, match="holds a ImageCaptioner.*no Translator"):
         keras_s2s.models.Translator.from_preset(tmp_path / "preset")
+
+
+def test_scaled_pixels_are_refused_everywhere():
+    model = eager(small_captioner())
+    images, captions = coloured(4)
+    arrays = np.stack([np.asarray(image, "float32") for image in images])
+    arrays[2] /= 255
+    dataset = tf.data.Dataset.from_tensor_slices((arrays, captions))
+    numbered = r"number 2 of the \w+ \(from 0\) .*scaled to 0..1. Multiply by 255"
+    for use in (model.fit, model.evaluate, model.predict):
+        for data in (dataset, dataset.batch(4)):
+            with pytest.raises(tf.errors.InvalidArgumentError, match=numbered):
+                use(data, verbose=0)
+    small = np.stack([np.asarray(image.resize(SIZE[::-1]), "float32") for image in images])
+    small[2] /= 255
+    ids = np.array([[2, 5]] * 4)
+    x = {"images": small, "decoder_token_ids": ids}
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, index):
+            return x, ids
+
+    message = "scaled to 0..1.*Multiply by 255.* 2"
+    for use in (model.fit, model.evaluate, model.predict):
+        with pytest.raises(ValueError, match=message):
+            use(x, **({} if use == model.predict else {"y": ids}), verbose=0)
+    for data in (Batches(), tf.data.Dataset.from_tensors((x, ids))):
+        with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=message):
+            model.evaluate(data, verbose=0)
+    for use in (model.generate, model):
+        with pytest.raises(ValueError, match=message):
+            use(x)
+
+
+def test_names_that_are_not_utf_8(model, paths, tmp_path):
+    names = [os.fsencode(tmp_path) + b"/caf\xe9 '" + str(i).encode() for i in range(3)]
+    for name, path in zip(names, paths[0]):
+        with open(name, "wb") as file:
+            file.write(path.read_bytes())
+    expected = model.generate(paths[0][:3])
+    strings = [os.fsdecode(name) for name in names]
+    for forms in (names, strings, np.array(strings), tf.constant(names)):
+        assert model.generate(forms) == expected
+    losses = [
+        model.evaluate(data, verbose=0)[0]
+        for data in (
+            list(zip(paths[0][:3], expected)),
+            list(zip(strings, expected)),
+            tf.data.Dataset.from_tensor_slices((names, expected)),
+        )
+    ]
+    np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+    with open(names[1], "wb") as file:
+        file.write(paths[0][1].read_bytes()[:100])
+    with pytest.raises(ValueError, match=r"caf\\udce9 '1.*cut short"):
+        model.generate(strings)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="cut short.*caf.* '1"):
+        model.evaluate(tf.data.Dataset.from_tensor_slices((names, expected)), verbose=0)
+
+
+def test_sequences_of_pictures(model):
+    """Such as a column of the library `datasets`, which opens each when it is asked for."""
+    images, captions = coloured(5)
+
+    class Column(collections.abc.Sequence):
+        def __len__(self):
+            return len(images)
+
+        def __getitem__(self, index):
+            return images[index]
+
+    found = model.evaluate(Column(), captions, verbose=0)
+    assert found[0] == pytest.approx(model.evaluate(images, captions, verbose=0)[0], rel=1e-4)
 
 
 def test_bad_images_are_named(model, paths, tmp_path):

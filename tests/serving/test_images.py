@@ -128,9 +128,13 @@ def test_one_bad_file_of_a_batch_is_told(bad, message, exported, files):
 def test_bad_pixels_are_told(exported):
     served = tf.saved_model.load(str(exported)).signatures["images"]
     images = np.zeros((3, 8, 8, 3), "float32")
-    images[1] = np.nan
-    with pytest.raises(tf.errors.InvalidArgumentError, match=r"(?s)0\.\.255.*\[1 0 1\]"):
-        served(images=tf.constant(images))
+    for value, message in ((np.nan, "0..255"), (0.5, "scaled to 0..1")):
+        images[1] = value
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"image number 1 .*{message}"):
+            served(images=tf.constant(images))
+    served = tf.saved_model.load(str(exported)).signatures["tokens"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match="scaled to 0..1.*0"):
+        served(images=tf.fill((2, *SIZE, 3), 0.5))
 
 
 def test_only_known_operations(exported):

@@ -1,0 +1,38 @@
+"""Conditions on the values of tensors."""
+
+import keras
+from keras import ops
+
+
+def require(valid, message):
+    """Raises where a row is not valid, as far as values can be looked at.
+
+    They cannot within what JAX or XLA compiles, nor where only shapes are computed.
+
+    Args:
+        valid: Bool tensor `(batch,)`.
+        message: String, to which the number of the first such row is added.
+
+    Raises:
+        ValueError: If a row is not valid.
+        tf.errors.InvalidArgumentError: The same within a graph of TensorFlow, when it runs.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        if not tf.executing_eagerly():
+            bad = tf.cast(~valid, tf.int32)
+            before = tf.reduce_sum(tf.cast(tf.cumsum(bad) == 0, tf.int32))
+            tf.debugging.Assert(tf.reduce_all(valid), [message, before])
+            return
+    elif backend == "jax":
+        import jax
+
+        if isinstance(valid, jax.core.Tracer):
+            return
+    elif valid.device.type == "meta":
+        return
+    valid = ops.convert_to_numpy(valid)
+    if not valid.all():
+        raise ValueError(f"{message} {valid.argmin()}")
