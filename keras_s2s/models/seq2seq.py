@@ -465,6 +465,7 @@ class Seq2Seq(keras.Model):
         Returns:
             The output text for one input, a list of texts for many. With a sampler that
             returns several sequences, a list of texts in place of each text, best first.
+            A beam search lists every text once; see `keras_s2s.decoding.Beam`.
             With `return_scores` or `return_attention`, a tuple of texts, scores (floats)
             and attentions (`keras_s2s.models.Alignment`), nested alike. For a dict of
             tensors, the dict that the sampler returns, as NumPy arrays.
@@ -585,13 +586,15 @@ class Seq2Seq(keras.Model):
 
         Scores are what the sampler ranks by. `n` is the sampler's `num_beams`, or else its
         `num_return_sequences` (1 for greedy); where a beam search finds fewer, the rest have empty
-        texts and scores of -inf. Padding is the empty piece, with attention 0, and the id 0.
-        Sources given as `token_ids` end with the end id, 3. A batch of none gives outputs of none.
+        texts and scores of -inf; it lists every text once. Padding is the empty piece, with
+        attention 0, and the id 0. Sources given as `token_ids` end with the end id, 3. A batch of
+        none gives outputs of none.
 
         A decoder without attention gives no `align`. A model whose `preprocessor` is None gives
         only `tokens`, and that without any operation of TensorFlow Text, for servers that lack it.
-        A random sampler without a seed goes on from the state it has when exported, in each server
-        alike.
+        A random sampler with a seed draws the same numbers for every request, for row `i` those of
+        input `i` of `generate`. Without a seed it goes on from the state it has when exported, in
+        each server alike.
 
         The graph is checked: what stock TensorFlow Serving lacks is refused (see
         `keras_s2s.serving.ALLOWED_OPS`). The folder appears only when all is written.

@@ -153,8 +153,19 @@ def exhaustive(decoder, memory, row, max_length, alpha=0.0, beta=0.0):
     return sorted(found, key=lambda x: -x[0])
 
 
-def reference_beam(decoder, memory, row, max_length, beams, n, alpha, beta, stop=True):
-    """Beam search of one example with lists. Returns the n best, as `exhaustive`, and the steps."""
+def best_of_each(hypotheses, spell):
+    """`hypotheses`, best first, without those that have the text of a better one."""
+    texts = {}
+    for hypothesis in hypotheses:
+        texts.setdefault(spell(hypothesis[2]), hypothesis)
+    return list(texts.values())
+
+
+def reference_beam(decoder, memory, row, max_length, beams, n, alpha, beta, stop=True, spell=tuple):
+    """Beam search of one example with lists. Returns the n best, as `exhaustive`, and the steps.
+
+    `spell` makes of tokens what hypotheses must not share.
+    """
     one = example(memory, row)
     alive = [(0.0, [], one["state"][0], np.zeros((0, one["mask"].sum())))]
     pool = []
@@ -174,10 +185,10 @@ def reference_beam(decoder, memory, row, max_length, beams, n, alpha, beta, stop
             if tokens[-1] == END:
                 pool.append((score(log_prob, attention, alpha, beta), log_prob, tokens))
         alive = [c for c in candidates if c[1][-1] != END][:beams]
-        pool = sorted(pool, key=lambda x: -x[0])[:n]
+        pool = best_of_each(sorted(pool, key=lambda x: -x[0]), spell)[:n]
         bound = alive[0][0] / ((5 + max_length) / 6) ** alpha
         if stop and len(pool) == n and bound <= pool[-1][0]:
             return pool, step + 1
     for log_prob, tokens, _, attention in alive:
         pool.append((score(log_prob, attention, alpha, beta), log_prob, tokens))
-    return sorted(pool, key=lambda x: -x[0])[:n], max_length
+    return best_of_each(sorted(pool, key=lambda x: -x[0]), spell)[:n], max_length

@@ -4,12 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.decoding import Beam, Greedy
+from keras_s2s.decoding import Beam, Greedy, Spellings
 from tests.decoding.fake import (
     COMPILED,
     FakeDecoder,
     TableDecoder,
     as_list,
+    best_of_each,
     decode,
     example,
     exhaustive,
@@ -21,6 +22,8 @@ from tests.decoding.fake import (
 from tests.fewer import fewer_on_jax
 
 LENGTHS = [3, 1, 5, 2, 4]
+# Unknown pieces spell nothing, and blanks at the start are dropped.
+TEXTS = [b"", b"", b"", b"", b"a", b" a", b"aa", b"b", b" "]
 PENALTIES = [(0.0, 0.0), (0.6, 0.0), (1.0, 0.3)]
 
 
@@ -56,6 +59,61 @@ def test_narrow_beam_is_the_reference(penalties, sizes):
         patient, _ = reference_beam(decoder, memory, row, 7, beams, n, alpha, beta, stop=False)
         assert patient == expected
     assert COMPILED or decoder.python_steps == max(steps)
+
+
+def spell(tokens):
+    return b"".join(TEXTS[i] for i in tokens).lstrip(b" ")
+
+
+@pytest.mark.parametrize(["alpha", "beta"], fewer_on_jax(PENALTIES[1:], 1))
+def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
+    decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 40
+    sampler = Beam(120, alpha, beta, num_return_sequences=n)
+    spellings = Spellings(TEXTS[:6], 6)
+    result = decode(sampler, decoder, memory, 4, return_attention=True, spellings=spellings)
+    for row in range(len(LENGTHS)):
+        expected = best_of_each(exhaustive(decoder, memory, row, 4, alpha, beta), spell)
+        count = len(expected)
+        assert 10 < count < n
+        found = [as_list(ids) for ids in result["token_ids"][row]]
+        assert found == [x[2] for x in expected] + [[]] * (n - count)
+        np.testing.assert_allclose(result["scores"][row, :count], [x[0] for x in expected], 1e-4)
+        assert (result["scores"][row, count:] == -np.inf).all()
+        assert (result["log_probs"][row, count:] == -np.inf).all()
+        assert not result["attention"][row, count:].any()
+        _, attention = replay(decoder, memory, row, expected[1][2])
+        found = result["attention"][row, 1, : len(attention), : attention.shape[1]]
+        np.testing.assert_allclose(found, attention, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ["penalties", "sizes"], fewer_on_jax(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 1)
+)
+def test_narrow_beam_goes_on_until_it_has_as_many_texts(penalties, sizes):
+    (alpha, beta), (beams, n) = penalties, sizes
+    decoder = FakeDecoder(9, seed=2, end_bias=1.0)
+    memory = make_memory(LENGTHS, seed=3)
+    sampler, spellings = Beam(beams, alpha, beta, n), Spellings(TEXTS, 9)
+    result = decode(sampler, decoder, memory, 7, spellings=spellings)
+    by_ids = decode(sampler, decoder, memory, 7)
+    for row in range(len(LENGTHS)):
+        arguments = decoder, memory, row, 7, beams, n, alpha, beta
+        expected, _ = reference_beam(*arguments, spell=spell)
+        assert [as_list(ids) for ids in result["token_ids"][row]] == [x[2] for x in expected]
+        np.testing.assert_allclose(result["scores"][row], [x[0] for x in expected], rtol=1e-4)
+        assert reference_beam(*arguments, stop=False, spell=spell)[0] == expected
+    assert (result["token_ids"] != by_ids["token_ids"]).any()
+    np.testing.assert_array_equal(result["token_ids"][:, 0], by_ids["token_ids"][:, 0])
+
+
+def test_spellings_change_nothing_for_one_hypothesis():
+    decoder, memory = FakeDecoder(9, seed=2, end_bias=1.0), make_memory(LENGTHS)
+    one, other = (
+        decode(Beam(4), decoder, memory, 7, spellings=spellings)
+        for spellings in (None, Spellings([b"a"] * 9, 9))
+    )
+    for key in one:
+        np.testing.assert_array_equal(one[key], other[key])
 
 
 def test_wider_is_not_worse_than_any_narrower_when_it_sees_everything():

@@ -92,6 +92,39 @@ def test_seed():
     assert draw(seeded)[0] != draw(seeded)[1]
 
 
+def test_a_draw_is_of_seed_index_hypothesis_and_step():
+    """Whatever else is in the batch, however many steps and hypotheses there are."""
+    decoder = TableDecoder([0, 0, 0, 0, *[0.1] * 10])
+
+    def draw(lengths, steps=9, n=1, **options):
+        sampler = Random(seed=7, num_return_sequences=n)
+        return decode(sampler, decoder, make_memory(lengths), steps, **options)["token_ids"]
+
+    six = draw([3] * 6)[:, 0]
+    assert len({tuple(ids) for ids in six.tolist()}) == 6
+    indices = np.array([4, 0, 4], "int32")
+    some = draw([2, 1, 5], steps=12, indices=indices)[:, 0]
+    np.testing.assert_array_equal(some[:, :9], six[indices])
+    # All are equally probable, so they stay in the order of the draws.
+    three = draw([3] * 6, n=3)
+    np.testing.assert_array_equal(three[:, 0], six)
+    assert len({tuple(ids) for ids in three.reshape(-1, 9).tolist()}) == 18
+    free = Random().next_seed()
+    halves = [draw([3] * 2, indices=np.arange(i, i + 2), seed=free) for i in (0, 2)]
+    np.testing.assert_array_equal(np.concatenate(halves), draw([3] * 4, seed=free))
+    assert (halves[0][:, 0] != six[:2]).any()
+
+
+def test_same_numbers_on_every_backend():
+    decoder = TableDecoder([0, 0, 0, 0, *[0.1] * 10])
+    sampler = Random(seed=2**70, num_return_sequences=2)
+    found = decode(sampler, decoder, make_memory([2, 2]), 6)["token_ids"]
+    assert found.tolist() == [
+        [[11, 9, 6, 6, 7, 9], [11, 7, 13, 10, 5, 7]],
+        [[13, 11, 6, 5, 11, 12], [10, 8, 11, 6, 10, 7]],
+    ]
+
+
 def test_smallest_and_largest_uniform_numbers():
     weights = np.zeros((3, 1000), "float32")
     weights[:, [3, 500, 700]] = [0.3, 1e-6, 0.1]

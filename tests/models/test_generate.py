@@ -311,13 +311,52 @@ def test_generate_after_training_uses_the_new_weights(make_translator):
 
 
 @pytest.mark.slow
-def test_random_draws_anew_unless_seeded(translator):
-    def draws(sampler):
-        return [translator.generate(SOURCES, sampler=sampler) for _ in range(4)]
+def test_draws_belong_to_the_request(make_translator, monkeypatch):
+    model, traced = make_translator(simple=True), []
+    encode = model.encoder.call
+    monkeypatch.setattr(model.encoder, "call", lambda *x, **y: traced.append(1) or encode(*x, **y))
+    sources = SOURCES[:3] * 4
 
-    for unseeded in ("random", decoding.Random(temperature=2.0)):
-        assert len({tuple(texts) for texts in draws(unseeded)}) > 1
-    assert len({tuple(texts) for texts in draws(decoding.Random(seed=3))}) == 1
+    def draw(sampler, **options):
+        return model.generate(sources, sampler=sampler, **options)
+
+    def seeded(seed):
+        return decoding.Random(temperature=2.0, seed=seed)
+
+    first = draw(seeded(3))
+    assert all(len(set(first[i::3])) > 2 for i in range(3))
+    assert draw(seeded(3), batch_size=6) == first
+    count = len(traced)
+    assert draw(seeded(3)) == first != draw(seeded(np.int64(4)))
+    free = decoding.Random(temperature=2.0)
+    assert draw(free) != draw(free)
+    if keras.backend.backend() != "torch":  # which compiles nothing
+        assert len(traced) == count
+    by_name = []
+    for _ in range(2):
+        keras.utils.set_random_seed(5)
+        by_name.append([draw("random"), draw("random")])
+    assert by_name[0] == by_name[1] and by_name[0][0] != by_name[0][1]
+
+
+@pytest.mark.slow
+def test_nbest_lists_have_a_text_once(make_translator):
+    """Of a model that finds all pieces equally probable, the unknown one too."""
+    model = make_translator(simple=True)
+    randomize(model, scale=0)
+    preprocessor, sampler = model.preprocessor, decoding.Beam(8, num_return_sequences=6)
+    texts, scores = model.generate(SOURCES, sampler=sampler, return_scores=True)
+    assert all(len(set(row)) == 6 for row in texts)
+    assert np.isfinite(scores).all() and (np.diff(scores) <= 0).all()
+    inputs = preprocessor.generate_preprocess(SOURCES)
+    ids = model.generate(inputs, sampler=sampler)["token_ids"]
+    found = preprocessor.generate_postprocess(ids).numpy()
+    assert [[text.decode() for text in row] for row in found] == texts
+    by_ids = sampler(model.decoder, model.encoder(numpy(inputs["encoder_token_ids"])), 8)[
+        "token_ids"
+    ]
+    found = preprocessor.generate_postprocess(numpy(by_ids)).numpy()
+    assert any(len(set(row)) < 6 for row in found.tolist())
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@ import copy
 import gc
 import json
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -124,6 +125,25 @@ def test_detokenize_drops_special_ids_and_stops_at_end(tokenizer):
     assert tokenizer.detokenize(dense).numpy().tolist() == expected
     ragged = tf.ragged.constant(rows, dtype=tf.int32)
     assert tokenizer.detokenize(ragged).numpy().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"byte_fallback": True, "user_defined_symbols": ["<x>"], "control_symbols": ["<y>"]}],
+)
+def test_spellings_are_what_pieces_add_to_a_text(tokenizer, sentences, options):
+    if options:
+        tokenizer = SentencePieceTokenizer.train(sentences, vocabulary_size=400, **options)
+    spellings = tokenizer.get_spellings()
+    anchor = tokenizer.token_to_id("n")
+    ids = np.random.default_rng(1).integers(0, tokenizer.vocabulary_size, (200, 9))
+    ids = np.where(ids == tokenizer.end_token_id, tokenizer.unknown_token_id, ids)
+    ids[:, 0] = anchor
+    texts = tokenizer.detokenize(ids).numpy()
+    for row, text in zip(ids, texts, strict=True):
+        spelled = b"".join(spellings[i] for i in row).decode("utf-8", "surrogateescape")
+        # One sign for each byte that is no part of a character.
+        assert re.sub("[\udc80-\udcff]", "\ufffd", spelled) == text.decode()
 
 
 def test_detokenize_keeps_outer_axes(tokenizer):

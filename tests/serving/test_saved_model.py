@@ -9,7 +9,9 @@ import tensorflow as tf
 
 import keras_s2s
 from keras_s2s.decoding import Beam, Greedy, Random
+from keras_s2s.models._functions import decode
 from keras_s2s.serving import signatures
+from tests.layers.helpers import randomize
 from tests.serving.conftest import build, corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.prepared]
@@ -130,12 +132,30 @@ def test_mixed_precision(tmp_path):
 
 
 def test_random(untrained, tmp_path):
-    untrained.export(tmp_path / "1", sampler=Random(seed=7, num_return_sequences=2))
     sampler = Random(seed=7, num_return_sequences=2)
-    expected = untrained.generate("eins zwei", sampler=sampler)
-    for _ in range(2):
-        found = ask(tmp_path / "1", "nbest")["text"]
-        assert [text.decode() for text in found[0]] == expected
+    untrained.export(tmp_path / "1", sampler=sampler)
+    texts = ["eins zwei", "vier", "eins zwei"]
+    expected = untrained.generate(texts, sampler=sampler)
+    assert expected[0] != expected[2]
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["nbest"]
+    for count in (3, 3, 1):
+        found = served(text=tf.constant(texts[:count]))["text"].numpy()
+        assert [[text.decode() for text in row] for row in found] == expected[:count]
+
+
+def test_nbest_has_a_text_once(tmp_path):
+    """Of a model that finds all pieces equally probable, the unknown one too."""
+    model, sampler = randomize(build(cell="rnn"), scale=0), Beam(6, num_return_sequences=6)
+    model.export(tmp_path / "1", sampler=Beam(6), max_length=4)
+    inputs = model.preprocessor.generate_preprocess(["eins"])
+    expected = decode(model, sampler, inputs, 4)
+    texts = model.preprocessor.generate_postprocess(expected["token_ids"]).numpy()[0].tolist()
+    found = ask(tmp_path / "1", "nbest", "eins")
+    assert found["text"][0].tolist() == texts and len(set(texts)) == 6
+    np.testing.assert_allclose(found["score"], expected["scores"], rtol=1e-4)
+    preprocessor, model.preprocessor = model.preprocessor, None
+    by_ids = decode(model, sampler, inputs, 4)["token_ids"]
+    assert len(set(preprocessor.generate_postprocess(by_ids).numpy()[0].tolist())) < 6
 
 
 def test_random_without_seed(untrained, tmp_path):
