@@ -11,7 +11,7 @@ COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
 CAPTIONS = [f"{left} and {right}" for left in COLOURS for right in COLOURS]
 
 
-def small_captioner(attention="bahdanau", units=16, dropout=0.0, **kwargs):
+def small_captioner(attention="bahdanau", units=16, dropout=0.0, target_length=20, **kwargs):
     """Not trained yet, with a backbone from 16 x 24 pixels to a grid of 2 x 3."""
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(CAPTIONS, vocabulary_size=17)
     backbone = keras.Sequential(
@@ -24,9 +24,24 @@ def small_captioner(attention="bahdanau", units=16, dropout=0.0, **kwargs):
     return keras_s2s.models.ImageCaptioner(
         keras_s2s.layers.ImageEncoder(units, backbone, image_size=SIZE, dropout=dropout),
         keras_s2s.layers.RNNDecoder(17, units, attention=attention, dropout=dropout),
-        keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, SIZE, target_length=20),
+        keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, SIZE, target_length=target_length),
         **kwargs,
     )
+
+
+def tiny_backbone(include_top, weights, input_shape, name):
+    """As those of `keras.applications` are, but small."""
+    layers = [keras.Input(input_shape)]
+    for filters in (8, 16):
+        options = {"strides": 4, "use_bias": False, "name": f"convolution_{filters}"}
+        layers.append(keras.layers.Conv2D(filters, 4, **options))
+        layers.append(keras.layers.BatchNormalization(name=f"normalization_{filters}"))
+        layers.append(keras.layers.ReLU(6.0))
+    return keras.Sequential(layers, name=name)
+
+
+# Where `keras_s2s` looks for what scales the pixels of a backbone.
+tiny_backbone.__module__ = keras.applications.MobileNet.__module__
 
 
 def coloured(count, seed=0, size=(60, 40)):

@@ -14,6 +14,10 @@ import pytest  # noqa: E402
 import tensorflow as tf  # noqa: E402
 from tensorflow.python.eager import context  # noqa: E402
 
+# Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
+# The processes that tests start have TensorFlow as it comes.
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
 
 def pytest_collection_modifyitems(config, items):
     """Lets every worker begin with long tests: those that end late keep the others waiting.

@@ -21,20 +21,20 @@ def fewer_on_jax(cases, every, first=0):
 def pairwise(*axes):
     """Cases of `itertools.product(*axes)` in which any two values of two axes meet.
 
-    For axes of which a fault concerns one value or two that meet.
+    For axes of which a fault concerns one value or two that meet. On JAX each value is in a case.
     """
     axes = [list(axis) for axis in axes]
     cases = list(itertools.product(*map(range, map(len, axes))))
     if not ALL:
-        cases = sorted(_covering(cases))
+        cases = sorted(_covering(cases, together=1 if FEWER else 2))
     return [tuple(axis[i] for axis, i in zip(axes, case)) for case in cases]
 
 
-def _covering(cases):
-    """Takes the case with the most new pairs, again and again, until there are none."""
-    pairs = {case: set(itertools.combinations(enumerate(case), 2)) for case in cases}
-    left = set().union(*pairs.values())
+def _covering(cases, together):
+    """Takes the case with the most new values, or pairs of them, again and again, until there are none."""
+    groups = {case: set(itertools.combinations(enumerate(case), together)) for case in cases}
+    left = set().union(*groups.values())
     while left:
-        best = max(cases, key=lambda case: len(pairs[case] & left))
-        left -= pairs[best]
+        best = max(cases, key=lambda case: len(groups[case] & left))
+        left -= groups[best]
         yield best

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 import keras_s2s
+from keras_s2s.models import preset_folders
 from run_page import blocks, run
-from tests.captioners import coloured
+from tests.captioners import coloured, small_captioner, tiny_backbone
 from tests.java import JAVA
 
 ROOT = Path(__file__).parents[1]
@@ -37,6 +38,25 @@ def documented():
 EXAMPLES = [(name, "\n".join(blocks(text))) for name, text in documented() if blocks(text)]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def tiny_presets(preset, tmp_path_factory):
+    """Tiny presets under the names of the shipped ones, for examples to run soon."""
+    root, card = tmp_path_factory.mktemp("zoo"), keras_s2s.zoo.card(preset)
+    translator = keras_s2s.zoo.load(preset)
+    tokenizer = translator.preprocessor.source_tokenizer
+    # The texts of examples are longer than those of other tests.
+    translator.preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(tokenizer)
+    models = {"translation": translator, "captioning": small_captioner(target_length=80)}
+    for task, model in models.items():
+        folder = root / preset_folders.ALIASES[task]
+        model.save_to_preset(folder)
+        shutil.copy(ROOT / "zoo" / folder.name / "recipe.toml", folder)
+        keras_s2s.zoo.write_card(folder, {**card, "task": task, "examples": []})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(preset_folders, "root", lambda: root)
+        yield
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(["name", "code"], EXAMPLES, ids=[name for name, _ in EXAMPLES])
 def test_docstring(name, code, tmp_path, monkeypatch):
@@ -50,9 +70,22 @@ def test_readme(tmp_path, monkeypatch):
     (tmp_path / "train.de").write_text("ein Hund bellt\neine Katze\nguten Morgen\n" * 7)
     (tmp_path / "train.en").write_text("a dog barks\na cat\ngood morning\n" * 7)
     shutil.copy(EXAMPLE_IMAGE, tmp_path / "beach.jpg")
-    code = "\n".join(blocks((ROOT / "README.md").read_text(encoding="utf-8")))
     # So little text gives no more pieces.
-    exec(compile(code.replace("8000", "27"), "README.md", "exec"), {})
+    run(ROOT / "README.md", [("8000", "27"), ("256", "16")])
+
+
+@pytest.mark.slow
+def test_readme_on_the_shipped_weights(tmp_path, monkeypatch):
+    """Its first blocks: a translation, and a caption. More of the presets has tests of its own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(preset_folders, "root", lambda: ROOT / "zoo")
+    shutil.copy(EXAMPLE_IMAGE, tmp_path / "beach.jpg")
+    found, code = {}, blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    for block in code[:2]:
+        exec(compile(block, "README.md", "exec"), found)
+    examples = keras_s2s.zoo.card("captioning")["examples"]
+    [caption] = [e["output"] for e in examples if Path(e["input"]).name == EXAMPLE_IMAGE.name]
+    assert found["caption"] == caption
 
 
 PAGES = sorted(path for path in ROOT.glob("docs/**/*.md") if path.parent.name != "tutorials")
@@ -87,8 +120,9 @@ def test_tutorial_nmt_with_attention(tmp_path, monkeypatch, capsys):
 @pytest.mark.slow
 @JAVA
 def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
-    """As it is written, but on drawings, and with a backbone that knows nothing."""
+    """As it is written, but on drawings, and with a small backbone that knows nothing."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(keras.applications, "Tiny", tiny_backbone, raising=False)
     images, captions = coloured(12)
     Path("Flicker8k_Dataset").mkdir()
     names = [f"{i}.jpg" for i in range(len(images))]
@@ -100,7 +134,9 @@ def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
         Path(f"Flickr_8k.{split}Images.txt").write_text("\n".join(names))
     page = ROOT / "docs/tutorials/image_captioning.md"
     changes = [("3000", "17"), ("epochs = 8", "epochs = 1"), ("256", "16")]
-    changes.append(('weights="imagenet"', "weights=None, image_size=(64, 64)"))
+    changes.append(
+        ('"MobileNetV2", weights="imagenet"', '"Tiny", weights=None, image_size=(64, 64)')
+    )
     run(page, changes)
     assert is_short(page)
     assert capsys.readouterr().out.count("pycocoevalcap:") == 10

@@ -25,12 +25,13 @@ class Spellings:
 
     Example:
     ```python
+    import numpy as np
     from keras_s2s.decoding.spellings import Spellings
 
     spellings = Spellings([b"", b"", b"", b"", b"a", b"b", b"ab"], vocabulary_size=7)
     start = spellings.start(1)
     apart = spellings.add(spellings.add(start, [4]), [5])
-    print((apart == spellings.add(start, [6])).all())
+    print(np.all(apart == spellings.add(start, [6])))
     ```
     """
 

@@ -98,10 +98,7 @@ def describe(state):
 
 @pytest.mark.parametrize(
     "wiring, options",
-    [
-        pytest.param(w, o, id="-".join([w, *map(str, o.values())]))
-        for w, o in fewer_on_jax(combinations(), 3, first=2)
-    ],
+    [pytest.param(w, o, id="-".join([w, *map(str, o.values())])) for w, o in combinations()],
 )
 def test_call_equals_steps(wiring, options):
     decoder, memory = make(wiring, **options)
@@ -130,7 +127,7 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "cell", "policy"],
-    fewer_on_jax(pairwise(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]), 3, 2),
+    pairwise(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]),
 )
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.

@@ -12,7 +12,7 @@ import keras_s2s
 import keras_s2s_cli
 from keras_s2s import recipes, zoo
 from keras_s2s.recipes import backbones, captioning
-from tests.captioners import coloured, small_captioner
+from tests.captioners import coloured, small_captioner, tiny_backbone
 from tests.data.test_captions import write_tar
 from tests.java import JAVA
 from tests.layers.helpers import randomize
@@ -65,25 +65,10 @@ examples = ["assets/examples/one.png"]
 """
 
 
-def tiny(include_top, weights, input_shape, name):
-    """As those of `keras.applications` are, but small."""
-    layers = [keras.Input(input_shape)]
-    for filters in (8, 16):
-        options = {"strides": 4, "use_bias": False, "name": f"convolution_{filters}"}
-        layers.append(keras.layers.Conv2D(filters, 4, **options))
-        layers.append(keras.layers.BatchNormalization(name=f"normalization_{filters}"))
-        layers.append(keras.layers.ReLU(6.0))
-    return keras.Sequential(layers, name=name)
-
-
-# Where `keras_s2s` looks for what scales the pixels of a backbone.
-tiny.__module__ = keras.applications.MobileNet.__module__
-
-
 @pytest.fixture(scope="module", autouse=True)
-def tiny_backbone():
+def backbone_by_name():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keras.applications, "Tiny", tiny, raising=False)
+        patch.setattr(keras.applications, "Tiny", tiny_backbone, raising=False)
         yield
 
 
@@ -99,7 +84,7 @@ def data(tmp_path_factory):
                 row = {"image": str(i), "captions": [caption, f"{caption} too"]}
                 file.write(json.dumps(row) + "\n")
     keras.utils.set_random_seed(1)
-    backbone = tiny(False, None, (32, 32, 3), "backbone")
+    backbone = tiny_backbone(False, None, (32, 32, 3), "backbone")
     # Untrained it would make the same of all images: let it normalise by noise.
     norms = [layer for layer in backbone.layers if hasattr(layer, "moving_mean")]
     for layer in norms:
