@@ -69,12 +69,7 @@ def decode(contents, size, name, with_webp=True):
         tf.errors.InvalidArgumentError: If the file is something else, cut short or damaged.
     """
     tf = import_tensorflow()
-    readers = [
-        _upright(_read_jpeg, "JPEG"),
-        _upright(_read_png, "PNG"),
-        _read_gif,
-        _upright(_read_webp, "WebP"),
-    ][: 4 if with_webp else 3]
+    readers = [_read_jpeg, _read_png, _read_gif, _read_webp][: 4 if with_webp else 3]
     kinds = _kinds(contents)[: len(readers)]
     known = tf.reduce_any(kinds)
     complete = tf.reduce_any(kinds & _has_end(contents)[: len(readers)])
@@ -88,8 +83,11 @@ def decode(contents, size, name, with_webp=True):
     ]
     with tf.control_dependencies(checks):
         contents, kind = tf.identity(contents), tf.argmax(kinds, output_type=tf.int32)
-    pixels = tf.switch_case(kind, [lambda read=read: read(contents, size) for read in readers])
-    return tf.ensure_shape(pixels, (*size, 3))
+    orientation = image_orientation.orientation(contents, kind)
+    turned = image_orientation.is_turned(orientation)
+    lying = tf.where(turned, [size[1], size[0]], [size[0], size[1]])
+    pixels = tf.switch_case(kind, [lambda read=read: read(contents, lying) for read in readers])
+    return tf.ensure_shape(image_orientation.turn(pixels, orientation), (*size, 3))
 
 
 def _has_end(contents):
@@ -119,19 +117,6 @@ def _is_animated_webp(contents):
     head = tf.concat([head, tf.zeros([21], tf.int32)], axis=0)
     animated = head[20] // 2 % 2 == 1  # the second bit of the flags
     return animated & tf.reduce_all(head[8:16] == list(b"WEBPVP8X"))
-
-
-def _upright(read, kind):
-    """The reader of a format that tells how the camera was held."""
-
-    def read_upright(contents, size):
-        tf = import_tensorflow()
-        orientation = image_orientation.orientation(contents, kind)
-        turned = image_orientation.is_turned(orientation)
-        size = tf.where(turned, [size[1], size[0]], [size[0], size[1]])
-        return image_orientation.turn(read(contents, size), orientation)
-
-    return read_upright
 
 
 def _read_jpeg(contents, size):

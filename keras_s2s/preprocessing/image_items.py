@@ -53,7 +53,8 @@ def as_items(images, name="images", failures=None):
     """
     images = plain(images)
     if _is_ragged(images):
-        images = list(images) if len(images.shape) == 4 else _dense(images, name)
+        several = len(images.shape) == 4
+        images = [images[i] for i in range(len(images))] if several else _dense(images, name)
     if is_one(images):
         return [_item_or_failure(images, name, 0, failures)], True
     if not is_collection(images):
@@ -106,8 +107,7 @@ def _is_ragged(x):
 
 def _dense(image, name):
     """A ragged picture as an array."""
-    rows = {len(row) for row in image}
-    if len(rows) > 1:
+    if len(np.unique(image.row_lengths())) > 1:
         raise ValueError(f"`{name}`: all rows of a picture must be equally wide.")
     return image.to_tensor()
 

@@ -10,15 +10,17 @@ from keras_s2s.preprocessing import byte_search
 
 # The data have at most 64 KiB, with small parts at most before or behind them.
 _LENGTH = 2 * 65536
-_HEADER = b"Exif\0\0"
-# Of either byte order; some write the header of JPEG before it elsewhere, too.
-_TIFF = tuple(b"IME")
-# What the data follow, and where they begin.
-_PLACES = {
-    "JPEG": ({0: 0xFF, 1: 0xE1, **byte_search.text(_HEADER, 4)}, 4),
-    "PNG": ({**byte_search.text(b"eXIf"), 4: _TIFF}, 4),
-    "WebP": ({**byte_search.text(b"EXIF"), 8: _TIFF}, 8),
+_ANY = -1
+# What the data follow: the segment's marker and length and the header of the data; the chunk's
+# length, of less than 64 KiB, and name, in this or the other order.
+_BEGINNINGS = {
+    "JPEG": [0xFF, 0xE1, _ANY, _ANY, *b"Exif"],
+    "PNG": [0, 0, _ANY, _ANY, *b"eXIf"],
+    "GIF": [256] * 8,  # It has none.
+    "WebP": [*b"EXIF", _ANY, _ANY, 0, 0],
 }
+# JPEG has it always, and some write it to other formats.
+_HEADER = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _MOST_ENTRIES = 64
 
@@ -28,22 +30,26 @@ def orientation(contents, kind):
 
     Args:
         contents: Scalar `tf.string`.
-        kind: `"JPEG"`, `"PNG"` or `"WebP"`.
+        kind: Scalar int32, the number of the format: JPEG, PNG, GIF, WebP.
 
     Returns:
         Scalar int32, 1 to 8; 1, as it is, where the file says nothing or nonsense.
     """
     tf = import_tensorflow()
-    part = tf.strings.substr(contents, 0, _LENGTH)
-    if kind != "JPEG":
-        # There the data may come last. Behind the end of a JPEG others may follow.
-        length = tf.strings.length(contents)
-        rest = tf.maximum(length - _LENGTH, tf.minimum(length, _LENGTH))
-        part = tf.strings.join([part, tf.strings.substr(contents, rest, _LENGTH)])
-    values = byte_search.as_bytes(part)
-    pattern, offset = _PLACES[kind]
-    places = byte_search.matches(values, pattern)
-    start = tf.argmax(places, output_type=tf.int32) + offset
+    is_jpeg = kind == list(_BEGINNINGS).index("JPEG")
+    # Elsewhere the data may come last. Behind the end of a JPEG others may follow.
+    length = tf.strings.length(contents)
+    end = tf.where(is_jpeg, 0, tf.clip_by_value(length - _LENGTH, 0, _LENGTH))
+    parts = [
+        tf.strings.substr(contents, 0, _LENGTH),
+        tf.strings.substr(contents, length - end, end),
+    ]
+    values = byte_search.as_bytes(tf.strings.join(parts))
+    beginning = tf.gather(tf.constant(list(_BEGINNINGS.values())), kind)
+    size = len(_BEGINNINGS["JPEG"])
+    places = byte_search.matches(values, {i: beginning[i] for i in range(size)}, _ANY)
+    # The header of JPEG belongs to the data.
+    start = tf.argmax(places, output_type=tf.int32) + tf.where(is_jpeg, size - 4, size)
     # What is read behind the end is 0.
     last = tf.size(values)
     values = tf.concat([values, [0]], axis=0)
