@@ -176,6 +176,7 @@ class ImageEncoder(keras.layers.Layer):
         self._check_shape(images.shape)
         features = images
         if tuple(images.shape[1:]) != self.feature_shape:
+            self._check_pixels(images)
             features = self._features(images, training)
         rows, columns, channels = self.feature_shape
         features = ops.cast(features, self.compute_dtype)
@@ -196,7 +197,7 @@ class ImageEncoder(keras.layers.Layer):
 
     def _check_pixels(self, images):
         dtype = keras.backend.standardize_dtype(images.dtype)
-        if dtype == "uint8" or keras.utils.is_keras_tensor(images):
+        if dtype == "uint8":
             return
         pixels = ops.reshape(images, (-1, 3 * math.prod(self.image_size)))
         pixels = ops.cast(pixels, "float32")
@@ -207,7 +208,6 @@ class ImageEncoder(keras.layers.Layer):
         require(~bad, _pixels.TEXT)
 
     def _features(self, images, training):
-        self._check_pixels(images)
         if training and self.augmentation is not None:
             images = self.augmentation(ops.cast(images, "float32"), training=True)
         return self.backbone(self.scale(images), training=bool(training and self.batch_statistics))
