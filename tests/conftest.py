@@ -1,3 +1,4 @@
+import gc
 import os
 import zlib
 from unittest import mock
@@ -36,6 +37,12 @@ def pytest_collection_modifyitems(config, items):
         size = (total - len(items)) // (workers - k)
         items += head + rest[: max(size - len(head), 0)]
         rest = rest[max(size - len(head), 0) :]
+
+
+def pytest_collection_finish():
+    """Keeps what is imported out of sight of the garbage collector, which reads all there is."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
