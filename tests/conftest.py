@@ -1,6 +1,9 @@
+import gc
 import os
 import zlib
 from unittest import mock
+
+import pytest
 
 # All must be set before Keras and TensorFlow are first imported.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -8,15 +11,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # There is a process for each core already, and what tests compute is small.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-
-import keras  # noqa: E402
-import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-from tensorflow.python.eager import context  # noqa: E402
-
-# Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
-# The processes that tests start have TensorFlow as it comes.
-tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+# So they are where they are needed: the process that hands out the tests does without.
 
 
 def pytest_collection_modifyitems(config, items):
@@ -38,9 +33,25 @@ def pytest_collection_modifyitems(config, items):
         rest = rest[max(size - len(head), 0) :]
 
 
+def pytest_collection_finish():
+    """Before the first test of a process."""
+    import tensorflow as tf
+
+    # Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
+    # The processes that tests start have TensorFlow as it comes.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # What is imported stays: the garbage collector need not look through it again and again.
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def same_start(request):
     """Gives every test the same random numbers and the default dtype policy."""
+    import keras
+    import tensorflow as tf
+    from tensorflow.python.eager import context
+
     # A new seed makes TensorFlow throw away all kernels of operations, which takes a quarter of
     # the time of quick tests. Kept, those that draw go on where they were: each test gets others.
     with mock.patch.object(context.pywrap_tfe, "TFE_ContextClearCaches"):
@@ -65,6 +76,8 @@ def shipped(tmp_path, monkeypatch):
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory):
     """The folder of a tiny untrained translator with a card; read it, never write into it."""
+    import keras
+
     import keras_s2s
 
     keras.utils.set_random_seed(1)

@@ -56,14 +56,11 @@ LAYERS = ["tests/layers"]
 DECODING = ["tests/decoding"] if ALL else SOME_DECODING
 MODELS = ["tests/models", "tests/callbacks"] if ALL else SOME_MODELS
 REST = ["tests/backend", "tests/training"]
-DECODER = "tests/layers/test_rnn_decoder.py"
-# Each runs in one process: several, so that there is one for every core until the end.
+# Each runs in one process. The sums of whole models are compared to the last digits.
 RUNS = {
-    "jax-decoder": [DECODER],
-    "jax-rest": [*LAYERS, f"--ignore={DECODER}", *DECODING, *REST],
+    "jax-layers": [*LAYERS, *DECODING, *REST],
     "jax-models": MODELS,
-    "torch-layers": [*LAYERS, *DECODING, *REST],
-    "torch-models": MODELS,
+    "torch": [*LAYERS, *DECODING, *REST, *MODELS],
 }
 
 
@@ -75,7 +72,6 @@ def test_other_backend(run):
     skip_unless_installed(backend)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *RUNS[run]]
     command += [f"--deselect={test}" for test in NOT]
-    # The sums of whole models are compared to the last digits.
     variables = environment(backend, fused_loops=run.endswith("models"))
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

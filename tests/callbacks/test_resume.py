@@ -26,47 +26,52 @@ import numpy as np
 
 import keras_s2s
 
-folder, pause = Path(sys.argv[1]), float(sys.argv[2])
-keras.utils.set_random_seed(1)
-rng = np.random.default_rng(0)
-ids = [rng.integers(4, 12, rng.integers(1, 6)).tolist() for _ in range(60)]
-batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
-model = keras_s2s.models.Translator(
-    keras_s2s.layers.RNNEncoder(8, "rnn", vocabulary_size=12, dropout=0.3),
-    keras_s2s.layers.RNNDecoder(12, 8, cell="rnn", attention="luong", dropout=0.3),
-    scheduled_sampling=keras_s2s.layers.ScheduledSampling(
-        keras.optimizers.schedules.PolynomialDecay(0.0, 50, 0.5)
-    ),
-)
-x, _, _ = batches[0]
-model.build({name: (None, None) for name in x})
-model.compile(keras.optimizers.Adam(0.01), run_eagerly=keras.backend.backend() == "torch")
-
 
 class Slow(keras.callbacks.Callback):
+    def __init__(self, folder, pause):
+        super().__init__()
+        self.folder, self.pause = folder, pause
+
     def on_train_batch_end(self, batch, logs=None):
-        (folder / "batch").write_text(f"{self.epoch} {batch}")
-        time.sleep(pause)
+        (self.folder / "batch").write_text(f"{self.epoch} {batch}")
+        time.sleep(self.pause)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
 
-plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=10, verbose=0)
-model.fit(
-    batches,
-    epochs=5,
-    verbose=0,
-    callbacks=[Slow(), plateau, keras_s2s.callbacks.Resume(folder / "state", [plateau])],
-)
-np.savez(folder / "weights.npz", *model.get_weights())
-print(float(model.optimizer.learning_rate))
+def train(folder, pause):
+    keras.utils.set_random_seed(1)
+    rng = np.random.default_rng(0)
+    ids = [rng.integers(4, 12, rng.integers(1, 6)).tolist() for _ in range(60)]
+    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
+    model = keras_s2s.models.Translator(
+        keras_s2s.layers.RNNEncoder(8, "rnn", vocabulary_size=12, dropout=0.3),
+        keras_s2s.layers.RNNDecoder(12, 8, cell="rnn", attention="luong", dropout=0.3),
+        scheduled_sampling=keras_s2s.layers.ScheduledSampling(
+            keras.optimizers.schedules.PolynomialDecay(0.0, 50, 0.5)
+        ),
+    )
+    x, _, _ = batches[0]
+    model.build({name: (None, None) for name in x})
+    model.compile(keras.optimizers.Adam(0.01), run_eagerly=keras.backend.backend() == "torch")
+    plateau = keras.callbacks.ReduceLROnPlateau("loss", patience=2, min_delta=10, verbose=0)
+    resume = keras_s2s.callbacks.Resume(folder / "state", [plateau])
+    callbacks = [Slow(folder, pause), plateau, resume]
+    model.fit(batches, epochs=5, verbose=0, callbacks=callbacks)
+    np.savez(folder / "weights.npz", *model.get_weights())
+    print(float(model.optimizer.learning_rate))
+
+
+for folder in sys.argv[2:]:
+    train(Path(folder), float(sys.argv[1]))
 """
 
 
-def start(folder, pause=0.0):
-    folder.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", TRAINING, str(folder), str(pause)]
+def start(*folders, pause=0.0):
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", TRAINING, str(pause), *map(str, folders)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -76,7 +81,7 @@ def start(folder, pause=0.0):
 def finish(process):
     out, errors = process.communicate()
     assert process.returncode == 0, errors
-    return float(out)
+    return [float(rate) for rate in out.split()]
 
 
 def weights(folder):
@@ -87,7 +92,6 @@ def weights(folder):
 @pytest.mark.slow
 def test_killed_in_the_middle_of_an_epoch(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    rate = finish(start(whole))
     process = start(killed, pause=0.2)
     while not (killed / "batch").exists() or (killed / "batch").read_text() != "3 4":
         assert process.poll() is None, process.communicate()[1]
@@ -95,7 +99,8 @@ def test_killed_in_the_middle_of_an_epoch(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert [path.name for path in (killed / "state").iterdir()] == ["epoch_00003"]
-    assert finish(start(killed)) == rate < 0.01
+    again, rate = finish(start(killed, whole))
+    assert again == rate < 0.01
     for a, b in zip(weights(whole), weights(killed), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     assert not (killed / "state").exists()

@@ -19,7 +19,7 @@ from tests.decoding.fake import (
     replay,
     score,
 )
-from tests.fewer import fewer_on_jax
+from tests.fewer import fewer_elsewhere
 
 LENGTHS = [3, 1, 5, 2, 4]
 # Unknown pieces spell nothing, and blanks at the start are dropped.
@@ -27,7 +27,7 @@ TEXTS = [b"", b"", b"", b"", b"a", b" a", b"aa", b"b", b" "]
 PENALTIES = [(0.0, 0.0), (0.6, 0.0), (1.0, 0.3)]
 
 
-@pytest.mark.parametrize(["alpha", "beta"], fewer_on_jax(PENALTIES, 2))
+@pytest.mark.parametrize(["alpha", "beta"], fewer_elsewhere(PENALTIES, 2))
 def test_wide_beam_is_exhaustive_search(alpha, beta):
     decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 10
     sampler = Beam(120, alpha, beta, num_return_sequences=n)
@@ -42,7 +42,7 @@ def test_wide_beam_is_exhaustive_search(alpha, beta):
 
 @pytest.mark.parametrize(
     ["penalties", "sizes"],
-    fewer_on_jax(itertools.product(PENALTIES, [(1, 1), (2, 1), (3, 3), (5, 2)]), 5),
+    fewer_elsewhere(itertools.product(PENALTIES, [(1, 1), (2, 1), (3, 3), (5, 2)]), 5),
 )
 def test_narrow_beam_is_the_reference(penalties, sizes):
     (alpha, beta), (beams, n) = penalties, sizes
@@ -65,7 +65,7 @@ def spell(tokens):
     return b"".join(TEXTS[i] for i in tokens).lstrip(b" ")
 
 
-@pytest.mark.parametrize(["alpha", "beta"], fewer_on_jax(PENALTIES[1:], 1))
+@pytest.mark.parametrize(["alpha", "beta"], fewer_elsewhere(PENALTIES[1:], 1))
 def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
     decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 40
     sampler = Beam(120, alpha, beta, num_return_sequences=n)
@@ -87,7 +87,7 @@ def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
 
 
 @pytest.mark.parametrize(
-    ["penalties", "sizes"], fewer_on_jax(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 1)
+    ["penalties", "sizes"], fewer_elsewhere(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 1)
 )
 def test_narrow_beam_goes_on_until_it_has_as_many_texts(penalties, sizes):
     (alpha, beta), (beams, n) = penalties, sizes
@@ -159,7 +159,7 @@ def test_example_alone_is_the_same_as_in_a_batch():
     memory = make_memory(LENGTHS, pad_to=8)
     sampler = Beam(3, 1.0, 0.3, num_return_sequences=2)
     together = decode(sampler, decoder, memory, 9, return_attention=True)
-    for row, length in fewer_on_jax(enumerate(LENGTHS), 4):
+    for row, length in fewer_elsewhere(enumerate(LENGTHS), 4):
         alone = decode(sampler, decoder, example(memory, row), 9, return_attention=True)
         assert alone["token_ids"][0].tolist() == together["token_ids"][row].tolist()
         np.testing.assert_allclose(alone["scores"][0], together["scores"][row], rtol=1e-5)

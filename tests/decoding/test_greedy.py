@@ -14,7 +14,7 @@ from tests.decoding.fake import (
     make_memory,
     replay,
 )
-from tests.fewer import fewer_on_jax
+from tests.fewer import fewer_elsewhere
 
 LENGTHS = [3, 1, 5, 2, 4]
 
@@ -56,7 +56,7 @@ def test_example_alone_is_the_same_as_in_a_batch():
     decoder = FakeDecoder(9, seed=1, end_bias=1.0)
     memory = make_memory(LENGTHS, pad_to=8)
     together = decode(Greedy(), decoder, memory, 9)
-    for row in fewer_on_jax(range(len(LENGTHS)), 4):
+    for row in fewer_elsewhere(range(len(LENGTHS)), 4):
         alone = decode(Greedy(), decoder, example(memory, row), 9)
         assert alone["token_ids"][0].tolist() == together["token_ids"][row].tolist()
         np.testing.assert_allclose(alone["scores"][0], together["scores"][row], rtol=1e-5)

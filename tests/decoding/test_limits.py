@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_s2s.decoding import Beam, Greedy
 from keras_s2s.layers import RNNDecoder, RNNEncoder
-from tests.fewer import fewer_on_jax
+from tests.fewer import fewer_elsewhere
 
 SOURCE = np.array([[5, 7, 3, 0, 0, 0], [8, 4, 6, 9, 5, 3], [9, 3, 0, 0, 0, 0]], "int32")
 LIMITS = np.array([3, 9, 5], "int32")
@@ -36,7 +36,7 @@ def test_limits_make_examples_independent(model, sampler):
     encoder, decoder = model
     together = sampler(decoder, encoder(SOURCE), 9, limits=LIMITS)
     together = {key: ops.convert_to_numpy(value) for key, value in together.items()}
-    for i, limit in fewer_on_jax(enumerate(LIMITS), 2):
+    for i, limit in fewer_elsewhere(enumerate(LIMITS), 2):
         length = int((SOURCE[i] != 0).sum())
         memory = encoder(SOURCE[i : i + 1, :length])
         alone = sampler(decoder, memory, int(limit), limits=LIMITS[i : i + 1])

@@ -14,7 +14,7 @@ from tests.decoding.fake import (
     make_memory,
     replay,
 )
-from tests.fewer import fewer_on_jax
+from tests.fewer import fewer_elsewhere
 
 LENGTHS = [3, 1, 5, 2]
 MAKERS = {
@@ -90,7 +90,7 @@ def test_banned_tokens(make):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", fewer_on_jax([2, 1, 3], 3))
+@pytest.mark.parametrize("size", fewer_elsewhere([2, 1, 3], 3))
 def test_no_repeat_ngram(make, size):
     def repeats(tokens):
         grams = [tuple(tokens[i : i + size]) for i in range(len(tokens) - size + 1)]

@@ -14,7 +14,7 @@ from keras_s2s.layers import (
     RNNEncoder,
     _recurrence,
 )
-from tests.fewer import fewer_on_jax, pairwise
+from tests.fewer import fewer_elsewhere, pairwise
 from tests.layers.decoders import (
     CELLS,
     DIM,
@@ -44,9 +44,8 @@ from tests.layers.helpers import (
     weights,
 )
 
-representatives = pytest.mark.parametrize("wiring", REPRESENTATIVES)
-# On JAX one that loops and one that is fused.
-some_representatives = pytest.mark.parametrize("wiring", fewer_on_jax(REPRESENTATIVES, 2))
+# On other backends one that loops and one that is fused.
+representatives = pytest.mark.parametrize("wiring", fewer_elsewhere(REPRESENTATIVES, 2))
 flat = keras.tree.flatten
 
 
@@ -112,7 +111,7 @@ def test_call_equals_steps(wiring, options):
 
 @pytest.mark.parametrize(
     ["bridge", "wiring"],
-    fewer_on_jax(itertools.product(["dense", "copy", "zero"], ["bahdanau", "luong"]), 2),
+    fewer_elsewhere(itertools.product(["dense", "copy", "zero"], ["bahdanau", "luong"]), 2),
 )
 def test_call_equals_steps_for_every_bridge(wiring, bridge):
     """From all layers and states; where the wiring is in a loop, and where it is fused."""
@@ -420,7 +419,7 @@ def test_padding_of_the_memory_changes_nothing(wiring):
         np.testing.assert_allclose(got[1][..., :4], expected[1], atol=1e-6)
         assert not got[1][..., 4:].any()
     # And each example alone, without any.
-    for row, length in fewer_on_jax(enumerate(LENGTHS), 3):
+    for row, length in fewer_elsewhere(enumerate(LENGTHS), 3):
         alone = keras.tree.map_structure(lambda x, r=row: x[r : r + 1], memory)
         alone = {**alone, "values": alone["values"][:, : max(length, 1)]}
         alone = {**alone, "mask": alone["mask"][:, : max(length, 1)]}
@@ -478,7 +477,7 @@ def loss_of(decoder, targets, memory, steps=None):
 
 
 @pytest.mark.parametrize(
-    ["tie_embeddings", "wiring"], fewer_on_jax(itertools.product([True, False], WIRINGS), 2)
+    ["tie_embeddings", "wiring"], fewer_elsewhere(itertools.product([True, False], WIRINGS), 3)
 )
 def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
     cell = "lstm" if tie_embeddings else "gru"
@@ -495,7 +494,7 @@ def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4, err_msg=variable.path)
 
 
-@some_representatives
+@representatives
 def test_padding_of_the_memory_changes_no_gradient(wiring):
     decoder, memory = make(wiring)
     _, wider = make(wiring, source=max(LENGTHS) + 3)
@@ -508,7 +507,7 @@ def test_padding_of_the_memory_changes_no_gradient(wiring):
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5, err_msg=variable.path)
 
 
-@some_representatives
+@representatives
 def test_gradient_reaches_the_encoder(wiring):
     encoder = RNNEncoder(3, num_layers=2, vocabulary_size=9)
     decoder = RNNDecoder(VOCABULARY, UNITS, **WIRINGS[wiring]())
@@ -557,7 +556,7 @@ def logits_of_steps(decoder, memory, training):
     return numpy(decoder(targets, memory, training=training))
 
 
-@pytest.mark.parametrize("wiring", fewer_on_jax(["bahdanau", "none", "luong"], 2))
+@pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 2))
 def test_dropout_differs_between_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2)
     steps = logits_of_steps(decoder, memory, training=False)
@@ -565,7 +564,7 @@ def test_dropout_differs_between_steps(wiring):
     assert len(np.unique(logits_of_steps(decoder, memory, training=True)[0], axis=0)) > 4
 
 
-@pytest.mark.parametrize("wiring", fewer_on_jax(["bahdanau", "none", "luong"], 2))
+@pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 2))
 def test_variational_dropout_is_the_same_in_all_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2, variational_dropout=True)
     steps = logits_of_steps(decoder, memory, training=True)
@@ -576,7 +575,7 @@ def test_variational_dropout_is_the_same_in_all_steps(wiring):
 
 @pytest.mark.parametrize(
     ["wiring", "variational"],
-    fewer_on_jax(itertools.product(["bahdanau", "luong_feeding", "luong"], [False, True]), 3),
+    fewer_elsewhere(itertools.product(["bahdanau", "luong_feeding", "luong"], [False, True]), 3),
 )
 def test_dropout_between_layers(wiring, variational, monkeypatch):
     """By itself: with the dropout of the embedding and of the readout out of the way."""
@@ -593,7 +592,7 @@ def test_dropout_between_layers(wiring, variational, monkeypatch):
     assert np.abs(steps[0] - steps[1]).max() > 1e-3
 
 
-@some_representatives
+@representatives
 def test_recurrent_dropout_is_the_same_in_all_steps(wiring):
     """With h_t = tanh(m h_{t-1} + b), what is read out shows which units have a past."""
     units, rate, steps = 40, 0.25, 4
@@ -635,7 +634,7 @@ def test_recurrent_dropout_is_the_same_in_all_steps(wiring):
     assert (dropped[0] != dropped[1:]).any()
 
 
-@some_representatives
+@representatives
 def test_no_dropout_outside_training(wiring):
     kwargs = {"dropout": 0.5, "recurrent_dropout": 0.5, "num_layers": 2}
     decoder, memory = make(wiring, **kwargs)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_s2s.layers import RNNEncoder, _recurrence
-from tests.fewer import fewer_on_jax, pairwise
+from tests.fewer import fewer_elsewhere, pairwise
 from tests.layers.helpers import (
     BACKEND,
     STATE_SIZE,
@@ -25,7 +25,7 @@ LENGTHS = np.array([5, 2, 0, 1])
 MASK = np.arange(5) < LENGTHS[:, None]
 TOKENS = np.where(MASK, np.random.default_rng(0).integers(1, 9, MASK.shape), 0).astype("int32")
 CELLS = "rnn", "gru", "lstm"
-all_cells = pytest.mark.parametrize("cell", fewer_on_jax(CELLS, 1, first=1))
+all_cells = pytest.mark.parametrize("cell", fewer_elsewhere(CELLS, 1, first=1))
 
 
 def features(seed=0):

@@ -9,7 +9,7 @@ import pytest
 
 from keras_s2s import decoding
 from keras_s2s.models import Alignment
-from tests.fewer import fewer_on_jax
+from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import numpy, randomize
 from tests.models.conftest import SOURCES
 
@@ -87,7 +87,7 @@ def test_one(translator, expected):
     assert translator.translate("eine Katze") == expected[1]
 
 
-@pytest.mark.parametrize("batch_size", fewer_on_jax([2, 3, 1], 3))
+@pytest.mark.parametrize("batch_size", fewer_elsewhere([2, 3, 1], 3))
 def test_order_and_results_do_not_depend_on_batches(batch_size, translator, expected):
     """Inputs of similar length share a batch, so they are computed in another order."""
     twice = [*SOURCES, *reversed(SOURCES)]
@@ -152,7 +152,7 @@ def test_preprocessor_can_be_taken_away(make_translator):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["sampler", "width"],
-    fewer_on_jax(
+    fewer_elsewhere(
         itertools.product(
             [decoding.Greedy(), decoding.Beam(2, coverage_penalty=0.2), decoding.Random(seed=1)],
             [0, 3],
@@ -252,7 +252,7 @@ def test_several_sequences(translator):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["single", "sampler", "attention", "scores"],
-    fewer_on_jax(
+    fewer_elsewhere(
         itertools.product([False, True], [decoding.Greedy(), BEAM], [False, True], [False, True]), 5
     ),
 )

@@ -3,6 +3,7 @@ import json
 import pytest
 
 import benchmark_growth
+import keras_s2s
 
 
 @pytest.mark.parametrize("power", [0, 1, 2])
@@ -18,6 +19,15 @@ def test_unknown_axis(run_main, tmp_path):
 
 @pytest.mark.slow
 def test_table_and_plot(run_main, tmp_path, monkeypatch):
+    def build(vocabulary):
+        model = keras_s2s.models.Seq2Seq(
+            keras_s2s.layers.RNNEncoder(4, vocabulary_size=vocabulary),
+            keras_s2s.layers.RNNDecoder(vocabulary, 4),
+        )
+        model.compile(weighted_metrics=None)
+        return model
+
+    monkeypatch.setattr(benchmark_growth, "build", build)
     monkeypatch.setattr(benchmark_growth, "AXES", {"beam": (1, 2, 3), "batch": (1, 2, 4)})
     output = run_main(benchmark_growth, "--repeats", "1", "--output", tmp_path / "run")
     found = json.loads((tmp_path / "run" / "growth.json").read_text())["growth"]
