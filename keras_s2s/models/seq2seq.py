@@ -6,7 +6,8 @@ from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding.sampler import check_int
 from keras_s2s.layers import ScheduledSampling
-from keras_s2s.models import _long_inputs, _raw, generation, presets
+from keras_s2s.layers._parts import KeepsParts
+from keras_s2s.models import _files, _long_inputs, _raw, _summary, generation, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
 from keras_s2s.preprocessing.columns import part
 from keras_s2s.preprocessing.long_texts import CutTexts
@@ -17,7 +18,7 @@ from keras_s2s.training.optimizers import Adam
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class Seq2Seq(keras.Model):
+class Seq2Seq(KeepsParts, keras.Model):
     """An encoder, a decoder, and the preprocessing between them and raw data.
 
     A plain `keras.Model` that comes compiled. With a `preprocessor`, `fit`, `evaluate`,
@@ -108,6 +109,8 @@ class Seq2Seq(keras.Model):
             raise ValueError(
                 "`share_embedding=True` needs an encoder that has not been built or called yet."
             )
+        # Keras counts a layer whose attribute is replaced as a part still, and it is never built.
+        self.encoder._tracker.untrack(ours)
         self.encoder.embedding = theirs
 
     def build(self, input_shape):
@@ -570,7 +573,23 @@ class Seq2Seq(keras.Model):
         """
         return presets.load(cls, name_or_path, load_weights, dtype, **kwargs)
 
-    def export(self, path, sampler=None, max_length=None):
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
+        """`keras.Model.summary`, with a table of the preprocessor before it."""
+        if self.preprocessor is not None:
+            _summary.print_preprocessor(self.preprocessor, line_length, print_fn)
+        super().summary(line_length, positions, print_fn, **kwargs)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """`keras.Model.save`: the model, its tokenizers and its optimizer as a `.keras` file."""
+        _files.check_save(filepath, zipped)
+        super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """`keras.Model.save_weights`: the weights alone as a `.weights.h5` file."""
+        _files.check_save_weights(filepath, max_shard_size)
+        super().save_weights(filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def export(self, path, sampler=None, max_length=None, *, format="tf_saved_model", verbose=None):
         """Writes a SavedModel: strings in, strings out, with the search inside.
 
         TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
@@ -604,12 +623,15 @@ class Seq2Seq(keras.Model):
                 such as `"translator/1"`, and serves the largest. It may exist if it is empty.
             sampler: How to choose tokens, as in `compile`; by default the model's sampler.
             max_length: As in `generate`.
+            format: `"tf_saved_model"`. The other formats of Keras's `export` are refused.
+            verbose: Whether to print where the model was written, and its signatures. None means
+                yes, as in Keras.
 
         Raises:
             FileExistsError: If the folder holds something already.
             RuntimeError: If the backend is not TensorFlow.
-            ValueError: If the model has no weights yet, reads no token ids, or uses operations
-                that a server lacks.
+            ValueError: If the format is another, the model has no weights yet, reads no token ids,
+                or uses operations that a server lacks.
 
         Example:
         ```python
@@ -632,7 +654,8 @@ class Seq2Seq(keras.Model):
         """  # noqa: E501
         from keras_s2s import serving
 
-        serving.export(self, path, sampler, max_length)
+        _files.check_export(format, sampler)
+        serving.export(self, path, sampler, max_length, verbose is None or bool(verbose))
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -645,15 +668,6 @@ class Seq2Seq(keras.Model):
             "sampler": serialize(self.sampler),
             "scheduled_sampling": serialize(self.scheduled_sampling),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        for name in ("encoder", "decoder", "preprocessor", "sampler", "scheduled_sampling"):
-            # `from_preset` can put objects in place of saved ones.
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
 
 
 class _SameEpoch(keras.callbacks.Callback):
