@@ -58,6 +58,6 @@ def check_export(format, sampler):
 
 
 def _with_suffix(name, suffix):
-    for old in (".weights.h5", ".weights.json", ".h5", ".hdf5", ".keras", ".tf", ".json"):
+    for old in (".h5", ".hdf5", ".keras", ".json", ".tf", ".weights"):
         name = name.removesuffix(old)
     return name + suffix

@@ -191,6 +191,12 @@ class Seq2Seq(KeepsParts, keras.Model):
         config = super().get_compile_config()
         if config:
             config["optimizer_built"] = bool(self.optimizer.built)
+            known = {id(v) for v in self.optimizer._trainable_variables}
+            if known and known != {id(v) for v in self.trainable_variables}:
+                # Some were frozen since it was built.
+                config["optimizer_variables"] = [
+                    i for i, v in enumerate(self.weights) if id(v) in known
+                ]
             # What "auto" means depends on the backend that loads it.
             config["jit_compile"] = self._jit_compile_argument
         return config
@@ -200,9 +206,13 @@ class Seq2Seq(KeepsParts, keras.Model):
         config = keras.saving.deserialize_keras_object(config)
         # An optimizer has slots to load only if it trained before it was saved.
         optimizer_built = config.pop("optimizer_built", False)
+        variables = config.pop("optimizer_variables", None)
         self.compile(**config)
         if optimizer_built and self.built:
-            self.optimizer.build(self.trainable_variables)
+            if variables is None:
+                self.optimizer.build(self.trainable_variables)
+            else:
+                self.optimizer.build([self.weights[i] for i in variables])
 
     def make_train_function(self, force=False):
         # TensorFlow traces twice what makes variables, and most of a first step is tracing. Layers
@@ -573,6 +583,18 @@ class Seq2Seq(KeepsParts, keras.Model):
         """
         return presets.load(cls, name_or_path, load_weights, dtype, **kwargs)
 
+    def quantize(self, *args, **kwargs):
+        """`keras.Model.quantize`: `"int8"` for the dense layers and embeddings.
+
+        The recurrent layers, convolutions and normalisations stay as they are, and Keras warns of
+        each kind. The state of the optimizer is forgotten, since quantized weights do not train.
+        """
+        super().quantize(*args, **kwargs)
+        # Their graphs read the weights that were.
+        self._functions = Functions()
+        if self.optimizer is not None and self.optimizer.built:
+            self.optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
+
     def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
         """`keras.Model.summary`, with a table of the preprocessor before it."""
         if self.preprocessor is not None:
@@ -580,7 +602,10 @@ class Seq2Seq(KeepsParts, keras.Model):
         super().summary(line_length, positions, print_fn, **kwargs)
 
     def save(self, filepath, overwrite=True, zipped=None, **kwargs):
-        """`keras.Model.save`: the model, its tokenizers and its optimizer as a `.keras` file."""
+        """`keras.Model.save`: the model, its tokenizers and its optimizer as a `.keras` file.
+
+        Parts that are frozen or quantized are so again in the model that is loaded.
+        """
         _files.check_save(filepath, zipped)
         super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
