@@ -299,7 +299,8 @@ def export(
     """
     _find(name)
     model = _library().zoo.load(name)
-    model.export(path, sampler=_sampler(model, num_beams, 1), max_length=max_length)
+    sampler = _sampler(model, num_beams, 1)
+    model.export(path, sampler=sampler, max_length=max_length, verbose=False)
     print("wrote", path)
 
 

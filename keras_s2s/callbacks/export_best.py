@@ -70,7 +70,7 @@ class ExportBest(keras.callbacks.Callback):
             return
         numbers = [int(p.name) for p in self.path.glob("*") if p.name.isdigit()]
         version = max(numbers, default=0) + 1
-        self.model.export(self.path / str(version), **self.options)
+        self.model.export(self.path / str(version), **{"verbose": False, **self.options})
         self.best = value
         record = {"monitor": self.monitor, "mode": self.mode, "value": value, "epoch": epoch + 1}
         unfinished = self.path / ".best.json"

@@ -25,7 +25,7 @@ STATE_SIZE = {"rnn": 1, "gru": 1, "lstm": 2}
 
 def make(cell, units, dtype, name, go_backwards=False):
     """A Keras recurrent layer, which owns the weights and knows cuDNN."""
-    return CELLS[cell](
+    layer = CELLS[cell](
         units,
         return_sequences=True,
         return_state=True,
@@ -34,6 +34,9 @@ def make(cell, units, dtype, name, go_backwards=False):
         dtype=dtype,
         name=name,
     )
+    # From Keras 3.16 on it is not, and the layer warns that later ones will not see its mask.
+    layer.supports_masking = True
+    return layer
 
 
 class _Orthogonal(keras.initializers.Orthogonal):

@@ -3,8 +3,10 @@
 import keras
 from keras import ops
 
+from keras_s2s.layers._parts import KeepsParts
 
-class Attention(keras.layers.Layer):
+
+class Attention(KeepsParts, keras.layers.Layer):
     """Base of the attentions: from queries and a memory to contexts and weights.
 
     The work is split in two. `project_keys` depends on the memory alone and is done

@@ -1,11 +1,13 @@
 import keras
 from keras import ops
 
+from keras_s2s.layers._parts import KeepsParts
+
 BRIDGES = ("dense", "copy", "zero")
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class Bridge(keras.layers.Layer):
+class Bridge(KeepsParts, keras.layers.Layer):
     """From an encoder's last state to a decoder's first.
 
     | `kind` | first state of the decoder |

@@ -8,12 +8,13 @@ from keras_s2s import _pixels
 from keras_s2s._backend.require import require
 from keras_s2s.layers import _applications, _recurrence
 from keras_s2s.layers._dropout import check_rate
+from keras_s2s.layers._parts import KeepsParts
 
 _CHANNELS_LAST = "channels_last"
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class ImageEncoder(keras.layers.Layer):
+class ImageEncoder(KeepsParts, keras.layers.Layer):
     """Convolutional encoder: from images to a memory of grid positions.
 
     A backbone gives features for each cell of a grid, such as 7 rows of 7 columns. A memory's
@@ -258,10 +259,7 @@ class ImageEncoder(keras.layers.Layer):
     def from_config(cls, config):
         config = dict(config)
         config.pop("autocast", None)
-        for name in ("backbone", "augmentation"):
-            if isinstance(config[name], dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
+        return super().from_config(config)
 
 
 def _size(image_size):

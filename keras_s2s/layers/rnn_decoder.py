@@ -7,6 +7,7 @@ from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._dropout import check_rate, dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
+from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.layers.attention import Attention
 from keras_s2s.layers.bahdanau_attention import BahdanauAttention
 from keras_s2s.layers.bridge import Bridge
@@ -16,7 +17,7 @@ ORDERS = ("bahdanau", "luong")
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class RNNDecoder(keras.layers.Layer):
+class RNNDecoder(KeepsParts, keras.layers.Layer):
     """Recurrent decoder: a step over tokens that reads a memory.
 
     | order | one step |
@@ -541,6 +542,20 @@ class RNNDecoder(keras.layers.Layer):
     def compute_mask(self, *args, **kwargs):
         return None
 
+    def compute_output_shape(self, targets_shape, memory_shape):
+        return (*targets_shape, self.vocabulary_size)
+
+    def compute_output_spec(
+        self, targets, memory, training=False, return_attention=False, rows_per_example=1
+    ):
+        shape = self.compute_output_shape(targets.shape, memory)
+        logits = keras.KerasTensor(shape, dtype=self.compute_dtype)
+        if not return_attention:
+            return logits
+        self._check_attention()
+        shape = (*targets.shape, memory["values"].shape[1])
+        return logits, keras.KerasTensor(shape, dtype=self.compute_dtype)
+
     def get_config(self):
         return {
             **super().get_config(),
@@ -564,8 +579,10 @@ class RNNDecoder(keras.layers.Layer):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        config["attention"] = keras.saving.deserialize_keras_object(config["attention"])
-        return cls(**config)
+        if isinstance(config["attention"], dict):
+            # The decoder builds it, so that its variables have the same paths as before.
+            config["attention"] = {**config["attention"], "build_config": None}
+        return super().from_config(config)
 
 
 def _is_one(rows_per_example):

@@ -4,10 +4,11 @@ from keras import ops
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dropout import check_rate, dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
+from keras_s2s.layers._parts import KeepsParts
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class RNNEncoder(keras.layers.Layer):
+class RNNEncoder(KeepsParts, keras.layers.Layer):
     """Recurrent encoder: from a sequence to a memory.
 
     Args:

@@ -9,6 +9,7 @@ import h5py
 import keras
 
 from keras_s2s._version import __version__
+from keras_s2s.layers import _parts
 from keras_s2s.models import preset_folders
 
 CONFIG, WEIGHTS, METADATA, ASSETS = "config.json", "model.weights.h5", "metadata.json", "assets"
@@ -85,6 +86,8 @@ def _replace_dtype(node, policy):
     if isinstance(node, dict):
         if "dtype" in node and "name" in node:
             node["dtype"] = keras.dtype_policies.serialize(policy)
+        if _parts.KEY in node:
+            node[_parts.KEY] = _parts.with_dtype(node[_parts.KEY], policy)
         for value in node.values():
             _replace_dtype(value, policy)
     elif isinstance(node, list):
@@ -102,7 +105,9 @@ def _cast_weights(path, dtype):
                 group = target.require_group(name)
             else:
                 value = item[()]
-                value = value.astype(dtype) if value.dtype.kind == "f" else value
+                # What int8 weights are divided by may be larger than a float16 can be.
+                if value.dtype.kind == "f" and not _has_int8(item.parent):
+                    value = value.astype(dtype)
                 group = target.create_dataset(name, data=value)
             for key, attribute in item.attrs.items():
                 group.attrs[key] = attribute
@@ -111,6 +116,10 @@ def _cast_weights(path, dtype):
         for key, attribute in source.attrs.items():
             target.attrs[key] = attribute
     temporary.replace(path)
+
+
+def _has_int8(group):
+    return any(getattr(item, "dtype", None) == "int8" for item in group.values())
 
 
 def _write_json(path, value):

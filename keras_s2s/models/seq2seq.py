@@ -6,7 +6,8 @@ from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding.sampler import check_int
 from keras_s2s.layers import ScheduledSampling
-from keras_s2s.models import _long_inputs, _raw, generation, presets
+from keras_s2s.layers._parts import KeepsParts
+from keras_s2s.models import _files, _long_inputs, _raw, _summary, generation, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
 from keras_s2s.preprocessing.columns import part
 from keras_s2s.preprocessing.long_texts import CutTexts
@@ -17,7 +18,7 @@ from keras_s2s.training.optimizers import Adam
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class Seq2Seq(keras.Model):
+class Seq2Seq(KeepsParts, keras.Model):
     """An encoder, a decoder, and the preprocessing between them and raw data.
 
     A plain `keras.Model` that comes compiled. With a `preprocessor`, `fit`, `evaluate`,
@@ -108,6 +109,8 @@ class Seq2Seq(keras.Model):
             raise ValueError(
                 "`share_embedding=True` needs an encoder that has not been built or called yet."
             )
+        # Keras counts a layer whose attribute is replaced as a part still, and it is never built.
+        self.encoder._tracker.untrack(ours)
         self.encoder.embedding = theirs
 
     def build(self, input_shape):
@@ -188,6 +191,12 @@ class Seq2Seq(keras.Model):
         config = super().get_compile_config()
         if config:
             config["optimizer_built"] = bool(self.optimizer.built)
+            known = {id(v) for v in self.optimizer._trainable_variables}
+            if known and known != {id(v) for v in self.trainable_variables}:
+                # Some were frozen since it was built.
+                config["optimizer_variables"] = [
+                    i for i, v in enumerate(self.weights) if id(v) in known
+                ]
             # What "auto" means depends on the backend that loads it.
             config["jit_compile"] = self._jit_compile_argument
         return config
@@ -197,9 +206,13 @@ class Seq2Seq(keras.Model):
         config = keras.saving.deserialize_keras_object(config)
         # An optimizer has slots to load only if it trained before it was saved.
         optimizer_built = config.pop("optimizer_built", False)
+        variables = config.pop("optimizer_variables", None)
         self.compile(**config)
         if optimizer_built and self.built:
-            self.optimizer.build(self.trainable_variables)
+            if variables is None:
+                self.optimizer.build(self.trainable_variables)
+            else:
+                self.optimizer.build([self.weights[i] for i in variables])
 
     def make_train_function(self, force=False):
         # TensorFlow traces twice what makes variables, and most of a first step is tracing. Layers
@@ -570,7 +583,38 @@ class Seq2Seq(keras.Model):
         """
         return presets.load(cls, name_or_path, load_weights, dtype, **kwargs)
 
-    def export(self, path, sampler=None, max_length=None):
+    def quantize(self, *args, **kwargs):
+        """`keras.Model.quantize`: `"int8"` for the dense layers and embeddings.
+
+        The recurrent layers, convolutions and normalisations stay as they are, and Keras warns of
+        each kind. The state of the optimizer is forgotten, since quantized weights do not train.
+        """
+        super().quantize(*args, **kwargs)
+        # Their graphs read the weights that were.
+        self._functions = Functions()
+        if self.optimizer is not None and self.optimizer.built:
+            self.optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
+
+    def summary(self, line_length=None, positions=None, print_fn=None, **kwargs):
+        """`keras.Model.summary`, with a table of the preprocessor before it."""
+        if self.preprocessor is not None:
+            _summary.print_preprocessor(self.preprocessor, line_length, print_fn)
+        super().summary(line_length, positions, print_fn, **kwargs)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """`keras.Model.save`: the model, its tokenizers and its optimizer as a `.keras` file.
+
+        Parts that are frozen or quantized are so again in the model that is loaded.
+        """
+        _files.check_save(filepath, zipped)
+        super().save(filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """`keras.Model.save_weights`: the weights alone as a `.weights.h5` file."""
+        _files.check_save_weights(filepath, max_shard_size)
+        super().save_weights(filepath, overwrite=overwrite, max_shard_size=max_shard_size)
+
+    def export(self, path, sampler=None, max_length=None, *, format="tf_saved_model", verbose=None):
         """Writes a SavedModel: strings in, strings out, with the search inside.
 
         TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
@@ -604,12 +648,15 @@ class Seq2Seq(keras.Model):
                 such as `"translator/1"`, and serves the largest. It may exist if it is empty.
             sampler: How to choose tokens, as in `compile`; by default the model's sampler.
             max_length: As in `generate`.
+            format: `"tf_saved_model"`. The other formats of Keras's `export` are refused.
+            verbose: Whether to print where the model was written, and its signatures. None means
+                yes, as in Keras.
 
         Raises:
             FileExistsError: If the folder holds something already.
             RuntimeError: If the backend is not TensorFlow.
-            ValueError: If the model has no weights yet, reads no token ids, or uses operations
-                that a server lacks.
+            ValueError: If the format is another, the model has no weights yet, reads no token ids,
+                or uses operations that a server lacks.
 
         Example:
         ```python
@@ -632,7 +679,8 @@ class Seq2Seq(keras.Model):
         """  # noqa: E501
         from keras_s2s import serving
 
-        serving.export(self, path, sampler, max_length)
+        _files.check_export(format, sampler)
+        serving.export(self, path, sampler, max_length, verbose is None or bool(verbose))
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
@@ -645,15 +693,6 @@ class Seq2Seq(keras.Model):
             "sampler": serialize(self.sampler),
             "scheduled_sampling": serialize(self.scheduled_sampling),
         }
-
-    @classmethod
-    def from_config(cls, config):
-        config = dict(config)
-        for name in ("encoder", "decoder", "preprocessor", "sampler", "scheduled_sampling"):
-            # `from_preset` can put objects in place of saved ones.
-            if isinstance(config.get(name), dict):
-                config[name] = keras.saving.deserialize_keras_object(config[name])
-        return cls(**config)
 
 
 class _SameEpoch(keras.callbacks.Callback):

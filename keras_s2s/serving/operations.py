@@ -39,6 +39,8 @@ ALLOWED_OPS = set(
     RealDiv Reciprocal Round Rsqrt Select SelectV2 Sign Sin Sqrt Square SquaredDifference Sub Sum
     TopKV2
     """
+    # Products of int8, in quantized models.
+    " BatchMatMulV3"
     # Layers.
     """
     AvgPool BiasAdd Conv2D DepthwiseConv2dNative Elu FusedBatchNormV3 LeakyRelu LogSoftmax MaxPool

@@ -12,7 +12,7 @@ from keras_s2s.decoding.sampler import check_int
 from keras_s2s.serving import operations
 
 
-def export(model, path, sampler=None, max_length=None):
+def export(model, path, sampler=None, max_length=None, verbose=False):
     """Writes a model as a SavedModel; the same as `model.export`, which documents it."""
     _check_model(model)
     sampler = model.sampler if sampler is None else decoding.get(sampler)
@@ -44,6 +44,17 @@ def export(model, path, sampler=None, max_length=None):
         unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
+    if verbose:
+        print(f"Wrote the SavedModel {str(path)!r} with these signatures:")
+        for name, function in functions.items():
+            _, inputs = function.structured_input_signature
+            print(f"  {name}: {_described(inputs)} -> {_described(function.structured_outputs)}")
+
+
+def _described(tensors):
+    return ", ".join(
+        f"{name} {tensor.dtype.name} {tuple(tensor.shape)}" for name, tensor in tensors.items()
+    )
 
 
 def _check_model(model):

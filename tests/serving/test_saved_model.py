@@ -106,8 +106,9 @@ def test_a_session_runs_it_too(exported):  # as TensorFlow Serving does
     np.testing.assert_allclose(found["attention"][1].sum(-1).max(), 1, atol=1e-5)
 
 
-def test_max_length(untrained, tmp_path):
-    untrained.export(tmp_path / "1", sampler=Greedy(min_length=1), max_length=2)
+def test_max_length(untrained, tmp_path, capsys):
+    untrained.export(tmp_path / "1", sampler=Greedy(min_length=1), max_length=2, verbose=False)
+    assert not capsys.readouterr().out
     tokens = tf.saved_model.load(str(tmp_path / "1")).signatures["tokens"]
     found = tokens(token_ids=tf.constant([[5, 6, 7, 8, 3]]))
     assert found["length"].numpy() == found["token_ids"].shape[1] == 2
@@ -173,11 +174,23 @@ def test_without_attention(tmp_path):
     assert found == {"serving_default", "nbest", "tokens"}
 
 
-def test_without_preprocessor(tmp_path):
+@pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+def test_without_preprocessor(tmp_path, capsys):
+    """Of quantized weights, and told as Keras does where `verbose` is not given."""
     model = build()
     model.preprocessor = None
+    model.quantize("int8")
     with pytest.warns(UserWarning, match="its only signature is `tokens`") as record:
         model.export(tmp_path / "1")
+    assert capsys.readouterr().out.splitlines() == [
+        f"Wrote the SavedModel {str(tmp_path / '1')!r} with these signatures:",
+        "  tokens: token_ids int32 (None, None) -> length int32 (None,), score float32 (None,), "
+        "token_ids int32 (None, None)",
+    ]
+    ids = np.array([[5, 6, 3]], "int32")
+    served = tf.saved_model.load(str(tmp_path / "1")).signatures["tokens"](token_ids=ids)
+    expected = model.generate({"encoder_token_ids": ids})["token_ids"][:, 0]
+    np.testing.assert_array_equal(served["token_ids"], expected)
     assert record[0].filename == __file__
     assert set(tf.saved_model.load(str(tmp_path / "1")).signatures) == {"tokens"}
     assert not [op for op in keras_s2s.serving.ops(tmp_path / "1") if "Sentencepiece" in op]

@@ -1,0 +1,189 @@
+"""What Keras's config of a layer does not tell of the layers inside it."""
+
+import warnings
+
+import keras
+
+KEY = "state_of_parts"
+
+
+class KeepsParts:
+    """Mixin of layers made of layers, whose config tells the state of those too.
+
+    Keras's config of a layer tells whether it trains, and its dtype policy. The layers inside start
+    with the same, but some may have been frozen or quantized since. Where the state of a part
+    differs from the layer around it, the config has
+
+        "state_of_parts": {<path>: {"trainable": bool, "dtype": policy, ...}}
+
+    Parts are layers and variables. Their paths are made of the names of attributes, as in files of
+    weights: `"embedding"`, `"rnn_layers/0/cell"`. `from_config` restores their state.
+
+    A frozen layer freezes the parts that it is given or makes later.
+    """
+
+    def __init__(self, *args, **kwargs):
+        # A subclass may have a `from_config` that passes everything on.
+        state = kwargs.pop(KEY, None)
+        super().__init__(*args, **kwargs)
+        if state:
+            self._restore_parts(state)
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if not getattr(self, "_trainable", True):
+            for _, part in _leaves(name, value):
+                if isinstance(part, keras.layers.Layer):
+                    part.trainable = False
+
+    def _restore_parts(self, state, given=()):
+        """Restores the parts that exist, and when the layer is built those that `build` makes.
+
+        Args:
+            state: `"state_of_parts"` of the config.
+            given: Names of the attributes whose values are not from the config.
+        """
+        done = {path for path, _, _ in _walk(self) if path.split("/")[0] in given}
+        state = {path: s for path, s in state.items() if path.split("/")[0] not in given}
+        _restore(self, state, done)
+        if not self.built:
+            # Not as an attribute, which Keras would wrap and track.
+            vars(self)[KEY] = state, done
+
+    def _post_build(self):
+        super()._post_build()
+        if KEY not in vars(self):
+            return
+        state, done = vars(self).pop(KEY)
+        _restore(self, state, done)
+        missing = sorted(set(state) - done)
+        if missing:
+            warnings.warn(
+                f"The saved {type(self).__name__} had parts that this one lacks, which were frozen "
+                f"or quantized: {missing}.",
+                stacklevel=2,
+            )
+
+    def get_config(self):
+        state = _state(self)
+        if KEY in vars(self):
+            pending, done = vars(self)[KEY]
+            state = {**{path: s for path, s in pending.items() if path not in done}, **state}
+        return {**super().get_config(), **({KEY: state} if state else {})}
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        state = config.pop(KEY, None)
+        # `from_preset` can put objects in place of saved ones.
+        given = [n for n, v in config.items() if v is None or isinstance(v, keras.layers.Layer)]
+        for name, value in config.items():
+            if isinstance(value, dict) and "class_name" in value:
+                config[name] = keras.saving.deserialize_keras_object(value)
+        layer = cls(**config)
+        if state:
+            layer._restore_parts(state, given)
+        return layer
+
+
+def with_dtype(state, policy):
+    """`"state_of_parts"` of a config whose layers get another dtype policy."""
+    changed = {}
+    for path, described in state.items():
+        described = dict(described)
+        if "dtype" in described:
+            before = keras.dtype_policies.get(described.pop("dtype"))
+            if before.quantization_mode is not None:
+                kind, _ = before.name.split("_from_")
+                after = keras.dtype_policies.get(f"{kind}_from_{policy.name}")
+                described["dtype"] = keras.dtype_policies.serialize(after)
+        changed[path] = described
+    return changed
+
+
+def _state(layer):
+    """Of the parts that differ from the layer around them."""
+    state = {}
+    for path, part, parent in _walk(layer):
+        described = {}
+        if part.trainable != parent.trainable:
+            described["trainable"] = part.trainable
+        if isinstance(part, keras.layers.Layer):
+            if part.dtype_policy.name != parent.dtype_policy.name:
+                described["dtype"] = keras.dtype_policies.serialize(part.dtype_policy)
+            if getattr(part, "quantization_config", None) is not None:
+                described["quantization_config"] = keras.saving.serialize_keras_object(
+                    part.quantization_config
+                )
+        if described:
+            state[path] = described
+    return state
+
+
+def _restore(layer, state, done):
+    """Gives all parts their state, but those whose paths are in `done`, and adds theirs."""
+    for path, part, parent in _walk(layer):
+        if path in done:
+            continue
+        done.add(path)
+        described = state.get(path, {})
+        if "dtype" in described:
+            _set_dtype(part, described["dtype"], described.get("quantization_config"))
+        part.trainable = described.get("trainable", parent.trainable)
+
+
+def _set_dtype(layer, policy, quantization_config):
+    policy = keras.dtype_policies.get(policy)
+    if policy.name == layer.dtype_policy.name:
+        return
+    config = keras.saving.deserialize_keras_object(quantization_config)
+    if layer.built and policy.quantization_mode is not None:
+        layer.quantize(policy.quantization_mode, config=config)
+        return
+    if config is not None:
+        layer.quantization_config = config
+    layer.dtype_policy = policy
+
+
+def _walk(layer, path=""):
+    """All parts with their paths and what they are right inside of, from the outside inwards."""
+    # What was made to be trained. Keras merges LoRA into the kernels that it saves.
+    if not getattr(layer, "lora_enabled", False):
+        for variable in list(layer._trainable_variables):
+            yield f"{path}{variable.name}", variable, layer
+    for name, part in _layers_in(layer):
+        yield f"{path}{name}", part, layer
+        yield from _walk(part, f"{path}{name}/")
+
+
+def _layers_in(layer):
+    """The layers right inside a layer, by names that are the same when it is made again."""
+    if isinstance(layer, keras.Model) and not isinstance(layer, KeepsParts):
+        # Their names count on in each process where nobody gave them.
+        return list(_leaves("layers", layer.layers))
+    attributes = dict(vars(layer))
+    # PyTorch keeps modules there.
+    attributes |= attributes.pop("_modules", {})
+    layers = layer._flatten_layers(include_self=False, recursive=False)
+    names = {id(part): (f"_layers/{i}", part) for i, part in enumerate(layers)}
+    # Public names last: they win.
+    for attribute in sorted(attributes, key=lambda name: (not name.startswith("_"), name)):
+        # Keras's and TensorFlow's own lists.
+        if attribute == "_layers" or attribute.startswith("_self_"):
+            continue
+        for name, part in _leaves(attribute, attributes[attribute]):
+            if id(part) in names:
+                names[id(part)] = name, part
+    return list(names.values())
+
+
+def _leaves(name, value):
+    if isinstance(value, dict):
+        items = value.items()
+    elif isinstance(value, (list, tuple)):
+        items = enumerate(value)
+    else:
+        yield name, value
+        return
+    for key, item in items:
+        yield from _leaves(f"{name}/{key}", item)
