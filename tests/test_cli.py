@@ -136,7 +136,7 @@ def test_utf_16_is_refused(cli):
 
 @pytest.fixture
 def short(model, monkeypatch):
-    """The model, which now reads `SENTENCES[0]` and a full stop, but not all of them in one line."""
+    """The model now reads no more than `SENTENCES[0]` and a full stop."""
     most = int(model.preprocessor.count_source_ids([f"{SENTENCES[0]}."])[0])
     monkeypatch.setattr(model.preprocessor, "source_length", most)
     return most - 1
