@@ -8,11 +8,13 @@ while it is imported, which only code that runs before can keep away.
 import contextlib
 import functools
 import itertools
+import logging
 import os
 import sys
 import tempfile
+import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -29,7 +31,11 @@ from rich.text import Text
 
 app = typer.Typer(
     name="keras-s2s",
-    help="Trained sequence-to-sequence models on the command line.",
+    help=(
+        "Trained sequence-to-sequence models on the command line.\n\n"
+        "What TensorFlow writes is kept back; with `TF_CPP_MIN_LOG_LEVEL=0` in the environment all "
+        "of it is shown."
+    ),
     add_completion=False,
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -42,15 +48,50 @@ PresetName = Annotated[
 def main(arguments=None):
     """Runs a command; exits with 0, with 1 after a failure, with 2 if called wrongly."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        status = app(arguments or ["--help"], prog_name="keras-s2s", standalone_mode=False)
-    except Exception as error:
-        # What the parser refuses brings its own exit code and wording.
-        usage = hasattr(error, "format_message")
-        message = error.format_message() if usage else str(error) or type(error).__name__
-        print("keras-s2s:", " ".join(message.split()), file=sys.stderr)
-        status = error.exit_code if usage else 1
+    if hasattr(sys.stdout, "reconfigure"):
+        # Paths need not be Unicode.
+        sys.stdout.reconfigure(errors="surrogateescape")
+    with warnings.catch_warnings():
+        _show_warnings()
+        try:
+            status = app(arguments or ["--help"], prog_name="keras-s2s", standalone_mode=False)
+        except Exception as error:
+            # What the parser refuses brings its own exit code and wording.
+            usage = hasattr(error, "format_message")
+            _tell(error.format_message() if usage else str(error) or type(error).__name__)
+            status = error.exit_code if usage else 1
     sys.exit(status)
+
+
+def _tell(message):
+    print("keras-s2s:", " ".join(message.split()), file=sys.stderr)
+
+
+def _show_warnings():
+    """Has warnings of the package told once, on a line each, and others only if asked for."""
+    told, show_others, package = (
+        set(),
+        warnings.showwarning,
+        str(Path(__file__).parent / "keras_s2s"),
+    )
+    is_quiet = not sys.warnoptions and not _wants_everything()
+    if is_quiet:
+        warnings.simplefilter("ignore")
+    warnings.filterwarnings("default", category=UserWarning)
+
+    def show(message, category, filename, *rest, **options):
+        is_ours = category.__module__.startswith("keras_s2s") or filename.startswith(package)
+        if is_ours and str(message) not in told:
+            told.add(str(message))
+            _tell(str(message))
+        elif not is_ours and not is_quiet:
+            show_others(message, category, filename, *rest, **options)
+
+    warnings.showwarning = show
+
+
+def _wants_everything():
+    return "TF_CPP_MIN_LOG_LEVEL" in os.environ
 
 
 @app.command("list")
@@ -124,16 +165,27 @@ def generate(
         int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences at once.")] = 64,
+    on_long: Annotated[
+        Literal["cut", "error", "split"],
+        typer.Option(
+            help="What to do with texts that are too long for the preset: cut their ends off and "
+            "say how many, refuse them before anything is written, or go through them sentence by "
+            "sentence."
+        ),
+    ] = "cut",
 ):
     """Run a preset on sentences, or a captioner on images: one in, one out, in the same order.
 
-    An empty line stays empty. Bytes that are not UTF-8 become U+FFFD.
+    An empty line stays empty. Bytes that are not UTF-8 become U+FFFD. The card of a preset
+    (`keras-s2s card NAME`) says how long a text may be: 99 pieces, some 70 words, for the shipped
+    translators.
 
     **Examples**
 
     - `keras-s2s generate translation "Wo ist der Bahnhof?"`
     - `keras-s2s generate captioning beach.jpg dog.png`
     - `keras-s2s generate translation --input in.de --output out.en`
+    - `keras-s2s generate translation --input letter.de --on-long split`
     - `cat in.de | keras-s2s generate translation --num-beams 8 --num-results 3 --scores`
     """
     if text and source:
@@ -141,13 +193,16 @@ def generate(
     if source and target and target.exists() and target.samefile(source):
         raise typer.BadParameter("is the input, and would be lost", param_hint="'--output'")
     _find(name)
-    model = _library().zoo.load(name)
+    library = _library()
+    model = library.zoo.load(name)
+    text_lines = library.data.text_lines
     run = functools.partial(
         model.generate,
         sampler=_sampler(model, num_beams, num_results),
         max_length=max_length,
         batch_size=batch_size,
         return_scores=True,
+        on_long=on_long,
     )
     # More than one batch is read at a time, so that sentences of similar length share a batch.
     chunk = 4 * batch_size
@@ -158,17 +213,31 @@ def generate(
             # What a shell passes need not be UTF-8 either.
             lines, total = map(decode, map(os.fsencode, text)), len(text)
         elif source:
-            lines, total = _lines(stack.enter_context(open(source, "rb")), decode), _count(source)
+            file = stack.enter_context(text_lines.open_bytes(source))
+            lines, total = _lines(file, decode), _count(source)
         else:
             lines, total = _lines(sys.stdin.buffer, decode), None
             if sys.stdin.isatty():
                 # Somebody who types wants each answer at once.
                 chunk = 1
                 print("One sentence a line; an end of file (Ctrl-D) stops.", file=sys.stderr)
+        long = _Long(model, "input" if text else "line")
+        if on_long == "error":
+            lines = list(lines)
+            long.refuse(lines)
         output = stack.enter_context(open(target, "wb")) if target else sys.stdout.buffer
         advance = _progress(stack, total, chunk, output)
+        if on_long == "cut":
+            stack.callback(long.tell)
+            stack.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", library.preprocessing.CutWarning)
         for part in _chunks(lines, chunk):
+            if on_long == "cut":
+                long.count(part)
+                if chunk == 1:
+                    long.tell()
             for score, result in _generate(run, part, num_results):
+                result = " ".join(result.splitlines())
                 line = f"{score:.4f}\t{result}\n" if scores else f"{result}\n"
                 output.write(line.encode("utf-8"))
             output.flush()
@@ -190,6 +259,14 @@ def train(
         Path | None,
         typer.Option(help="Folder of the data.  [default: the recipe's]", file_okay=False),
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE,TARGET",
+            help="Columns of a TSV, by number from 1 or by their names in its first line.  "
+            "[default: 1,2]",
+        ),
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="TABLE.KEY=VALUE", help="A value in place of the recipe's."),
@@ -198,11 +275,13 @@ def train(
     """Train a model. After an interruption, the same command goes on where it was.
 
     OUTPUT then holds `preset/`, which every other command and `keras_s2s.zoo.load` take, and
-    `log.csv`. Of a TSV a recipe is made first, in OUTPUT, with pairs held out for the test.
+    `log.csv`. Of a TSV a recipe is made first, in OUTPUT, with pairs held out for the test. Rows
+    with an empty side and a header are left out, which is told, with line numbers.
 
     **Examples**
 
     - `keras-s2s train pairs.tsv --output run`
+    - `keras-s2s train table.tsv --columns de,en --output run`
     - `keras-s2s train recipe.toml --data corpora --output run`
     - `keras-s2s train recipe.toml --output other --set model.dropout=0.2 --set training.epochs=5`
     """
@@ -210,8 +289,13 @@ def train(
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     recipes = _library().recipes
     if recipe.suffix != ".toml":
-        recipe = recipes.from_pairs(recipe, output)
+        show = functools.partial(print, flush=True)
+        recipe = recipes.from_pairs(recipe, output, _columns(columns or "1,2"), show=show)
         print("wrote", recipe)
+    elif columns:
+        raise typer.BadParameter(
+            "is about a TSV; a recipe has `columns` in its table `data`", param_hint="'--columns'"
+        )
     verbose = 1 if sys.stdout.isatty() else 2
     preset = recipes.train(recipe, output, data, changes or (), verbose)
     print("wrote", preset)
@@ -354,9 +438,56 @@ def _generate(run, lines, num_results):
             yield from zip(*next(results))
 
 
+def _columns(text):
+    """The columns of source and target: indices from 0, or names."""
+    columns = [column.strip() for column in text.split(",")]
+    if len(columns) != 2 or "" in columns or "0" in columns:
+        raise typer.BadParameter(
+            f"must be two numbers from 1, or two names, such as 2,1 or de,en; not {text!r}",
+            param_hint="'--columns'",
+        )
+    return [int(column) - 1 if column.isdecimal() else column for column in columns]
+
+
+class _Long:
+    """Counts the texts that are too long for a model, to say so once."""
+
+    def __init__(self, model, unit):
+        self.preprocessor, self.unit = model.preprocessor, unit
+        self.seen, self.numbers = 0, []
+
+    def count(self, lines):
+        rows = _library().models._long_inputs.find(self.preprocessor, lines)
+        self.numbers += [self.seen + row + 1 for row in rows]
+        self.seen += len(lines)
+
+    def refuse(self, lines):
+        self.count(lines)
+        if self.numbers:
+            raise ValueError(
+                f"{self._which()}. Nothing was written. `--on-long split` goes through them "
+                "sentence by sentence, `--on-long cut` cuts them there."
+            )
+
+    def tell(self):
+        if self.numbers:
+            _tell(
+                f"{self._which()}; they were cut there. `--on-long split` goes through them "
+                "sentence by sentence."
+            )
+            self.numbers = []
+
+    def _which(self):
+        pieces = _library().preprocessing.long_texts.pieces(self.preprocessor.source_length)
+        return (
+            f"{len(self.numbers):,} of {self.seen:,} {self.unit}s have more than {pieces}, the "
+            f"first is {self.unit} {self.numbers[0]}"
+        )
+
+
 def _library():
-    """Imports the package and keeps from stderr what TensorFlow writes meanwhile."""
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    """Imports the package and keeps from stderr what TensorFlow and others write meanwhile."""
+    if _wants_everything():
         import keras_s2s
 
         return keras_s2s
@@ -365,12 +496,16 @@ def _library():
         import keras
 
         import keras_s2s
+        from keras_s2s._optional import import_tensorflow
 
-        if keras.backend.backend() == "tensorflow":
-            import tensorflow as tf
-
-            # The first look at the devices is the last that writes.
-            tf.config.list_logical_devices()
+        # On other backends, too: text needs it later.
+        with contextlib.suppress(ImportError):
+            tensorflow = import_tensorflow()
+            if keras.backend.backend() == "tensorflow":
+                # The first look at the devices is the last that writes.
+                tensorflow.config.list_logical_devices()
+    for name in ("absl", "jax", "matplotlib", "tensorflow"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     return keras_s2s
 
 
@@ -405,8 +540,15 @@ def _find(name):
 
 
 def _lines(file, decode):
-    # Only b"\n" ends a line, whatever else Unicode calls a line end, so that output stays aligned.
-    return (decode(line.rstrip(b"\r\n")) for line in file)
+    """The texts of a binary file. No other line ends than its own count: output stays aligned."""
+    is_utf_16 = False
+    for number, line in enumerate(_library().data.text_lines.split_lines(file)):
+        if number == 0:
+            is_utf_16 = line.startswith((b"\xff\xfe", b"\xfe\xff"))
+            line = line.removeprefix(b"\xef\xbb\xbf")
+        if is_utf_16 and b"\0" in line:
+            raise ValueError("The input is UTF-16. Convert it with `iconv -f UTF-16 -t UTF-8`.")
+        yield decode(line)
 
 
 def _decode(line):
@@ -414,8 +556,9 @@ def _decode(line):
 
 
 def _count(path):
-    with open(path, "rb") as file:
-        return sum(1 for _ in file)
+    text_lines = _library().data.text_lines
+    with text_lines.open_bytes(path) as file:
+        return sum(1 for _ in text_lines.split_lines(file))
 
 
 def _chunks(lines, size):

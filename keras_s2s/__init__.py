@@ -4,6 +4,14 @@ Importing it registers every class with Keras, so that `keras.models.load_model`
 costs little beside Keras itself, and takes no TensorFlow on the other backends.
 """
 
+import sys
+
+if sys.argv[:1] == ["-m"] and {"keras_s2s", "-mkeras_s2s"} & set(sys.orig_argv):
+    # `python -m keras_s2s` imports this before `__main__` can keep away what TensorFlow writes.
+    import keras_s2s_cli
+
+    keras_s2s_cli._library()
+
 from keras_s2s import callbacks as callbacks
 from keras_s2s import data as data
 from keras_s2s import decoding as decoding

@@ -1,9 +1,11 @@
+import gzip
 import io
 import os
 import pty
 import shutil
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -43,7 +45,8 @@ def cli(shipped, model, capfdbinary, monkeypatch):
             keras_s2s_cli.main([str(argument) for argument in arguments])
         sys.stdout.flush()
         output = capfdbinary.readouterr()
-        return stop.value.code or 0, output.out.decode("utf-8"), output.err.decode("utf-8")
+        out = output.out.decode("utf-8", "surrogateescape")
+        return stop.value.code or 0, out, output.err.decode("utf-8")
 
     return run
 
@@ -113,6 +116,52 @@ def test_generate_from_and_to_a_file(cli, expected, tmp_path):
     assert (code, out, err) == (0, "", "")
     lines = target.read_text(encoding="utf-8").split("\n")
     assert lines == [expected[0], "", "", expected[1], expected[2], ""]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"], ids=["unix", "windows", "old mac"])
+def test_lines_of_every_system(cli, expected, tmp_path, end):
+    path = tmp_path / "in.de"
+    lines = [SENTENCES[0].encode(), b"", b"\x0c", SENTENCES[1].encode()]
+    content = b"\xef\xbb\xbf" + end.join(lines)
+    path.write_bytes(gzip.compress(content))
+    result = f"{expected[0]}\n\n\n{expected[1]}\n"
+    assert cli("generate", "translation", "--input", path) == (0, result, "")
+    assert cli("generate", "translation", stdin=content + end) == (0, result, "")
+
+
+def test_utf_16_is_refused(cli):
+    code, _, err = cli("generate", "translation", stdin="ein Hund\n".encode("utf-16"))
+    assert code == 1 and "UTF-16" in err and "iconv" in err and err.count("\n") == 1
+
+
+@pytest.fixture
+def short(model, monkeypatch):
+    """The model now reads no more than `SENTENCES[0]` and a full stop."""
+    most = int(model.preprocessor.count_source_ids([f"{SENTENCES[0]}."])[0])
+    monkeypatch.setattr(model.preprocessor, "source_length", most)
+    return most - 1
+
+
+def test_long_lines_are_told_once(cli, short, tmp_path):
+    path, target = tmp_path / "in.de", tmp_path / "out.en"
+    path.write_text(f"\n{SENTENCES[0]}\n{'Hund ' * 9}\n" * 2)
+    code, out, err = cli("generate", "translation", "--input", path, "--batch-size", 1)
+    assert code == 0 and out.count("\n") == 6
+    told = f"2 of 6 lines have more than {short} pieces, the first is line 3"
+    assert err.startswith(f"keras-s2s: {told}; they were cut") and err.count("\n") == 1
+    assert "--on-long split" in err
+    error = "--on-long", "error"
+    code, out, err = cli("generate", "translation", "--input", path, "--output", target, *error)
+    assert (code, out) == (1, "") and err.startswith(f"keras-s2s: {told}. Nothing was written")
+    assert not target.exists()
+    assert cli("generate", "translation", SENTENCES[0], *error)[0] == 0
+
+
+def test_long_lines_are_split_into_sentences(cli, short, model):
+    one, two = (model.generate(f"{text}.") for text in SENTENCES[:2])
+    line = f"{SENTENCES[0]}.\x0c{SENTENCES[1]}."
+    code, out, err = cli("generate", "translation", line, "", "--on-long", "split")
+    assert (code, out, err) == (0, f"{one} {two}\n\n", "")
 
 
 def test_nothing_in_nothing_out(cli):
@@ -201,10 +250,31 @@ finally:
 
 
 @pytest.mark.slow
-def test_stderr_stays_clean(preset):
-    result = process("generate", preset, "ein Hund", capture_output=True)
+@pytest.mark.parametrize("program", [COMMAND, MODULE])
+def test_stderr_stays_clean(preset, program):
+    result = process("generate", preset, "ein Hund", program=program, capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.count(b"\n") == 1
+
+
+def test_only_warnings_of_the_package_are_told(cli, monkeypatch):
+    def warn(**options):
+        for _ in range(2):
+            warnings.warn_explicit("Ours\nis one line.", UserWarning, keras_s2s.__file__, 1)
+            warnings.warn_explicit("Theirs", UserWarning, os.__file__, 1)
+        warnings.warn("Also ours", keras_s2s.preprocessing.CutWarning, stacklevel=1)
+        return {}
+
+    monkeypatch.setattr(zoo, "list", warn)
+    for name in ("TF_CPP_MIN_LOG_LEVEL", "PYTHONWARNINGS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(sys, "warnoptions", [])
+    monkeypatch.setattr(keras_s2s_cli, "_library", lambda: keras_s2s)
+    told = "keras-s2s: Ours is one line.\nkeras-s2s: Also ours\n"
+    assert cli("list") == (0, "", told)
+    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "0")
+    with pytest.warns(UserWarning, match="Theirs"):
+        assert cli("list") == (0, "", told)
 
 
 @pytest.mark.slow
@@ -308,6 +378,10 @@ def test_export(cli, model, tmp_path):
     [
         (["train", "none.toml", "-o", "run"], "none.toml"),
         (["train", "recipe.toml"], "--output"),
+        (["train", "recipe.toml", "-o", "run", "--columns", "2,1"], "a recipe has `columns`"),
+        (["train", "pairs.tsv", "-o", "run", "--columns", "2"], "two numbers from 1"),
+        (["train", "pairs.tsv", "-o", "run", "--columns", "0,1"], "two numbers from 1"),
+        (["generate", "translation", "--on-long", "drop"], "--on-long"),
         (["evaluate", "translation"], "--data"),
         (["evaluate", "translation", "--data", ".", "--split", "train"], "tests or valid"),
         (["evaluate", "translation", "--data", ".", "--check", "--num-beams", "2"], "own way"),
@@ -320,6 +394,7 @@ def test_export(cli, model, tmp_path):
 def test_other_commands_called_wrongly(cli, arguments, message, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "recipe.toml").write_text("")
+    (tmp_path / "pairs.tsv").write_text("")
     code, out, err = cli(*arguments)
     assert (code, out) == (2, "")
     assert message in err and err.count("\n") == 1
@@ -327,13 +402,28 @@ def test_other_commands_called_wrongly(cli, arguments, message, tmp_path, monkey
 
 def test_what_cannot_be_trained_or_evaluated_is_one_line(cli, shipped, tmp_path):
     pairs = tmp_path / "pairs.tsv"
-    for text, message in (
-        ("a\tb\n" * 50, "1 different sources; 40 are needed"),
-        ("a b\n", "2 tab-separated columns are needed"),
+    for text, options, message in (
+        ("a\tb\n" * 50, [], "1 different sources; 40 are needed"),
+        ("a b\n", [], "2 tab-separated columns are needed"),
+        ("de,en\na,b\n", [], "If ',' separates its columns"),
+        ("id\tde\ten\n1\ta\tb\n", ["--columns", "de,fr"], "no column 'fr'"),
     ):
         pairs.write_text(text)
-        code, out, err = cli("train", pairs, "--output", tmp_path / "run")
-        assert (code, out) == (1, "") and message in err and err.count("\n") == 1
+        code, _, err = cli("train", pairs, "--output", tmp_path / "run", *options)
+        assert code == 1 and message in err and err.count("\n") == 1
         assert not (tmp_path / "run").exists()
     code, _, err = cli("evaluate", "translation", "--data", tmp_path)
     assert code == 1 and "recipe.toml" in err and err.count("\n") == 1
+
+
+def test_pairs_are_shown_and_what_is_left_out_is_told(cli, tmp_path, monkeypatch):
+    pairs, output = tmp_path / "pairs.tsv", tmp_path / os.fsdecode(b"run \xff")
+    rows = "".join(f"sentence {i}\t{i}\tsatz {i}\n" for i in range(50))
+    pairs.write_text("en\tid\tde\n" + rows + "x\t50\t\n")
+    monkeypatch.setattr(keras_s2s.recipes, "train", lambda recipe, *rest: recipe.parent / "preset")
+    for columns in ("de,en", "3,1"):
+        code, out, err = cli("train", pairs, "--output", output, "--columns", columns)
+        assert code == 0 and "first pair: satz 0 -> sentence 0\n" in out
+        assert "1 row with an empty side left out: line 52" in err
+        assert err.count("\n") == 1 + (columns == "3,1")
+    assert keras_s2s.data.read_tsv(output / "valid.tsv")[0][0].startswith("satz")

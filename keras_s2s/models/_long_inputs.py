@@ -21,6 +21,7 @@ def find(preprocessor, items):
 
 
 def check_choice(on_long, return_attention):
+    """Refuses what `generate` cannot do."""
     if on_long not in CHOICES:
         raise ValueError(
             f"`on_long` must be one of {', '.join(map(repr, CHOICES))}. Received: {on_long!r}"

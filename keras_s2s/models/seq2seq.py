@@ -631,7 +631,8 @@ class Seq2Seq(KeepsParts, keras.Model):
         Scores are what the sampler ranks by. `n` is the sampler's `num_beams`, or else its
         `num_return_sequences` (1 for greedy); where a beam search finds fewer, the rest have empty
         texts and scores of -inf; it lists every text once. Padding is the empty piece, with
-        attention 0, and the id 0. Sources given as `token_ids` end with the end id, 3. A batch of
+        attention 0, and the id 0. Texts longer than the preprocessor's `source_length` are cut; an
+        export cannot tell of it. Sources given as `token_ids` end with the end id, 3. A batch of
         none gives outputs of none.
 
         A decoder without attention gives no `align`. A model whose `preprocessor` is None gives

@@ -19,7 +19,7 @@ _BEFORE_NUMBERS = frozenset(
 # Characters of a word to look at; abbreviations are short.
 _LONGEST = 20
 
-_CLOSERS = "\"'’”»«›‹)\\]}"
+_CLOSERS = "\"'’”“»«›‹)\\]}"
 _OPENERS = "\"'‘“„»«›‹([{¿¡–—-"
 _DENSE_CLOSERS = "」』）】》〉〕］｝”’"
 _ENDING = re.compile(

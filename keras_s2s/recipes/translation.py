@@ -143,7 +143,8 @@ class Recipe(schema.Recipe):
             for split in (self.data.train, self.data.valid)
         )
         if verbose:
-            print("first pair:", pair_for_people(train[0][0], train[1][0]), flush=True)
+            first = pair_for_people(train[0][0], train[1][0])
+            print(f"{len(train[0]):,} training pairs, the first: {first}", flush=True)
         training = self.training
         train = with_other_numbers(self, train, verbose)
         preprocessor = make_preprocessor(self, *train, verbose)

@@ -1,6 +1,9 @@
 import dataclasses
 
+import numpy as np
+
 from keras_s2s import zoo
+from keras_s2s.preprocessing.long_texts import pieces
 from keras_s2s.recipes.schema import RecipeError
 
 
@@ -33,9 +36,45 @@ def write_card(model, recipe, folder, data, figures):
             **card,
             "task": recipe.task,
             "metrics": figures,
+            "limits": limits(model.preprocessor, _texts(recipe, data)),
             "recipe": {
                 "train": f"keras-s2s train {path} --data DATA --output RUN",
                 "evaluate": f"keras-s2s evaluate {recipe.name} --data DATA",
             },
         },
     )
+
+
+def limits(preprocessor, texts):
+    """How long inputs and outputs may be, for people.
+
+    Args:
+        preprocessor: Of the model.
+        texts: Typical inputs, strings: so many pieces make a word.
+
+    Returns:
+        String.
+    """
+    target = f"Outputs have at most {pieces(preprocessor.target_length)}."
+    most = preprocessor.source_length
+    if most is None:
+        return target
+    count = np.sum(preprocessor.count_source_ids(texts) - 1)
+    words, characters = (sum(map(len, t)) for t in ([text.split() for text in texts], texts))
+    # Scripts without blanks have no words that could be counted.
+    unit, units = ("words", words) if words > 2 * len(texts) else ("characters", characters)
+    about = _rounded((most - 1) * units / max(count, 1))
+    return (
+        f"Inputs of up to {pieces(most)}, about {about:,} {unit}: the ends of longer ones are cut "
+        'off, which is told, or `on_long="split"` goes through them sentence by sentence. '
+        f"{target}"
+    )
+
+
+def _texts(recipe, data):
+    inputs, _ = recipe.read(next(iter(recipe.data.tests.values())), data)
+    return inputs
+
+
+def _rounded(number):
+    return int(round(number, -1)) if number >= 20 else int(number)

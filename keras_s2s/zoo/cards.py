@@ -1,6 +1,7 @@
 """The card of a preset: what it is, where it comes from, what it reached."""
 
 import json
+import os
 from pathlib import Path
 
 from keras_s2s.models import preset_folders
@@ -68,7 +69,8 @@ def write_card(folder, card=None):
             `"signature"`),
             `recipe` (`{"train": command, "evaluate": command}`, optionally `"hardware"`, `"time"`),
             `examples` (list of `{"input", "output"}` which `keras_s2s.zoo.verify` repeats)
-            and optionally `languages` (list of codes), `limitations` and `changes` (text),
+            and optionally `languages` (list of codes), `limitations`, `limits` (how long inputs
+            and outputs may be) and `changes` (text),
             `samples` (list of `{"input", "output"}`, optionally `"remark"`, for people only).
             Inputs of a captioner's examples are images below the folder.
             `None` takes the card that is there and computes the hashes anew.
@@ -84,7 +86,8 @@ def write_card(folder, card=None):
     missing = [key for key in _REQUIRED if key not in card]
     if missing:
         raise ValueError(f"The card lacks {', '.join(missing)}. Received keys: {sorted(card)}")
-    name = folder.resolve().name
+    # A folder's name need not be Unicode, but the card is.
+    name = os.fsencode(folder.resolve().name).decode("utf-8", errors="replace")
     _write(folder / "README.md", f"{_header(name, card)}\n\n{body(name, card)}\n")
     card["files"] = integrity.hashes(folder)
     _write(folder / "card.json", json.dumps(card, ensure_ascii=False, indent=2) + "\n")
@@ -106,11 +109,15 @@ def body(name, card):
         _section("Samples", _samples(card)),
         _section("Data", "\n".join(_source(source) for source in card["data"])),
         _section("Recipe", _recipe(card["recipe"])),
-        _section("Limitations", card.get("limitations")),
+        _section("Limitations", "\n\n".join(_limitations(card))),
         _section("Changes", card.get("changes")),
         _section("Licence", f"{card['licence']} (the weights)."),
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def _limitations(card):
+    return filter(None, (card.get("limitations"), card.get("limits")))
 
 
 def _section(title, text):
@@ -146,7 +153,8 @@ def _header(name, card):
 def _usage(name, card):
     first = card["examples"][0] if card["examples"] else None
     call = f"model.generate({json.dumps(first['input'], ensure_ascii=False)})" if first else ""
-    code = ["import keras_s2s", "", f'model = keras_s2s.zoo.load("{name}")', call]
+    load = f"model = keras_s2s.zoo.load({json.dumps(name, ensure_ascii=False)})"
+    code = ["import keras_s2s", "", load, call]
     if first:
         code.append(f"# {first['output']}")
     return "\n".join(["```python", *code, "```"])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_s2s.data import BucketedBatches
+from keras_s2s.preprocessing import CutWarning
 
 START, END = 2, 3
 
@@ -141,13 +142,17 @@ def test_no_shuffle_keeps_the_order_over_epochs():
 
 def test_long_pairs_are_cut_or_dropped():
     pairs = make_pairs()
-    cut = BucketedBatches(*pairs, 256, source_length=12, target_length=9)
+    long = sum(len(s) >= 12 or len(t) >= 9 for s, t in zip(*pairs))
+    with pytest.warns(CutWarning, match=f"^{long} of 700 pairs are cut, the first at index"):
+        cut = BucketedBatches(*pairs, 256, source_length=12, target_length=9)
+    assert cut.num_cut == long
     expected = [(s[:11].tolist(), t[:8].tolist()) for s, t in zip(*pairs)]
     assert sorted(rows(cut)) == sorted(expected) and cut.num_dropped == 0
-    drop = BucketedBatches(*pairs, 256, source_length=12, target_length=9, drop_long=True)
+    with pytest.warns(CutWarning, match=f"^{long} of 700 pairs are left out"):
+        drop = BucketedBatches(*pairs, 256, source_length=12, target_length=9, drop_long=True)
     expected = [(s, t) for s, t in as_lists(*pairs) if len(s) < 12 and len(t) < 9]
     assert sorted(rows(drop)) == sorted(expected)
-    assert drop.num_dropped == len(pairs[0]) - len(expected)
+    assert drop.num_dropped == len(pairs[0]) - len(expected) == long and drop.num_cut == 0
     with pytest.raises(ValueError, match="700 were longer than `source_length`=1"):
         BucketedBatches(*pairs, source_length=1, drop_long=True)
 
@@ -155,6 +160,21 @@ def test_long_pairs_are_cut_or_dropped():
 def halves(row):
     """A longer spelling of the same row, as drawn segmentations are."""
     return np.repeat(row, 2)
+
+
+def test_no_draw_is_cut_where_the_given_ids_fit():
+    pairs = make_pairs(50)
+    drawn = [[np.repeat(row, 9) for row in side] for side in pairs]
+    most = [1 + max(map(len, side)) for side in pairs]
+    batches = BucketedBatches(
+        *pairs, 256, source_length=most[0], target_length=most[1], resample=lambda epoch: drawn
+    )
+    fits = [all(len(row) < n for row, n in zip(pair, most)) for pair in zip(*drawn)]
+    expected = [
+        long if fit else short for long, short, fit in zip(as_lists(*drawn), as_lists(*pairs), fits)
+    ]
+    assert any(fits) and not all(fits)
+    assert batches.num_cut == 0 and sorted(rows(batches)) == sorted(expected)
 
 
 def test_resample_each_epoch():

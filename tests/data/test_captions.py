@@ -18,6 +18,7 @@ from keras_s2s.data import (
     read_flickr8k,
 )
 from keras_s2s.layers import ImageEncoder
+from keras_s2s.preprocessing import CutWarning
 from tests.pictures import encoded, picture
 
 START, END = 2, 3
@@ -185,9 +186,10 @@ def test_order_is_that_of_seed_and_epoch():
 
 def test_long_captions_are_cut_and_images_converted():
     ids = [[[5] * 9], [[6]]]
-    batches = CaptionBatches(
-        ["one", "two"], ids, 2, target_length=4, shuffle=False, image_converter=lambda x: x
-    )
+    with pytest.warns(CutWarning, match="^1 of 2 captions are cut, the first of them with image 0"):
+        batches = CaptionBatches(
+            ["one", "two"], ids, 2, target_length=4, shuffle=False, image_converter=lambda x: x
+        )
     x, labels, _ = batches[0]
     assert labels.tolist() == [[[5, 5, 5, END]], [[6, END, 0, 0]]]
     assert x["images"].tolist() == ["one", "two"]

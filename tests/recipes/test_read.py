@@ -2,14 +2,16 @@
 
 import dataclasses
 import json
+import os
 import re
+import tomllib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from keras_s2s import recipes
-from keras_s2s.recipes import schema, translation
+from keras_s2s.recipes import schema, toml, translation
 from keras_s2s.recipes.schedule import warmup_cosine
 
 ROOT = Path(__file__).parents[2]
@@ -142,6 +144,50 @@ def test_recipe_from_pairs(tmp_path):
     write_pairs(tmp_path / "pairs.tsv", count=300)
     with pytest.raises(recipes.RecipeError, match="another training. Choose another folder"):
         recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
+
+
+def test_what_is_in_the_pairs_is_shown(tmp_path):
+    path, lines = tmp_path / "pairs.tsv", []
+    rows = "".join(f"{i}\tsentence {i}\tsatz {i}\n" for i in range(50))
+    path.write_text("id\ten\tde\n" + rows + "50\tsentence 1\tsatz 1\n51\tx\t\n")
+    with pytest.warns(UserWarning, match="1 row with an empty side left out: line 53"):
+        recipe = recipes.from_pairs(path, tmp_path / "run", ("de", "en"), show=lines.append)
+    assert lines == [
+        f"51 pairs in {path}, 1 of them repetitions, which do not count",
+        "first pair: satz 0 -> sentence 0",
+    ]
+    sources, targets = recipes.read(recipe).read(["train.tsv"], tmp_path / "run")
+    assert {(s.split()[0], t.split()[0]) for s, t in zip(sources, targets)} == {
+        ("satz", "sentence")
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b'it\'s "quoted".tsv',
+        b"back\\slash \\u0041 \\.tsv",
+        b"line\nname = 3\n.tsv",
+        b"tab\tbell\a escape\x1b delete\x7f {braces} # = [x].tsv",
+        b"not utf-8 \xff\xfe.tsv",
+        "Grüße 日本 \U0001f600 \u2028.tsv".encode(),
+        b"\x27\x27\x27.tsv",
+    ],
+)
+def test_any_name_of_a_file_makes_a_recipe(name, tmp_path):
+    path = tmp_path / os.fsdecode(name)
+    write_pairs(path)
+    folder = tmp_path / os.fsdecode(name.removesuffix(b".tsv"))
+    recipe = recipes.read(recipes.from_pairs(path, folder))
+    assert recipe.name == name.removesuffix(b".tsv").decode(errors="replace")
+    assert recipe == recipes.read(recipes.from_pairs(path, folder))
+    assert len(recipe.read(["valid.tsv"], folder)[0]) == 5
+
+
+def test_a_change_stays_a_comment(tmp_path):
+    text = "# --set " + toml.comment("name=a\nseed = 9\r\x00\udcff") + "\nseed = 1\n"
+    assert tomllib.loads(text) == {"seed": 1}
+    text.encode("utf-8")
 
 
 @pytest.mark.parametrize(

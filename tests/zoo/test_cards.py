@@ -1,5 +1,8 @@
 import hashlib
 import json
+import os
+import re
+import shutil
 
 import pytest
 
@@ -72,3 +75,20 @@ def test_readme_body(paper):
     assert 'model.generate("Sie sagt: \\"Ä\\".")' in text
     assert "- train: `keras-s2s train recipe.toml`" in text
     assert "Limitations" not in text and "evaluate" not in text
+
+
+def test_limits_stand_with_the_limitations(paper, card):
+    zoo.write_card(paper, {**card, "limitations": "Short ones.", "limits": "Up to 9 pieces."})
+    readme = (paper / "README.md").read_text(encoding="utf-8")
+    assert "## Limitations\n\nShort ones.\n\nUp to 9 pieces.\n" in readme
+
+
+@pytest.mark.parametrize("name", [b'a "quoted" \\name', b"line\nend", b"not utf-8 \xff"])
+def test_folders_of_any_name_have_cards(preset, name, tmp_path):
+    folder = tmp_path / os.fsdecode(name)
+    shutil.copytree(preset, folder)
+    zoo.write_card(folder)
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    (call,) = re.findall(r"keras_s2s\.zoo\.load\((.*)\)", readme)
+    assert json.loads(call) == name.decode(errors="replace")
+    assert zoo.load(folder).name == zoo.load(preset).name

@@ -1,0 +1,27 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from keras_s2s.recipes.write_card import limits
+
+
+@pytest.mark.parametrize(
+    ["length", "texts", "count", "expected"],
+    [
+        (100, ["a b c d", "x y z"], lambda t: 2 * len(t.split()), "99 pieces, about 50 words"),
+        (31, ["a b c d"], lambda t: 2 * len(t.split()), "30 pieces, about 15 words"),
+        (201, ["你好吗？", "好。"], len, "200 pieces, about 200 characters"),
+    ],
+)
+def test_limits_are_in_pieces_and_words(length, texts, count, expected):
+    preprocessor = SimpleNamespace(
+        source_length=length,
+        target_length=50,
+        count_source_ids=lambda texts: np.array([count(text) + 1 for text in texts]),
+    )
+    text = limits(preprocessor, texts)
+    assert text.startswith(f"Inputs of up to {expected}: ")
+    assert text.endswith("Outputs have at most 49 pieces.")
+    preprocessor.source_length = None
+    assert limits(preprocessor, texts) == "Outputs have at most 49 pieces."
