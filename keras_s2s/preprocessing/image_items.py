@@ -54,7 +54,9 @@ def as_items(images, name="images", failures=None):
     images = plain(images)
     if _is_ragged(images):
         several = len(images.shape) == 4
-        images = [images[i] for i in range(len(images))] if several else _dense(images, name)
+        images = (
+            [images[i] for i in range(int(images.nrows()))] if several else _dense(images, name)
+        )
     if is_one(images):
         return [_item_or_failure(images, name, 0, failures)], True
     if not is_collection(images):

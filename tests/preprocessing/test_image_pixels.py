@@ -41,6 +41,7 @@ BAD = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BAD)
 def test_bad_pixels_are_refused_everywhere(name, converter):
     image, message = BAD[name]
@@ -133,6 +134,7 @@ def test_ragged_batches(converter):
         converter(uneven)
 
 
+@pytest.mark.slow
 def test_tensors_of_pytorch(converter):
     torch = pytest.importorskip("torch")
     image = np.random.default_rng(0).integers(0, 256, (9, 8, 3)).astype("uint8")
