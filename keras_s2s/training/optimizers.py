@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.replicas import sums
+
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class Adam(keras.optimizers.Adam):
@@ -47,6 +49,13 @@ class Adam(keras.optimizers.Adam):
                 tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
             ]
         return super().apply(grads, trainable_variables)
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        # Those of all replicas together are clipped, too.
+        super()._backend_apply_gradients(sums(grads), trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars  # They are sums by now.
 
     def _clip_gradients(self, grads):
         norm = _norm(grads)
