@@ -12,7 +12,8 @@ class Adam(keras.optimizers.Adam):
     `global_clipnorm` once more through that of gradients that are short enough. What it computes
     is the same, but for the roundings and for embeddings: where a token occurs several times in a
     batch, Keras on TensorFlow adds the squares of its gradients, there and where it clips, and
-    this, as on the other backends, takes the square of their sum.
+    this, as on the other backends, takes the square of their sum. On several replicas of a strategy
+    of TensorFlow, Keras clips the gradients of each, and this clips their sum.
 
     Args:
         *args: See `keras.optimizers.Adam`.
