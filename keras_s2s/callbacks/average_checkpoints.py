@@ -3,6 +3,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_s2s.callbacks._chief import is_chief
 from keras_s2s.decoding.sampler import check_int
 
 
@@ -11,7 +12,8 @@ class AverageCheckpoints(keras.callbacks.Callback):
 
     The weights lie on the disk, so that training which goes on after an interruption averages the
     same. For an average over every step, and for the sake of memory on an accelerator, see
-    `use_ema=True` of Keras's optimizers.
+    `use_ema=True` of Keras's optimizers. Of several processes the first writes, and all read: they
+    need one folder.
 
     Args:
         folder: Folder for the weights of the last epochs.
@@ -32,19 +34,26 @@ class AverageCheckpoints(keras.callbacks.Callback):
         super().__init__()
         check_int("count", count, 1)
         self.folder, self.count = Path(folder), count
+        self._epochs = 0
 
     def _files(self):
         return sorted(self.folder.glob("epoch_*.npz"))
 
     def on_train_begin(self, logs=None):
-        self.folder.mkdir(parents=True, exist_ok=True)
+        if is_chief(self.model):
+            self.folder.mkdir(parents=True, exist_ok=True)
 
     def on_epoch_begin(self, epoch, logs=None):
+        if not is_chief(self.model):
+            return
         for file in self._files():  # of a run before this one
-            if int(file.stem.removeprefix("epoch_")) > epoch:
+            if _number(file) > epoch:
                 file.unlink()
 
     def on_epoch_end(self, epoch, logs=None):
+        self._epochs = epoch + 1
+        if not is_chief(self.model):
+            return
         target = self.folder / f"epoch_{epoch + 1:04}.npz"
         # Whole or not at all.
         unfinished = target.with_suffix(".tmp")
@@ -55,14 +64,29 @@ class AverageCheckpoints(keras.callbacks.Callback):
             old.unlink()
 
     def on_train_end(self, logs=None):
-        files = self._files()
-        if not files:
+        sums, last, count = None, None, 0
+        for last in self._kept():
+            sums = last if sums is None else [a + b for a, b in zip(sums, last)]
+            count += 1
+        if not count:
             return
-        sums, last = None, None
+        # Counters have no mean.
+        means = [a / count if a.dtype.kind != "i" else b for a, b in zip(sums, last)]
+        self.model.set_weights([a.astype(b.dtype) for a, b in zip(means, last)])
+
+    def _kept(self):
+        """Yields the weights after each of the last epochs."""
+        files = self._files()
+        if not is_chief(self.model):
+            # The first process may be writing those of the last epoch now, and removing others.
+            earlier = range(self._epochs - self.count + 1, self._epochs)
+            files = [file for file in files if _number(file) in earlier]
         for file in files:
             with np.load(file, allow_pickle=False) as weights:
-                last = [weights[name] for name in weights.files]
-            sums = last if sums is None else [a + b for a, b in zip(sums, last)]
-        # Counters have no mean.
-        means = [a / len(files) if a.dtype.kind != "i" else b for a, b in zip(sums, last)]
-        self.model.set_weights([a.astype(b.dtype) for a, b in zip(means, last)])
+                yield [weights[name] for name in weights.files]
+        if self._epochs and not is_chief(self.model):
+            yield self.model.get_weights()
+
+
+def _number(file):
+    return int(file.stem.removeprefix("epoch_"))

@@ -3,13 +3,16 @@ from pathlib import Path
 
 import keras
 
+from keras_s2s.callbacks._chief import is_chief
+
 
 class ExportBest(keras.callbacks.Callback):
     """Exports the model as a SavedModel after each epoch that is the best so far.
 
     The first goes to `path/1`, the next to `path/2`: TensorFlow Serving, told to serve `path`, goes
     over to the highest number by itself. What was best is kept in `path/best.json`, so that
-    training which goes on after an interruption exports nothing worse.
+    training which goes on after an interruption exports nothing worse. Of several processes that
+    train together the first exports.
 
     Args:
         path: Folder.
@@ -68,10 +71,12 @@ class ExportBest(keras.callbacks.Callback):
         )
         if not better:
             return
+        self.best = value
+        if not is_chief(self.model):
+            return
         numbers = [int(p.name) for p in self.path.glob("*") if p.name.isdigit()]
         version = max(numbers, default=0) + 1
         self.model.export(self.path / str(version), **{"verbose": False, **self.options})
-        self.best = value
         record = {"monitor": self.monitor, "mode": self.mode, "value": value, "epoch": epoch + 1}
         unfinished = self.path / ".best.json"
         unfinished.write_text(json.dumps({**record, "version": version}), encoding="utf-8")

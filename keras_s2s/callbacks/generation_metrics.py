@@ -2,6 +2,7 @@ import keras
 import numpy as np
 
 from keras_s2s import evaluation
+from keras_s2s.callbacks._chief import is_chief
 from keras_s2s.decoding.sampler import check_int
 
 
@@ -81,7 +82,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         self.batch_size, self.prefix, self.verbose = batch_size, prefix, verbose
 
     def on_train_begin(self, logs=None):
-        if self.verbose and "bleu" in self.metrics:
+        if self.verbose and "bleu" in self.metrics and is_chief(self.model):
             name = evaluation.tokenizer(self.references, self.tokenize)
             print(f"{self.prefix}bleu: sacreBLEU's tokenizer {name}", flush=True)
 
@@ -91,7 +92,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         found = {f"{self.prefix}{key}": score.value for key, score in scores.items()}
         if logs is not None:
             logs.update(found)
-        if self.verbose:
+        if self.verbose and is_chief(self.model):
             shown = " - ".join(f"{name}: {value:.2f}" for name, value in found.items())
             print(f" {shown} - {hypotheses[0]!r}", flush=True)
 

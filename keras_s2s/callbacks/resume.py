@@ -7,6 +7,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_s2s.callbacks._chief import is_chief
+
 
 class Resume(keras.callbacks.Callback):
     """Goes on after an interruption, so that it makes no difference.
@@ -14,7 +16,8 @@ class Resume(keras.callbacks.Callback):
     After every epoch the state of training is written, whole or not at all: weights, optimizer,
     random states of dropout and sampling, and what other callbacks count. Run the same program
     again, and `fit` goes on after the last whole epoch. Data of `keras_s2s.data` come in the order
-    that they would have had. When training ends the folder is removed.
+    that they would have had. When training ends the folder is removed. Of several processes that
+    train together the first writes, and all read: they need one folder.
 
     `keras.callbacks.BackupAndRestore` keeps neither random states nor other callbacks' counts, and
     can be killed between its two files.
@@ -75,6 +78,8 @@ class Resume(keras.callbacks.Callback):
         self.model._initial_epoch = state["epoch"]
 
     def on_epoch_end(self, epoch, logs=None):
+        if not is_chief(self.model):
+            return
         unfinished = self.folder / "unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
@@ -98,7 +103,8 @@ class Resume(keras.callbacks.Callback):
     def on_train_end(self, logs=None):
         # Keras would begin the next `fit` there, too.
         self.model._initial_epoch = None
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if is_chief(self.model):
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest(self):
         return max(self.folder.glob("epoch_*"), default=None)

@@ -4,6 +4,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_s2s.callbacks._chief import is_chief
+
 
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training with an error as soon as the loss is no number, and saves the batch.
@@ -41,6 +43,16 @@ class StopOnNaN(keras.callbacks.Callback):
         loss = float((logs or {}).get("loss", 0.0))
         if math.isfinite(loss):
             return
+        if is_chief(self.model):
+            self._save(batch)
+        raise FloatingPointError(
+            f"The loss is {loss} after batch {batch + 1} of {len(self.batches)} in epoch "
+            f"{self.epoch + 1}. The batch is saved in {str(self.path)!r}. Usual causes: a learning "
+            "rate that is too high, gradients that are not clipped (`global_clipnorm=1.0`), "
+            "float16 without loss scaling, or NaN in the data."
+        )
+
+    def _save(self, batch):
         self.path.parent.mkdir(parents=True, exist_ok=True)
         names = ("x", "y", "sample_weight")
         arrays = {}
@@ -49,9 +61,3 @@ class StopOnNaN(keras.callbacks.Callback):
             for key, value in parts.items():
                 arrays[f"{name}/{key}" if key else name] = np.asarray(value)
         np.savez(self.path, **arrays)
-        raise FloatingPointError(
-            f"The loss is {loss} after batch {batch + 1} of {len(self.batches)} in epoch "
-            f"{self.epoch + 1}. The batch is saved in {str(self.path)!r}. Usual causes: a learning "
-            "rate that is too high, gradients that are not clipped (`global_clipnorm=1.0`), "
-            "float16 without loss scaling, or NaN in the data."
-        )

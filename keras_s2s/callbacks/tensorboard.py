@@ -9,6 +9,7 @@ from keras_s2s import visualize
 from keras_s2s._backend.gradients import Gradients
 from keras_s2s._optional import import_matplotlib, import_tensorboard, import_tensorflow
 from keras_s2s.callbacks import _projector
+from keras_s2s.callbacks._chief import is_chief
 from keras_s2s.decoding.sampler import check_int
 from keras_s2s.training.metrics import Perplexity
 
@@ -96,6 +97,16 @@ class TensorBoard(keras.callbacks.TensorBoard):
         self.attention_examples = attention_examples
         self.projector, self.hparams = projector, hparams or {}
         self._tokens = self._since = self._gradients = None
+
+    def set_model(self, model):
+        if is_chief(model):
+            super().set_model(model)
+            return
+        # Keras's would write in every process.
+        self._model = model
+        for name in dir(keras.callbacks.Callback):
+            if name.startswith("on_"):
+                setattr(self, name, lambda *args, **kwargs: None)
 
     def on_train_begin(self, logs=None):
         super().on_train_begin(logs)

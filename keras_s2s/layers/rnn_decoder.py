@@ -56,8 +56,8 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             of one per step.
         tie_embeddings: Whether the output embedding is the input embedding.
         doubly_stochastic: Float, the factor of a loss in training that is the mean over
-            outputs and positions of (1 - a)^2, where a is the attention that a position
-            gets in all steps together. Makes the decoder look everywhere.
+            outputs of the mean over positions of (1 - a)^2, where a is the attention that a
+            position gets in all steps together. Makes the decoder look everywhere.
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
@@ -367,9 +367,14 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             ops.sum(weights * valid, axis=1), (batch, rows_per_example, source)
         )
         positions = ops.expand_dims(ops.cast(mask, "float32"), 1)
-        squares = ops.square(1 - per_example) * positions
-        number = ops.sum(positions) * ops.cast(rows_per_example, "float32")
-        return self.doubly_stochastic * ops.sum(squares) / ops.maximum(number, 1)
+        squares = ops.sum(ops.square(1 - per_example) * positions, axis=-1)
+        number = ops.sum(positions, axis=-1)
+        means = ops.divide_no_nan(squares, number)
+        # Not one that is padding in place of an output, or without anything to attend to.
+        counts = ops.reshape(ops.max(valid, axis=1), (batch, rows_per_example))
+        counts *= ops.cast(number > 0, "float32")
+        total = ops.divide_no_nan(ops.sum(means * counts), ops.sum(counts))
+        return self.doubly_stochastic * total
 
     def _check_attention(self):
         if self.attention is None:

@@ -3,6 +3,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s import decoding
+from keras_s2s._backend.replicas import batch_mean, number_of_replicas
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding.sampler import check_int
 from keras_s2s.layers import ScheduledSampling
@@ -213,6 +214,19 @@ class Seq2Seq(KeepsParts, keras.Model):
                 self.optimizer.build(self.trainable_variables)
             else:
                 self.optimizer.build([self.weights[i] for i in variables])
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """`keras.Model.compute_loss`; on several replicas the loss is that of the whole batch."""
+        if number_of_replicas() == 1:
+            return super().compute_loss(x, y, y_pred, sample_weight, training)
+        # First, since in the loss this replica waits for others, which write the same list.
+        added = [ops.sum(loss) for loss in self.losses]
+        loss = self._compile_loss(y, y_pred, sample_weight) if self._compile_loss else 0.0
+        if added:
+            # Layers add means over the outputs that a replica has, which may be few.
+            number = ops.sum(ops.cast(ops.any(x["decoder_token_ids"] != 0, axis=-1), "float32"))
+            loss += batch_mean(sum(added) * number, number) / number_of_replicas()
+        return loss
 
     def make_train_function(self, force=False):
         # TensorFlow traces twice what makes variables, and most of a first step is tracing. Layers

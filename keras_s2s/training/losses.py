@@ -1,6 +1,8 @@
 import keras
+from keras import ops
 
 from keras_s2s._backend.cross_entropy import cross_entropy
+from keras_s2s._backend.replicas import batch_mean, number_of_replicas
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -8,7 +10,8 @@ class TokenCrossentropy(keras.losses.Loss):
     """Cross-entropy of token ids: sum over valid tokens, divided by their number.
 
     What is valid is the sample weight's to say: 1 for a token, 0 for padding. However much
-    padding a batch has, loss and gradients are the same.
+    padding a batch has, and however many replicas of a `tf.distribute` strategy share it, loss and
+    gradients are the same. Like the losses of Keras, each replica's is divided by their number.
 
     Args:
         label_smoothing: Float in [0, 1), the share of the target distribution that is spread
@@ -41,11 +44,17 @@ class TokenCrossentropy(keras.losses.Loss):
             raise ValueError(
                 f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
             )
-        # This reduction of Keras is exactly: sum of weighted values / sum of weights.
         # Keras casts ids and logits to the dtype: 16 bits would make other ids of them, and lose
         # the small probabilities.
-        super().__init__(name=name, reduction="mean_with_sample_weight", dtype="float32")
+        super().__init__(name=name, reduction="sum", dtype="float32")
         self.label_smoothing = label_smoothing
+        self._weight = _Weight()
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Not by Keras's reduction to a mean, which is that of the tokens of one replica.
+        total = super().__call__(y_true, y_pred, sample_weight)
+        mean = batch_mean(total, self._weight(y_true, y_pred, sample_weight))
+        return mean / number_of_replicas()
 
     def call(self, y_true, y_pred):
         return cross_entropy(y_true, y_pred, self.label_smoothing)
@@ -53,3 +62,13 @@ class TokenCrossentropy(keras.losses.Loss):
     def get_config(self):
         # The base class also writes `reduction`, which is not the caller's to choose.
         return {"name": self.name, "label_smoothing": self.label_smoothing}
+
+
+class _Weight(keras.losses.Loss):
+    """The sum of the weights, masks of Keras included."""
+
+    def __init__(self):
+        super().__init__(reduction="sum", dtype="float32")
+
+    def call(self, y_true, y_pred):
+        return ops.ones_like(y_true)

@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.replicas import sums
+
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class Adam(keras.optimizers.Adam):
@@ -10,7 +12,8 @@ class Adam(keras.optimizers.Adam):
     `global_clipnorm` once more through that of gradients that are short enough. What it computes
     is the same, but for the roundings and for embeddings: where a token occurs several times in a
     batch, Keras on TensorFlow adds the squares of its gradients, there and where it clips, and
-    this, as on the other backends, takes the square of their sum.
+    this, as on the other backends, takes the square of their sum. On several replicas of a strategy
+    of TensorFlow, Keras clips the gradients of each, and this clips their sum.
 
     Args:
         *args: See `keras.optimizers.Adam`.
@@ -47,6 +50,13 @@ class Adam(keras.optimizers.Adam):
                 tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
             ]
         return super().apply(grads, trainable_variables)
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        # Those of all replicas together are clipped, too.
+        super()._backend_apply_gradients(sums(grads), trainable_variables)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        return grads_and_vars  # They are sums by now.
 
     def _clip_gradients(self, grads):
         norm = _norm(grads)
