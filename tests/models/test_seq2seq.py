@@ -508,6 +508,7 @@ def test_callbacks(tmp_path):
     assert result["loss"] == pytest.approx(min(history.history["val_loss"]), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["name", "values", "epochs"],
     [
