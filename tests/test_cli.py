@@ -187,7 +187,7 @@ def test_options_reach_the_search(cli, model):
 
 
 def test_empty_line_with_scores_keeps_the_lines_aligned(cli):
-    options = ["--num-results", 2, "--scores"]
+    options = ["--num-beams", 4, "--num-results", 2, "--max-length", 4, "--scores"]
     code, out, err = cli("generate", "translation", *options, stdin=b"\nein Hund\n")
     assert (code, err) == (0, "")
     assert out.startswith("0.0000\t\n0.0000\t\n") and out.count("\n") == 4

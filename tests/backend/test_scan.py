@@ -328,6 +328,7 @@ def test_in_a_branch(wanted):
     np.testing.assert_allclose(gradient(tf.constant(wanted)), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 @own_gradient
 def test_nothing_is_kept_where_no_gradient_is_to_come():
     import tensorflow as tf
@@ -356,6 +357,7 @@ def test_nothing_is_kept_where_no_gradient_is_to_come():
     np.testing.assert_allclose(graph(True)(h, x), graph(False)(h, x), atol=1e-6)
 
 
+@pytest.mark.slow
 @own_gradient
 @pytest.mark.parametrize("as_output", [False, True])
 def test_a_factor_that_is_a_state_or_an_output_is_kept_once(as_output):
@@ -387,6 +389,7 @@ def test_a_factor_that_is_a_state_or_an_output_is_kept_once(as_output):
         np.testing.assert_allclose(got, right, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @own_gradient
 def test_gradients_are_saved_with_a_model(tmp_path):
     import tensorflow as tf

@@ -123,6 +123,7 @@ class Interrupt(keras.callbacks.Callback):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_another_model_is_refused(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fitted(tmp_path / "state", Interrupt(), epochs=3)

@@ -273,6 +273,7 @@ def test_nesting_of_what_is_returned(scores, attention, sampler, single, transla
             assert all(type(v) is kind for v in values)
 
 
+@pytest.mark.slow
 def test_alignment(translator):
     texts, alignments = translator.generate(SOURCES, return_attention=True)
     preprocessor = translator.preprocessor
@@ -289,6 +290,7 @@ def test_alignment(translator):
         np.testing.assert_allclose(alignment.weights.sum(-1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_attention_of_a_model_without(make_translator):
     import keras_s2s
 
@@ -438,6 +440,7 @@ def test_vocabulary_of_another_size_than_the_tokenizer(side, tokenizers):
         )
 
 
+@pytest.mark.slow
 def test_mixed_precision(make_translator, translator):
     model = make_translator(dtype="mixed_bfloat16")
     texts, scores = model.generate(SOURCES, return_scores=True)

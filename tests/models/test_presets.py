@@ -74,6 +74,7 @@ def test_copies_keep_the_tokenizers(make, translator):
     same_model(again, translator)
 
 
+@pytest.mark.slow
 def test_deepcopy_keeps_the_tokenizers(translator):
     same_model(copy.deepcopy(translator), translator)
 
@@ -180,6 +181,7 @@ def test_arguments_in_place_of_the_saved_ones(saved, translator):
     assert model.preprocessor is translator.preprocessor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float64"])
 def test_preset_under_another_dtype_policy(policy, saved, translator):
     if policy == "float64" and BACKEND != "tensorflow":

@@ -75,6 +75,7 @@ def test_mixed_precision():
     np.testing.assert_allclose(got, expected, atol=1e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rate",
     [0.25, keras.optimizers.schedules.PolynomialDecay(0.0, 9, 0.5)],

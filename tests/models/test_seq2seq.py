@@ -54,6 +54,7 @@ def test_translator_is_built_at_once():
     assert model.count_params() > 0 and model.name == "mine"
 
 
+@pytest.mark.slow
 def test_comes_compiled():
     model = make_model()
     assert isinstance(model.loss, TokenCrossentropy) and isinstance(
@@ -247,6 +248,7 @@ def test_generate_sees_new_weights():
     np.testing.assert_allclose(after["log_probs"], expected["log_probs"], atol=1e-5)
 
 
+@pytest.mark.slow
 def test_scores_of_what_was_generated_agree_with_teacher_forcing():
     model = make_model()
     inputs = source_ids()
@@ -448,6 +450,7 @@ def test_keras_file(tmp_path):
         np.testing.assert_allclose(value, expected[name], atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jit", ["auto", True, False])
 def test_keras_file_leaves_xla_to_the_backend(jit, tmp_path):
     model = make_model()
@@ -508,6 +511,7 @@ def test_callbacks(tmp_path):
     assert result["loss"] == pytest.approx(min(history.history["val_loss"]), rel=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["name", "values", "epochs"],
     [

@@ -51,6 +51,7 @@ def test_shapes_are_as_wide_as_the_longest(preprocessor, reference):
     assert labels.shape == (20, 1 + max(map(len, reference.encode(targets))))
 
 
+@pytest.mark.slow
 def test_same_in_dataset_function_and_eager(preprocessor):
     sources, targets = make_sentences(20, seed=1), make_sentences(20, seed=2)
     eager = to_lists(preprocessor(sources, targets))

@@ -200,6 +200,7 @@ def test_draws_of_a_stage_do_not_depend_on_those_before():
     assert np.abs(np.asarray(model(x, training=True)) - found[0][0]).max() > 0.01
 
 
+@pytest.mark.slow
 def test_measured_batch_normalization_changes_no_result():
     keras.utils.set_random_seed(1)
     layers = [keras.Input((8, 8, 3))]

@@ -58,6 +58,7 @@ def test_operations_are_those_of_the_products(attention, cell):
     assert flops.training(built, *lengths) == 3 * expected
 
 
+@pytest.mark.slow
 def test_beams_repeat_what_is_of_the_target():
     sources, targets = np.array([4]), np.array([6])
     once, *more = (flops.forward(model(), sources, targets, n) for n in (1, 2, 3, 4))
