@@ -184,8 +184,8 @@ def test_without_preprocessor(tmp_path, capsys):
         model.export(tmp_path / "1")
     assert capsys.readouterr().out.splitlines() == [
         f"Wrote the SavedModel {str(tmp_path / '1')!r} with these signatures:",
-        "  tokens: token_ids int32 (None, None) -> length int32 (None,), score float32 (None,), "
-        "token_ids int32 (None, None)",
+        "  tokens: token_ids int32 (None, None) -> token_ids int32 (None, None), "
+        "length int32 (None,), score float32 (None,)",
     ]
     ids = np.array([[5, 6, 3]], "int32")
     served = tf.saved_model.load(str(tmp_path / "1")).signatures["tokens"](token_ids=ids)
