@@ -200,6 +200,8 @@ def to_ids(strings, tokenizer, length, sample):
     batch = tf.reshape(strings, [-1])
     sample = sample and tokenizer.sample_alpha is not None
     rows = tokenizer.tokenize(batch, sample=sample)
+    if sample:
+        rows = _where_they_fit(rows, length, lambda: tokenizer.tokenize(batch))
     # Dense at once: a text by itself waits for each operation, and ragged ones are many.
     lengths = tf.minimum(rows.row_lengths(), length - 1)[:, None]
     # A batch of none has no longest sequence.
@@ -212,6 +214,19 @@ def to_ids(strings, tokenizer, length, sample):
     if strings.shape.rank > 1:
         ids = tf.reshape(ids, tf.concat([tf.shape(strings, tf.int64), [width]], axis=0))
     return tf.ensure_shape(ids, [*strings.shape, None])
+
+
+def _where_they_fit(drawn, length, make_plain):
+    """Drawn segmentations, and plain ones in place of those that a length would cut."""
+    tf = import_tensorflow()
+    fits = drawn.row_lengths() < length
+
+    def merge():
+        count = tf.size(fits)
+        both = tf.concat([drawn, make_plain()], axis=0)
+        return tf.gather(both, tf.range(count) + tf.where(fits, 0, count))
+
+    return tf.cond(tf.reduce_all(fits), lambda: drawn, merge)
 
 
 def check_tokenizer(tokenizer, name):

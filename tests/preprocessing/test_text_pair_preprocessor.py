@@ -148,6 +148,20 @@ def test_sampling_only_where_asked_and_possible(tokenizer, sampling_tokenizer):
     assert to_lists(plain[0]) != to_lists(drawn[0])
 
 
+def test_no_draw_is_cut_where_the_text_fits(sampling_tokenizer):
+    texts = make_sentences(40, seed=3)
+    length = 1 + max(map(len, sampling_tokenizer.encode(texts)))
+    preprocessor = TextPairPreprocessor(sampling_tokenizer, None, length, length)
+    strings = tf.constant(texts)
+    graph = tf.function(lambda: preprocessor(strings, strings, sample=True))
+    for call in (lambda: preprocessor(texts, texts, sample=True), graph):
+        x, labels, _ = call()
+        decode = preprocessor.generate_postprocess
+        for ids in (x["encoder_token_ids"], labels):
+            assert [t.decode() for t in decode(ids).numpy()] == texts
+    assert to_lists(x) != to_lists(preprocessor(texts, texts)[0])
+
+
 def test_separate_tokenizers(tokenizer, other_tokenizer):
     preprocessor = TextPairPreprocessor(tokenizer, other_tokenizer)
     x, labels, _ = preprocessor(["ein Hund"], ["EIN HUND"])
