@@ -4,6 +4,8 @@ import numpy as np
 from keras_s2s import evaluation
 from keras_s2s.callbacks._chief import is_chief
 from keras_s2s.decoding.sampler import check_int
+from keras_s2s.preprocessing.columns import as_column, plain
+from keras_s2s.preprocessing.text import as_texts
 
 
 class GenerationMetrics(keras.callbacks.Callback):
@@ -15,8 +17,8 @@ class GenerationMetrics(keras.callbacks.Callback):
     error rates.
 
     Args:
-        inputs: What `model.generate` takes: a list of texts or images, or a dict of arrays with
-            the encoder's features.
+        inputs: What `model.generate` takes: texts or images (a list, an array, a column of a table
+            ...), or a dict of arrays with the encoder's features.
         references: For each input a text, or a list of several.
         metrics: Names, see `keras_s2s.evaluation.score`.
         sampler: As of `model.generate`. Greedy search takes less time than a beam.
@@ -29,6 +31,7 @@ class GenerationMetrics(keras.callbacks.Callback):
             scored alike; what they decide on is printed.
 
     Raises:
+        TypeError: If inputs are a whole table, or references no texts.
         ValueError: If a metric or tokenizer is unknown, or there are not as many references as
             inputs.
         ImportError: If the library of one is missing: now, not after the first epoch.
@@ -60,10 +63,19 @@ class GenerationMetrics(keras.callbacks.Callback):
         super().__init__()
         self.metrics = [metrics] if isinstance(metrics, str) else list(metrics)
         evaluation.require(self.metrics, tokenize)
-        check_int("batch_size", batch_size, 1)
+        batch_size = check_int("batch_size", batch_size, 1)
+        if max_length is not None:
+            max_length = check_int("max_length", max_length, 1)
         is_dict = isinstance(inputs, dict)
-        count = len(next(iter(inputs.values()))) if is_dict else len(inputs)
-        references = list(references)
+        if is_dict:
+            inputs = {
+                name: as_column(values, f"inputs[{name!r}]") for name, values in inputs.items()
+            }
+            count = len(next(iter(inputs.values()), ()))
+        else:
+            inputs = as_column(inputs, "inputs")
+            count = len(inputs)
+        references = as_texts(references, "references")
         if count != len(references) or not count:
             raise ValueError(
                 f"Every input needs its references. Received {count} inputs and "
@@ -77,7 +89,7 @@ class GenerationMetrics(keras.callbacks.Callback):
         if is_dict:
             self.inputs = {name: [values[i] for i in rows] for name, values in inputs.items()}
         else:
-            self.inputs = [inputs[i] for i in rows]
+            self.inputs = [plain(inputs[i]) for i in rows]
         self.sampler, self.max_length, self.tokenize = sampler, max_length, tokenize
         self.batch_size, self.prefix, self.verbose = batch_size, prefix, verbose
 
@@ -96,10 +108,16 @@ class GenerationMetrics(keras.callbacks.Callback):
             shown = " - ".join(f"{name}: {value:.2f}" for name, value in found.items())
             print(f" {shown} - {hypotheses[0]!r}", flush=True)
 
+    def _holds_features(self):
+        if not isinstance(self.inputs, dict) or self.model.encoder_input not in self.inputs:
+            return False
+        # With prompts they are raw data, whose inputs may have the same name.
+        return self.model.preprocessor.raw_keys[1] not in self.inputs
+
     def generate(self):
         """The texts that the model makes of the inputs."""
         options = {"sampler": self.sampler, "max_length": self.max_length}
-        if not isinstance(self.inputs, dict):
+        if not self._holds_features():
             texts = self.model.generate(self.inputs, batch_size=self.batch_size, **options)
             return [text if isinstance(text, str) else text[0] for text in texts]
         texts = []

@@ -11,6 +11,8 @@ from keras_s2s._optional import import_matplotlib, import_tensorboard, import_te
 from keras_s2s.callbacks import _projector
 from keras_s2s.callbacks._chief import is_chief
 from keras_s2s.decoding.sampler import check_int
+from keras_s2s.preprocessing.columns import as_column, plain
+from keras_s2s.preprocessing.text import as_texts
 from keras_s2s.training.metrics import Perplexity
 
 
@@ -84,8 +86,10 @@ class TensorBoard(keras.callbacks.TensorBoard):
         ):
             check_int(name, value, 0)
         super().__init__(str(log_dir), **kwargs)
-        self.examples = None if examples is None else list(examples)
-        self.references = None if references is None else list(references)
+        self.examples = None
+        if examples is not None:
+            self.examples = [plain(example) for example in as_column(examples, "examples")]
+        self.references = None if references is None else as_texts(references, "references")
         if self.references is not None and len(self.references) != len(self.examples or ()):
             raise ValueError(
                 f"Every example needs its reference. Received {len(self.examples or ())} examples "
@@ -178,11 +182,14 @@ class TensorBoard(keras.callbacks.TensorBoard):
         attends = getattr(model.decoder, "attention", None) is not None and shown > 0
         found = model.generate(self.examples, sampler="greedy", return_attention=attends)
         texts, alignments = found if attends else (found, [])
-        is_text = all(isinstance(example, str) for example in self.examples)
         with_image = model.encoder_input == "images"
         rows = ["| | source | output | reference |", "|---|---|---|---|"]
         for i, text in enumerate(texts):
-            source = self.examples[i] if is_text else f"({type(self.examples[i]).__name__})"
+            source = self.examples[i]
+            if isinstance(source, bytes) and not with_image:
+                source = source.decode("utf-8", "replace")
+            if not isinstance(source, str):
+                source = f"({type(source).__name__})"
             reference = self.references[i] if self.references else ""
             if not isinstance(reference, str):
                 reference = " / ".join(reference)

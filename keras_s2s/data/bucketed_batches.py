@@ -11,6 +11,7 @@ import numpy as np
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.buckets import choose_buckets
 from keras_s2s.data.ragged import as_ragged
+from keras_s2s.decoding.sampler import check_int
 from keras_s2s.preprocessing.long_texts import CutWarning
 from keras_s2s.preprocessing.text import as_list
 
@@ -115,8 +116,8 @@ class BucketedBatches(keras.utils.PyDataset):
             ("target_length", target_length),
             ("batch_size", batch_size),
         ):
-            if value is not None and value < 1:
-                raise ValueError(f"`{name}` must be at least 1. Received {value}.")
+            if value is not None:
+                check_int(name, value, 1)
         self._limits = source_length, target_length
         fits = [_fits(ids, limit) for ids, limit in zip(pairs, self._limits)]
         fits = np.all(fits, axis=0)
@@ -176,7 +177,7 @@ class BucketedBatches(keras.utils.PyDataset):
 
         Args:
             preprocessor: `TextPairPreprocessor`. Its lengths apply.
-            sources: Strings.
+            sources: Strings: a list, an array, a column of a table, an iterator ...
             targets: Strings, as many.
             sample: If false, no segmentations are drawn: for validation.
             **options: Those of the constructor.

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.decoding.sampler import check_int
+from keras_s2s.preprocessing.columns import as_column, describe
 from keras_s2s.preprocessing.long_texts import CutWarning
 
 _START, _END = 2, 3
@@ -38,6 +40,7 @@ class CaptionBatches(keras.utils.PyDataset):
         epoch: Number of the current epoch, from 0.
 
     Raises:
+        TypeError: If captions are strings, or images a whole table.
         ValueError: If images and captions are not equally many, or there are none.
 
     Example:
@@ -64,6 +67,9 @@ class CaptionBatches(keras.utils.PyDataset):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        batch_size = check_int("batch_size", batch_size, 1)
+        target_length = check_int("target_length", target_length, 1)
+        images, caption_ids = as_column(images, "images"), as_column(caption_ids, "caption_ids")
         if len(images) != len(caption_ids) or not len(images):
             raise ValueError(
                 "There must be a list of captions for each image, and at least one image. Received "
@@ -74,13 +80,12 @@ class CaptionBatches(keras.utils.PyDataset):
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.seed = seed
-        self._ids = [[list(ids)[: target_length - 1] for ids in row] for row in caption_ids]
-        cut = [len(ids) >= target_length for row in caption_ids for ids in row]
+        ids = [[_ids(ids, f"caption_ids[{i}]") for ids in row] for i, row in enumerate(caption_ids)]
+        self._ids = [[caption[: target_length - 1] for caption in row] for row in ids]
+        cut = [len(caption) >= target_length for row in ids for caption in row]
         if any(cut):
             first = next(
-                i
-                for i, row in enumerate(caption_ids)
-                if max(map(len, row), default=0) >= target_length
+                i for i, row in enumerate(ids) if max(map(len, row), default=0) >= target_length
             )
             warnings.warn(
                 f"{sum(cut):,} of {len(cut):,} captions are cut, the first of them with image "
@@ -134,8 +139,10 @@ class CaptionBatches(keras.utils.PyDataset):
                 decoder[i, j, 1 : len(ids) + 1] = ids
         # Also where a caption is missing: what weighs nothing may hold anything but nothing at all.
         decoder[..., 0] = _START
-        if self.image_converter is None:
+        if self.image_converter is None and hasattr(self.images, "shape"):
             images = np.asarray(self.images[rows])
+        elif self.image_converter is None:
+            images = np.stack([self.images[row] for row in rows])
         else:
             images = np.asarray(self.image_converter([self.images[row] for row in rows]))
         x = {"images": images, "decoder_token_ids": decoder}
@@ -157,3 +164,14 @@ class CaptionBatches(keras.utils.PyDataset):
         dataset = tf.data.Dataset.from_generator(one_epoch, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))
         return dataset.prefetch(2)
+
+
+def _ids(ids, name):
+    """One caption as a list of integers."""
+    values = np.asarray(ids)
+    if values.ndim != 1 or (values.size and values.dtype.kind not in "iu"):
+        raise TypeError(
+            f"`{name}` must hold lists of token ids, such as `tokenizer.encode(captions)` gives "
+            f"them. Received {describe(ids)}."
+        )
+    return values.tolist()

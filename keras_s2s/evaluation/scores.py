@@ -5,6 +5,7 @@ import difflib
 
 from keras_s2s.evaluation import captions, error_rates, rouge, sacrebleu_metrics
 from keras_s2s.evaluation.words import Words, check
+from keras_s2s.preprocessing.text import as_texts
 
 _ROOMS = (sacrebleu_metrics, rouge, captions, error_rates)
 METRICS = tuple(name for room in _ROOMS for name in room.NAMES)
@@ -52,7 +53,7 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0, tokenize="auto
     word error rate is a character error rate, which `cer` is in all languages.
 
     Args:
-        hypotheses: List of texts.
+        hypotheses: Texts: a list, an array, a column of a table ...
         references: For each text a text, or a list of several.
         metrics: Names of the table.
         bootstrap: Integer: the spread comes from as many resamplings of the examples (fixed seed);
@@ -133,7 +134,7 @@ def require(metrics, tokenize="auto"):
 
 
 def _texts(hypotheses, references):
-    hypotheses, references = list(hypotheses), list(references)
+    hypotheses, references = as_texts(hypotheses, "hypotheses"), _lists(references)
     if len(hypotheses) != len(references):
         raise ValueError(
             f"Every hypothesis needs its references. Received {len(hypotheses)} hypotheses and "
@@ -141,11 +142,10 @@ def _texts(hypotheses, references):
         )
     if not hypotheses:
         raise ValueError("There is nothing to score: the list of hypotheses is empty.")
-    references = _lists(references)
     for i, (text, several) in enumerate(zip(hypotheses, references)):
-        if not isinstance(text, str) or not all(isinstance(r, str) for r in several):
+        if not isinstance(text, str):
             raise TypeError(
-                f"Texts must be strings. Number {i} is {text!r} with the references {several!r}."
+                f"`hypotheses` must hold one text for each example. Element {i} is {text!r}."
             )
         if not several:
             raise ValueError(f"`references[{i}]` is empty.")
@@ -153,4 +153,4 @@ def _texts(hypotheses, references):
 
 
 def _lists(references):
-    return [[r] if isinstance(r, str) else list(r) for r in references]
+    return [[r] if isinstance(r, str) else r for r in as_texts(references, "references")]

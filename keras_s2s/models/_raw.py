@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_s2s.models import _raw_batches
 from keras_s2s.preprocessing import TextPairPreprocessor
-from keras_s2s.preprocessing.columns import as_column, check_table
+from keras_s2s.preprocessing.columns import as_column, check_table, part
 
 
 def is_dataset(x):
@@ -29,7 +29,7 @@ def given(preprocessor, x, name="x", shuffle=False, steps=None, batch_size=None)
         x: Anything.
         name: What error messages call it.
         shuffle: Whether to draw an order of the batches of a `keras.utils.PyDataset`.
-        steps: Integer, the steps of an epoch, if it comes from an iterator which may have no end.
+        steps: Integer, how many batches are read at a time: iterators then may have no end.
         batch_size: Integer or None.
     """
     known = reader(preprocessor)
@@ -38,6 +38,11 @@ def given(preprocessor, x, name="x", shuffle=False, steps=None, batch_size=None)
     if isinstance(x, dict) or is_dataset(x) or known.is_one(x):
         return x
     check_table(x, name)
+    if hasattr(x, "row_lengths"):
+        raise ValueError(
+            f"`{name}` is a RaggedTensor of shape {tuple(x.shape)}. Pass a flat list, one for each "
+            "example."
+        )
     is_tensorflows = type(x).__module__.startswith("tensorflow.")
     if not hasattr(x, "__iter__") or hasattr(x, "__getitem__") or is_tensorflows:
         return x
@@ -87,7 +92,8 @@ def check_pairs(preprocessor, x, method):
     if isinstance(x, dict) or not has_columns(preprocessor, x):
         return
     known = reader(preprocessor)
-    if known.is_one(x) or any(map(known.is_one, as_column(x, "x")[:1])):
+    column = () if known.is_one(x) else as_column(x, "x")
+    if known.is_one(x) or any(map(known.is_one, part(column, range(min(len(column), 1))))):
         raise ValueError(
             f"`{method}` needs pairs of inputs and outputs, for it returns the logits of the "
             "outputs. For the texts that the model makes of inputs call `generate(inputs)`."

@@ -2,7 +2,6 @@
 
 import itertools
 import random
-import threading
 
 from keras_s2s.preprocessing.columns import as_column, is_missing, plain
 
@@ -85,7 +84,7 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
         preprocessor: Who knows what is raw.
         iterable: Iterator, or what makes iterators, such as a DataLoader.
         name: What error messages call it.
-        steps: Integer, of an epoch, if there may be no end; else None.
+        steps: Integer, how many batches a pass takes, if there may be no end; else None.
         batch_size: Integer, for pairs of which there may be no end.
     """
     iterator = iter(iterable)
@@ -109,11 +108,11 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
     if found != "batch":
         values = iterator if once else as_column(iterable, name)
         return [_row(preprocessor, value) for value in values]
-    if not once:
-        return RawBatches(lambda: iter(iterable), first)
-    if steps is not None:
+    if once and steps is not None:
         return RawBatches(_stream(iterator, first), first, ahead=False)
-    return RawBatches(_recorded(iterator), first)
+    batches = list(iterator) if once else iterable
+    count = len(batches) if hasattr(batches, "__len__") else None
+    return RawBatches(lambda: iter(batches), first, count)
 
 
 def kind(preprocessor, element):
@@ -167,22 +166,5 @@ def _stream(iterator, first):
         for batch in iterator:
             given += 1
             yield batch
-
-    return passes
-
-
-def _recorded(iterator):
-    """Passes that all give the same, though the iterator gives it once."""
-    seen, lock = [], threading.Lock()
-
-    def passes():
-        for at in itertools.count():
-            with lock:
-                if at == len(seen):
-                    batch = next(iterator, _NOTHING)
-                    if batch is _NOTHING:
-                        return
-                    seen.append(batch)
-            yield seen[at]
 
     return passes

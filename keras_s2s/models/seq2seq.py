@@ -298,7 +298,13 @@ class Seq2Seq(KeepsParts, keras.Model):
             validation_split = 0.0
             is_tuple = isinstance(validation_data, tuple)
             held_out_x, *rest = validation_data if is_tuple else (validation_data,)
-            held_out_x = _raw.given(self.preprocessor, held_out_x, "validation_data")
+            held_out_x = _raw.given(
+                self.preprocessor,
+                held_out_x,
+                "validation_data",
+                steps=validation_steps,
+                batch_size=validation_batch_size or batch_size,
+            )
             self._check_weights(held_out_x, None, rest[1] if len(rest) > 1 else None)
             prepared, _, _ = self._prepare(
                 held_out_x, rest[0] if rest else None, validation_batch_size or batch_size, cuts
@@ -356,7 +362,7 @@ class Seq2Seq(KeepsParts, keras.Model):
     ):
         """`keras.Model.evaluate`, which takes raw data too, in the forms of `fit`."""
         batch_size = _check_batch_size(batch_size)
-        x = _raw.given(self.preprocessor, x)
+        x = _raw.given(self.preprocessor, x, steps=kwargs.get("steps"), batch_size=batch_size)
         self._check_weights(x, None, sample_weight)
         cuts = CutTexts(self.preprocessor)
         x, y, batch_size = self._prepare(x, y, batch_size, cuts)
@@ -373,12 +379,13 @@ class Seq2Seq(KeepsParts, keras.Model):
         `generate`.
         """
         batch_size = _check_batch_size(batch_size)
-        raw = x = _raw.given(self.preprocessor, x)
+        raw = x = _raw.given(self.preprocessor, x, steps=steps, batch_size=batch_size)
         _raw.check_pairs(self.preprocessor, x, "predict")
         cuts = CutTexts(self.preprocessor)
         x, _, batch_size = self._prepare(x, None, batch_size, cuts)
         if x is not raw:
-            x = _raw.equally_long(x if steps is None else x.take(steps))
+            # They are read twice.
+            x = _raw.equally_long(x if steps is None else x.take(steps).cache())
         logits = super().predict(
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )

@@ -274,7 +274,7 @@ def test_wrong_input(sources, targets, error, message):
     "name", ["tokens_per_batch", "max_buckets", "source_length", "target_length", "batch_size"]
 )
 def test_sizes_below_one(name):
-    with pytest.raises(ValueError, match=f"`{name}` must be at least 1. Received 0"):
+    with pytest.raises(ValueError, match=f"`{name}` must be an int, at least 1. Received: 0"):
         BucketedBatches([[5]], [[6]], **{name: 0})
 
 
