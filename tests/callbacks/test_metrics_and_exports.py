@@ -104,6 +104,7 @@ def test_references_choose_the_tokenizer(capsys):
     chinese = ["一只狗在草地上跑。", "两个男人在踢足球。"]
     logs = []
     metrics = GenerationMetrics(SOURCES[:2], chinese)
+    metrics.set_model(keras.Sequential())
     metrics.on_train_begin()
     assert capsys.readouterr().out == "val_bleu: sacreBLEU's tokenizer zh\n"
     for texts in (["a dog", "the"], ["一只狗在地上跑。", "两个男人在打球。"]):
