@@ -7,17 +7,17 @@ import keras
 import pytest
 
 import keras_s2s
-from tests.other_backend import skip_unless_installed
+from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[1]
 ABSTRACT = [keras_s2s.layers.Attention, keras_s2s.decoding.Sampler]
 
 
-def run(code, *arguments, warnings="error", **environment):
+def run(code, *arguments, warnings="error", **variables):
     """Runs Python code in a new process and returns what it printed."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), **variables}
     command = [sys.executable, "-W", warnings, "-c", code, *arguments]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
+    result = subprocess.run(command, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     return result.stdout.strip()
 
@@ -41,7 +41,8 @@ import numpy as np
 ids = [[4, 5], [6], [5, 4, 7]] * 4
 batches = keras_s2s.data.BucketedBatches(ids, ids, tokens_per_batch=40, max_buckets=1)
 model = keras_s2s.models.Translator(
-    keras_s2s.layers.RNNEncoder(8, vocabulary_size=8), keras_s2s.layers.RNNDecoder(8, 8)
+    keras_s2s.layers.RNNEncoder(4, "rnn", vocabulary_size=8),
+    keras_s2s.layers.RNNDecoder(8, 4, cell="rnn", attention="luong"),
 )
 model.fit(batches, verbose=0)
 model.save_to_preset(sys.argv[1], weights_dtype="float32")
@@ -52,7 +53,7 @@ np.testing.assert_allclose(*results, atol=1e-5)
 print(results[0].shape)
 """
     # Keras itself warns when it saves an optimizer.
-    found = run(code, str(tmp_path / "preset"), warnings="default", KERAS_BACKEND="jax")
+    found = run(code, str(tmp_path / "preset"), warnings="default", **environment("jax"))
     assert found == "(2, 1)"
 
 

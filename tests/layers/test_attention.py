@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_s2s.layers import BahdanauAttention, LuongAttention
+from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import gradients, make_memory, numpy, random, randomize, run, softmax
 
 LENGTHS = [4, 1, 0, 3]
@@ -20,7 +21,7 @@ ATTENTIONS = {
     "general_scaled": lambda **kw: LuongAttention("general", scale=True, **kw),
     "concat": lambda **kw: LuongAttention("concat", units=UNITS, **kw),
 }
-all_attentions = pytest.mark.parametrize("kind", ATTENTIONS)
+all_attentions = pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 2))
 
 
 def score(kind, attention, s, h):

@@ -102,21 +102,54 @@ def one_step(make_translator):
     return start, model.get_weights()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["lists", "prepared_dataset"])
 def test_fit(form, make_translator, one_step):
-    """One batch of all, whatever the form: the same step."""
+    """One batch of all, prepared or not: the same step."""
     start, after = one_step
     model = eager(make_translator(), optimizer=keras.optimizers.SGD(0.1))
     for a, b in zip(start, model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
-    if form == "batched_dataset":
-        data = (as_dataset().batch(COUNT),)
-    else:
-        data = FORMS[form](model.preprocessor)
+    data = FORMS[form](model.preprocessor)
     model.fit(*data, verbose=0, shuffle=form != "prepared_dataset")
     for a, b, c in zip(model.get_weights(), after, start, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
         assert np.any(a != c)
+
+
+def rows(x, labels, weight):
+    """The rows of a batch, in an order that depends on them alone."""
+    table = np.concatenate([*(x[name] for name in sorted(x)), labels, weight], axis=1)
+    return table[np.lexsort(table.T)]
+
+
+@pytest.fixture(scope="module")
+def recorder(make_translator):
+    """A model that does not train, and the batches that it is given."""
+    model, seen = make_translator(), []
+
+    def step(batch):
+        seen.append(keras.tree.map_structure(lambda tensor: tensor.numpy(), batch))
+        return {"loss": 0.0}
+
+    model.train_step = step
+    return eager(model), seen
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="a step of training has another form")
+@pytest.mark.parametrize("form", FORMS)
+def test_fit_on_every_form_gets_the_same_batch(form, recorder):
+    model, seen = recorder
+    seen.clear()
+    if form == "batched_dataset":
+        data = (as_dataset().batch(COUNT),)
+    else:
+        data = FORMS[form](model.preprocessor)
+    model.fit(*data, verbose=0)
+    [batch] = seen
+    expected = keras.tree.map_structure(
+        lambda tensor: tensor.numpy(), model.preprocessor(SOURCES, TARGETS)
+    )
+    np.testing.assert_array_equal(rows(*batch), rows(*expected))
 
 
 def test_fit_without_compile_lowers_the_loss(make_translator):
