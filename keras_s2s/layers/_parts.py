@@ -45,17 +45,21 @@ class KeepsParts:
         """
         done = {path for path, _, _ in _walk(self) if path.split("/")[0] in given}
         state = {path: s for path, s in state.items() if path.split("/")[0] not in given}
-        _restore(self, state, done)
-        if not self.built:
-            # Not as an attribute, which Keras would wrap and track.
-            vars(self)[KEY] = state, done
+        # Not as an attribute, which Keras would wrap and track.
+        vars(self)[KEY] = state, done
+        self._restore_pending()
 
     def _post_build(self):
         super()._post_build()
-        if KEY not in vars(self):
-            return
-        state, done = vars(self).pop(KEY)
+        if KEY in vars(self):
+            self._restore_pending()
+
+    def _restore_pending(self):
+        state, done = vars(self)[KEY]
         _restore(self, state, done)
+        if not self.built:
+            return
+        del vars(self)[KEY]
         missing = sorted(set(state) - done)
         if missing:
             warnings.warn(

@@ -1,8 +1,10 @@
 """What `model.summary()` tells of the preprocessor, as KerasHub's models do."""
 
+import keras
 import rich.console
 import rich.markup
 import rich.table
+from absl import logging
 
 
 def print_preprocessor(preprocessor, line_length=None, print_fn=None):
@@ -13,6 +15,8 @@ def print_preprocessor(preprocessor, line_length=None, print_fn=None):
         line_length: Integer or None, as in `keras.Model.summary`.
         print_fn: Function of one string, or None to print on the console.
     """
+    if print_fn is None and not keras.config.is_interactive_logging_enabled():
+        print_fn = logging.info
     console = rich.console.Console(highlight=False)
     width = line_length or min(88, console.width)
     if print_fn is not None:

@@ -604,13 +604,21 @@ class Seq2Seq(KeepsParts, keras.Model):
         """
         return presets.load(cls, name_or_path, load_weights, dtype, **kwargs)
 
-    def quantize(self, *args, **kwargs):
+    def quantize(self, mode=None, **kwargs):
         """`keras.Model.quantize`: `"int8"` for the dense layers and embeddings.
 
         The recurrent layers, convolutions and normalisations stay as they are, and Keras warns of
         each kind. The state of the optimizer is forgotten, since quantized weights do not train.
+
+        Raises:
+            ValueError: If the mode is another, which decoders cannot take steps with, and
+                `filters` do not choose the layers.
         """
-        super().quantize(*args, **kwargs)
+        if mode != "int8" and kwargs.get("filters") is None:
+            raise ValueError(
+                f'Decoders take steps with weights in int8, so use mode="int8". Received: {mode!r}'
+            )
+        super().quantize(mode, **kwargs)
         # Their graphs read the weights that were.
         self._functions = Functions()
         if self.optimizer is not None and self.optimizer.built:

@@ -97,6 +97,15 @@ def test_presets_under_another_dtype_stay_quantized(tmp_path):
     assert {v.dtype for v in again.weights} == {"int8", "bfloat16"}
 
 
+def test_what_decoders_cannot_take_steps_with_is_refused():
+    model = make_model(random_weights=False)
+    before = [w.dtype for w in model.weights]
+    for mode in ("int4", "float8"):
+        with pytest.raises(ValueError, match=f'"int8".*{mode}'):
+            model.quantize(mode)
+    assert [w.dtype for w in model.weights] == before
+
+
 def test_layers_of_another_policy_keep_it():
     """Which a config of Keras does not tell either, where the constructor does not take it."""
     decoder = RNNDecoder(9, 4, attention=LuongAttention(), dtype="float32")
