@@ -91,7 +91,8 @@ def _show_warnings():
 
 
 def _wants_everything():
-    return "TF_CPP_MIN_LOG_LEVEL" in os.environ
+    # 2 and 3 are what people set to be spared.
+    return os.environ.get("TF_CPP_MIN_LOG_LEVEL") in ("0", "1")
 
 
 @app.command("list")
@@ -485,13 +486,14 @@ class _Long:
         )
 
 
+@functools.cache
 def _library():
     """Imports the package and keeps from stderr what TensorFlow and others write meanwhile."""
     if _wants_everything():
         import keras_s2s
 
         return keras_s2s
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with _silence():
         import keras
 
