@@ -10,6 +10,7 @@ import pytest
 import keras_s2s
 from keras_s2s.data import CaptionBatches, cached_features
 from tests.captioners import SIZE, coloured, small_captioner, trained_captioner
+from tests.columns import Arrow, Lazy, Series
 from tests.models.helpers import eager, same_weights
 from tests.pictures import encoded, picture
 
@@ -287,6 +288,39 @@ def test_sequences_of_pictures(model):
 
     found = model.evaluate(Column(), captions, verbose=0)
     assert found[0] == pytest.approx(model.evaluate(images, captions, verbose=0)[0], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_columns_of_pictures_and_captions(model, paths):
+    files, captions = ([str(path) for path in paths[0][:3]], ["red and blue", "green and red", "a"])
+    several = [[caption, f"{caption} too"] for caption in captions]
+    expected = model.evaluate(files, several, verbose=0)[0]
+    for form in (Series, Arrow, Lazy, iter):
+        assert model.evaluate(form(files), form(several), verbose=0)[0] == pytest.approx(expected)
+        assert model.generate(form(files)) == model.generate(files)
+    ragged = tf.ragged.constant([several[0], several[1][:1]])
+    lists = several[0], several[1][:1]
+    losses = [model.evaluate(files[:2], some, verbose=0)[0] for some in (ragged, lists)]
+    assert losses[0] == pytest.approx(losses[1])
+    data = ((files[i : i + 2], several[i : i + 2]) for i in (0, 2))
+    accuracy = model.evaluate(data, verbose=0, return_dict=True)["token_accuracy"]
+    whole = model.evaluate(files, several, verbose=0, return_dict=True)["token_accuracy"]
+    assert accuracy == pytest.approx(whole)
+
+
+def test_unreadable_images_give_none(model, paths, tmp_path):
+    good, cut = paths[0][0], tmp_path / "cut.png"
+    cut.write_bytes(good.read_bytes()[:200])
+    mixed = [good, cut, tmp_path / "none.png", None, np.zeros((3, 3, 7)), good]
+    with pytest.warns(UserWarning, match=r"4 of 6 inputs.*The first: .*\[1\].*cut.png.*cut short"):
+        texts, scores = model.generate(mixed, return_scores=True, on_error="none")
+    text = model.generate(good)
+    assert texts == [text, *[None] * 4, text]
+    assert [score is None for score in scores] == [text is None for text in texts]
+    with pytest.raises(ValueError, match=r"\[1\].*cut.png.*cut short"):
+        model.generate(mixed[:2])
+    with pytest.warns(UserWarning, match="1 of 1"):
+        assert model.generate(str(cut), on_error="none") is None
 
 
 def test_bad_images_are_named(model, paths, tmp_path):

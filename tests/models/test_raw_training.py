@@ -235,31 +235,6 @@ def test_raw_data_bring_their_weights(name, translator):
         translator.fit(SOURCES, TARGETS, validation_data=data, verbose=0)
 
 
-class Column:
-    """As pandas has them, which is no dependency."""
-
-    dtype = np.dtype(object)
-
-    def __init__(self, values):
-        self.values = values
-
-    def __len__(self):
-        return len(self.values)
-
-    def __getitem__(self, index):
-        return self.values[index]
-
-    def __array__(self, dtype=None, copy=None):
-        return np.array(self.values, object)
-
-
-def test_columns_of_a_table(eager_translator, expected):
-    columns = Column(SOURCES), Column(TARGETS)
-    result = eager_translator.evaluate(*columns, verbose=0, return_dict=True)
-    assert result == pytest.approx(expected, rel=1e-4)
-    assert eager_translator.generate(columns[0]) == eager_translator.generate(SOURCES)
-
-
 def test_predict_on_a_dataset_without_end(eager_translator):
     some = eager_translator.predict(as_dataset().batch(2).repeat(), steps=2, verbose=0)
     assert len(some) == 4
