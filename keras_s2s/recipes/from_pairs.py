@@ -21,7 +21,9 @@ tests = {{ test = ["test.tsv"] }}
 
 [tokenizer]
 vocabulary_size = {vocabulary}
-{sampling}length = 100                  # pieces; longer sentences are cut
+{sampling}normalization = "nmt_nfkc"    # Unicode NFKC: "m²" becomes "m2"; "identity" changes nothing
+split_digits = false          # true: numbers are copied digit by digit
+length = 100                  # pieces; longer sentences are cut
 
 [model]
 embedding_dim = 192
