@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_s2s._optional import import_metric
 from keras_s2s.evaluation.words import Words
+from keras_s2s.preprocessing.text import as_texts
 
 #: Of most scripts, of Chinese and Japanese, and of India.
 _FULL_STOPS = (".", "。", "．", "।")
@@ -19,7 +20,7 @@ class CiderReward:
     a language has no blanks between words, they are found as by `score`.
 
     Args:
-        references: For each image a list of captions.
+        references: For each image a caption, or a list of them.
         with_end: Whether a full stop at the end is a word, which all references have. CIDEr itself
             does not care whether a sentence is finished, and what is trained on it would not.
         tokenize: As of `score`.
@@ -38,6 +39,8 @@ class CiderReward:
         import_metric("pycocoevalcap")
         from pycocoevalcap.cider.cider_scorer import CiderScorer
 
+        references = as_texts(references, "references")
+        references = [[row] if isinstance(row, str) else row for row in references]
         self._words = Words.of(references, tokenize)
         self._end = " ." if with_end else ""
         self._scorer = CiderScorer

@@ -147,22 +147,13 @@ def test_python_gives_raw_data(form, make, expected):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["batches", "pairs"])
-def test_a_generator_without_end(form, make, expected):
-    """No batch is lost between the epochs."""
-    taken = []
-
-    def data():
-        for one in itertools.chain.from_iterable(
-            itertools.repeat(list(batches()) if form == "batches" else list(zip(SOURCES, TARGETS)))
-        ):
-            taken.append(one)
-            yield one
-
+def test_a_generator_goes_on_in_the_next_epoch(form, make, expected):
+    """It has just enough for two: were a batch lost between them, Keras would warn."""
+    one_epoch = list(batches()) if form == "batches" else list(zip(SOURCES, TARGETS))
+    data = itertools.chain(one_epoch, one_epoch)
     steps = 3 if form == "batches" else 1
-    model = make()
-    history = model.fit(data(), steps_per_epoch=steps, batch_size=5, epochs=2, verbose=0).history
-    assert weighted(history) == expected.expected
-    assert len(taken) == 6 if form == "batches" else len(taken) == 2 * COUNT
+    history = make().fit(data, steps_per_epoch=steps, batch_size=5, epochs=2, verbose=0).history
+    assert len(history["loss"]) == 2 and weighted(history) == expected.expected
 
 
 def test_prepared_generators_are_left_to_keras(model, expected):
