@@ -43,6 +43,11 @@ def read_pieces(proto):
     return pieces, types
 
 
+def read_normalization(proto):
+    """Returns the name of the normalisation rule of a serialised SentencePiece model, a `str`."""
+    return dict(_fields(dict(_fields(proto))[3])).get(1, b"").decode("utf-8")
+
+
 def _fields(data):
     """Yields `(field number, value)` of one protocol buffer message."""
     position, end = 0, len(data)

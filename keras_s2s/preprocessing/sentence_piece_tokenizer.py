@@ -11,7 +11,13 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_sentencepiece, import_tensorflow
-from keras_s2s.preprocessing.sentence_piece_model import BYTE, CONTROL, UNKNOWN, read_pieces
+from keras_s2s.preprocessing.sentence_piece_model import (
+    BYTE,
+    CONTROL,
+    UNKNOWN,
+    read_normalization,
+    read_pieces,
+)
 from keras_s2s.preprocessing.text import as_list, as_strings
 
 #: The rules of sentencepiece, see `SentencePieceTokenizer.train`.
@@ -47,6 +53,7 @@ class SentencePieceTokenizer:
     Attributes:
         proto: `bytes`, the model.
         vocabulary_size: Number of pieces, special ones included.
+        normalization: `str`, the rule by which the model normalises text, see `train`.
         pad_token_id, unknown_token_id, start_token_id, end_token_id: 0, 1, 2, 3.
 
     Raises:
@@ -277,6 +284,10 @@ class SentencePieceTokenizer:
             model_proto=self.proto, add_dummy_prefix=False, escape_whitespaces=False
         )
         return normalizer.normalize([_repair(string) for string in strings])
+
+    @property
+    def normalization(self):
+        return read_normalization(self.proto)
 
     @property
     def vocabulary_size(self):

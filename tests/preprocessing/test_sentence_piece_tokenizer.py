@@ -210,7 +210,7 @@ def test_normalization_is_a_choice(rule, normal):
     tokenizer = SentencePieceTokenizer.train(
         [text, "Fi fi"], 60, normalization=rule, hard_vocab_limit=False
     )
-    assert tokenizer.normalize([text]) == [normal]
+    assert tokenizer.normalization == rule and tokenizer.normalize([text]) == [normal]
     assert tokenizer.detokenize(tokenizer.tokenize([text])).numpy()[0].decode() == normal
 
 
