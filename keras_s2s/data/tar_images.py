@@ -13,8 +13,8 @@ class TarImages(collections.abc.Sequence):
     Args:
         path: The archive, not compressed.
         names: Names of its members, in the order wanted, with or without their folder and
-            extension. By default all files, in the archive's order. Names that are not UTF-8 are
-            `bytes`, or what `os.fsdecode` makes of them.
+            extension. A name may occur several times. By default all files, in the archive's
+            order. Names that are not UTF-8 are `bytes`, or what `os.fsdecode` makes of them.
 
     Attributes:
         names: List of the members' names.
@@ -48,10 +48,11 @@ class TarImages(collections.abc.Sequence):
                 f"{self.path!r} is no tar archive that can be read in place ({error}). Unpack "
                 "compressed ones first, e.g. with gunzip."
             ) from error
+        chosen = list(found.items())
         if names is not None:
-            found = self._select(found, [os.fsdecode(name) for name in names])
-        self.names = list(found)
-        self._places = list(found.values())
+            chosen = self._select(found, [os.fsdecode(name) for name in names])
+        self.names = [name for name, _ in chosen]
+        self._places = [place for _, place in chosen]
 
     def _select(self, found, names):
         places = {}
@@ -65,9 +66,7 @@ class TarImages(collections.abc.Sequence):
                 f"{self.path!r} lacks {len(missing)} of {len(names)} images, first "
                 f"{missing[0]!r}. It holds {len(found)} files."
             )
-        chosen = [places[name] for name in names]
-        # Several captions may name the same one.
-        return dict(chosen)
+        return [places[name] for name in names]
 
     def __len__(self):
         return len(self._places)

@@ -21,7 +21,7 @@ tests = {{ test = ["test.tsv"] }}
 
 [tokenizer]
 vocabulary_size = {vocabulary}
-{sampling}normalization = "nmt_nfkc"    # Unicode NFKC: "m²" becomes "m2"; "identity" changes nothing
+{sampling}normalization = "nmt_nfkc"    # Unicode NFKC: "m²" becomes "m2"; "identity" keeps it
 split_digits = false          # true: numbers are copied digit by digit
 length = 100                  # pieces; longer sentences are cut
 

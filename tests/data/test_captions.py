@@ -89,6 +89,8 @@ def test_tar_and_json_lines(tmp_path):
         images[-1] == b"of b" and list(images[1:]) == [b"of b"] and images[:1].names == ["x/a.jpg"]
     )
     assert list(TarImages(tar)) == list(files.values())
+    # A row for each caption names its picture again.
+    assert list(TarImages(tar, ["b", "a", "b"])) == [b"of b", b"of a", b"of b"]
     with pytest.raises(ValueError, match="lacks 1 of 2 images, first 'd'.*holds 3 files"):
         TarImages(tar, ["a", "d"])
     captions.write_text('{"image": "a", "captions": ["A"]}\n{"image": "b"}\n')
