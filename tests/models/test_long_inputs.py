@@ -70,6 +70,23 @@ def test_generate_sentence_by_sentence(model):
     assert cuts(model.generate, "n" * 200, on_long="split") == []
 
 
+def test_long_and_unreadable_inputs_leave_the_others_as_they_are(model):
+    inputs = ["Hund", None, TEXT, 3, "Katze"]
+    with pytest.warns(UserWarning, match="2 of 5 inputs could not be read"):
+        texts = model.generate(inputs, on_long="split", on_error="none")
+    alone = [model.generate(text, on_long="split") for text in ("Hund", TEXT, "Katze")]
+    assert texts == [alone[0], None, alone[1], None, alone[2]]
+    # What is in the way changes no draws of the others.
+    sampler = decoding.Random(seed=7)
+    with pytest.warns(UserWarning, match="2 of 5"):
+        drawn = model.generate(inputs, sampler=sampler, on_long="split", on_error="none")
+    short = model.generate(["Hund", "a", "a", "a", "Katze"], sampler=sampler)
+    assert (drawn[0], drawn[4]) == (short[0], short[4])
+    message = "1 of 3 inputs have more than .* pieces, the first at index 2"
+    with pytest.raises(ValueError, match=message):
+        model.generate(inputs[:3] + ["a"], on_long="error", on_error="none")
+
+
 def test_a_prompt_begins_the_first_sentence(model):
     text = model.generate({"encoder_text": TEXT, "decoder_text": "a dog"}, on_long="split")
     first = model.generate({"encoder_text": SENTENCES[0], "decoder_text": "a dog"})
