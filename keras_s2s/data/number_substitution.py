@@ -106,7 +106,11 @@ def _replace(text, places, values, language):
             new = language.write(value)
         if old[0].isupper():
             new = new[0].upper() + new[1:]
-        text = text[: place.start] + new + text[place.end :]
+        rest = text[place.end :]
+        if new.endswith("."):
+            # "6 p.m." ends a sentence with the stop that it has.
+            rest = rest.removeprefix(".")
+        text = text[: place.start] + new + rest
     return text
 
 

@@ -109,6 +109,13 @@ def test_sentences_begin_with_capitals():
         assert target == f"Room {number} is large."
 
 
+def test_one_full_stop_ends_a_sentence():
+    pairs = substitute("Bis acht Uhr.", "Until eight o'clock.", copies=100)
+    assert any(target.endswith(" p.m.") for _, target in pairs)
+    for source, target in pairs:
+        assert source.endswith(("Uhr.",)) and target.endswith(".") and ".." not in target
+
+
 @pytest.mark.parametrize(
     "source, target",
     [

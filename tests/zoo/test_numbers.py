@@ -1,0 +1,41 @@
+"""Numbers come through the default translator, in what people write of them every day."""
+
+import pytest
+
+from keras_s2s import zoo
+
+pytest.importorskip("tensorflow_text", reason="strings need TensorFlow Text")
+
+TRANSLATIONS = {
+    "Ich bin am 3. Mai 2021 nach Berlin gezogen.": "I moved to Berlin on May 3, 2021.",
+    "Meine Telefonnummer ist 555 1234.": "My phone number is 555 1234.",
+    "Sie wohnt in Zimmer 408.": "She lives in room 408.",
+    "Der Zug fährt um 14:35 Uhr ab.": "The train leaves at 14:35.",
+    "Das Buch kostet 19,99 Euro.": "The book costs 19.99 euros.",
+    "Er wurde 1987 geboren.": "He was born in 1987.",
+    "Die Stadt hat 250.000 Einwohner.": "The town has 250,000 inhabitants.",
+    "Sie ist 1,65 Meter groß.": "She is 1.65 meters tall.",
+    "Unser Flug geht um 6.15 Uhr.": "Our flight leaves at 6:15.",
+    "Das Auto hat 12.500 Euro gekostet.": "The car cost 12,500 euros.",
+    "Mein Vater ist 62 Jahre alt.": "My father is 62 years old.",
+    "Ich brauche 2,5 Kilo Kartoffeln.": "I need 2.5 kilos of potatoes.",
+    "Lies bitte Seite 173.": "Please read page 173.",
+    "Die Firma wurde im Jahr 1912 gegründet.": "The company was founded in 1912.",
+    "Mein Büro ist im 12. Stock.": "My office is on the 12th floor.",
+    "Am 17. August 1998 haben wir geheiratet.": "We got married on August 17, 1998.",
+    "Ihr Zimmer hat die Nummer 215.": "Her room has the number 215.",
+    "Der Kaffee kostet 2,80 €.": "The coffee costs €2.80.",
+    "Ich lebe seit 2009 in Deutschland.": "I have lived in Germany since 2009.",
+    "Es waren über 10.000 Leute da.": "There were more than 10,000 people.",
+    "Die Miete beträgt 950 Euro im Monat.": "The rent is 950 euros a month.",
+    "Der Film beginnt um 21.45 Uhr.": "The movie starts at 21:45.",
+    "Er wiegt 78,5 Kilo.": "He weighs 78.5 kilograms.",
+    "Nehmen Sie den Zug um 7:08 Uhr.": "Take the train at 7:08.",
+    "Nur 3 % der Schüler haben bestanden.": "Only 3% of the students passed.",
+}
+
+
+@pytest.mark.slow
+def test_numbers_come_through():
+    texts = zoo.load("translation").generate(list(TRANSLATIONS))
+    assert dict(zip(TRANSLATIONS, texts)) == TRANSLATIONS
