@@ -47,10 +47,10 @@ def as_column(inputs, name="inputs"):
         return [value for i in range(len(inputs)) for value in as_column(inputs[i], f"{name}[{i}]")]
     if isinstance(inputs, collections.abc.Sequence):
         return inputs
-    if not hasattr(inputs, "__iter__"):
-        return _Part(inputs, range(len(inputs)))
     if len(getattr(inputs, "shape", ())) > 1:
         return inputs
+    if not hasattr(inputs, "__iter__"):
+        return _Part(inputs, range(len(inputs)))
     if hasattr(inputs, "to_pylist"):
         return inputs.to_pylist()
     values = list(inputs)

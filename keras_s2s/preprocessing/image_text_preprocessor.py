@@ -114,7 +114,7 @@ class ImageTextPreprocessor(Preprocessor):
         items, _ = self.as_items(inputs, name)
         values = [item.value for item in items]
         kinds = {(x.shape, x.dtype) if isinstance(x, np.ndarray) else "file" for x in values}
-        if len(kinds) > 1:
+        if len(kinds) != 1:
             return self.image_converter(items), None
         if kinds == {"file"}:
             # What a path is made of need not be UTF-8.

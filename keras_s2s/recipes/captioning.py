@@ -271,6 +271,7 @@ class _EitherOf:
 
     def __init__(self, first, second, seed):
         self.arrays, self.seed = (first, second), seed
+        self.shape = first.shape
 
     def __len__(self):
         return len(self.arrays[0])
