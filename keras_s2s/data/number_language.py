@@ -39,6 +39,14 @@ class Date(NamedTuple):
     in_digits: bool = False
 
 
+class Year(NamedTuple):
+    """A year, or a month of a year; `long` where the word "year" may stand before it."""
+
+    year: int
+    month: int | None
+    long: bool = False
+
+
 class Ordinal(NamedTuple):
     """A place in an order, such as the 3rd."""
 
@@ -52,7 +60,8 @@ class Place(NamedTuple):
         start: The first character.
         end: The character behind the last.
         kind: `"number"`, `"ordinal"`, `"price"`, `"time"`, `"date"`, `"day"` (on a weekday,
-            tomorrow), `"noun"` (my room) or `"end"` (of a sentence whose last word is "number").
+            tomorrow), `"past"` (yesterday, last year), `"noun"` (my room) or `"end"` (of a
+            sentence whose last word is "number").
         value: What the place says; translations of each other say the same.
     """
 
@@ -66,11 +75,11 @@ class NumberLanguage:
     """Finds the numbers of a sentence, and writes others. A subclass is a language."""
 
     code = None
-    #: How a day and a time are said. `{}` is "Monday", or "May 3".
-    on, at = None, None
-    #: Tomorrow and yesterday, what behind a day names a part of it, and what before it is in the
-    #: way of another preposition.
-    days, parts_of_day, prepositions = (), "", ()
+    #: How a day, a time and a year are said. `{}` is "Monday" or "May 3", "3:15", "1912".
+    on, at, during = None, None, None
+    #: Tomorrow; yesterday and other times past, in the same order in all languages; what behind a
+    #: day names a part of it, and what before it is in the way of another preposition.
+    days, past, parts_of_day, prepositions = (), (), "", ()
     #: Names and signs of currencies, in the plural.
     currencies = {}
     #: Nouns that a number may follow in place of a determiner before, the same in all languages.
@@ -89,7 +98,8 @@ class NumberLanguage:
         self._locale_date = lambda date, form: babel.dates.format_date(date, form, locale=code)
         self._months = list(babel.dates.get_month_names("wide", locale=code).values())
         weekdays = babel.dates.get_day_names("wide", locale=code)
-        self._days = [*(self.on.format(weekdays[i]).lower() for i in range(7)), *self.days]
+        weekdays = [self.on.format(weekdays[i]).lower() for i in range(7)]
+        self._days = [*weekdays, *self.days, *self.past]
         self._words = self._number_words()
         self._ordinals = {self._say(value, "ordinal"): value for value in range(2, 100)}
         words, ordinals = (
@@ -102,10 +112,12 @@ class NumberLanguage:
             "|".join(map(re.escape, column)) for column in zip(*self.currencies.values())
         )
         months = "|".join(self._months)
+        no_preposition = "".join(rf"(?<!\b{word} )" for word in self.prepositions)
+        no_part_of_day = rf"(?!(?: |-)(?i:{self.parts_of_day})|'s)"
         patterns = {
             "date": self.date.replace("MONTH", months),
-            "day": "".join(rf"(?<!\b{word} )" for word in self.prepositions)
-            + rf"(?i:{'|'.join(self._days)})(?!(?: |-)(?i:{self.parts_of_day})|'s)",
+            "day": rf"{no_preposition}(?i:{'|'.join([*weekdays, *self.days])}){no_part_of_day}",
+            "past": rf"{no_preposition}(?i:{'|'.join(self.past)}){no_part_of_day}",
             "price": rf"(?:{signs}) ?(?P<first>{digits})|(?P<last>{number}) ?(?:{names}|{signs})",
             "time": self.time.replace("NUMBER", number),
             "ordinal": self.ordinal.replace("ORDINAL", f"(?P<word>(?i:{ordinals}))"),
@@ -139,7 +151,7 @@ class NumberLanguage:
     def _value(self, kind, match):
         if kind == "date":
             return int(match["day"]), self._months.index(match["month"])
-        if kind == "day":
+        if kind in ("day", "past"):
             return self._days.index(match[0].lower())
         if kind == "ordinal":
             word = match["word"]
@@ -164,7 +176,7 @@ class NumberLanguage:
         return float(f"{first}{''.join(groups)}.{decimals or 0}")
 
     def write(self, value):
-        """Writes a `Number`, `Ordinal`, `Price`, `Time` or `Date`; a string as it is."""
+        """Writes a `Number`, `Ordinal`, `Price`, `Time`, `Date` or `Year`; a string as it is."""
         if isinstance(value, str):
             return value
         if isinstance(value, Number):
@@ -178,12 +190,16 @@ class NumberLanguage:
             return self._with_sign(amount, sign) if value.by_sign else f"{amount} {name}"
         if isinstance(value, Time):
             return self._write_time(value)
-        return self._write_date(value)
+        return self._write_year(value) if isinstance(value, Year) else self._write_date(value)
 
     def _write_date(self, value):
         date = datetime.date(value.year or 2000, value.month, value.day)
         text = self._locale_date(date, "long")
         return text if value.year else re.sub(r",? 2000", "", text)
+
+    def _write_year(self, value):
+        month = f"{self._months[value.month - 1]} " if value.month else ""
+        return f"{month}{value.year}"
 
     def _number_words(self):
         """Dict from the words of numbers, in lower case, to their values."""
@@ -200,12 +216,12 @@ class German(NumberLanguage):
     """German."""
 
     code = "de"
-    on, at = "am {}", "um {}"
-    days = ("morgen", "gestern")
+    on, at, during = "am {}", "um {}", "{}"
+    days, past = ("morgen",), ("gestern", "letztes jahr")
     parts_of_day = "früh|morgen|vormittag|mittag|nachmittag|abend|nacht"
     prepositions = ("für", "bis", "von", "vor", "seit", "nach", "ab", "als", "auf", "zu")
     currencies = {"dollar": ("Dollar", "$"), "euro": ("Euro", "€"), "yen": ("Yen", "¥")}
-    nouns = ("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse")
+    nouns = ("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse", "Tisch")
     determiners = "d(?:er|ie|as|em|en)|(?:[mds]?ein|ihr|unser|eue?r)(?:e[mnrs]?)?"
     number_noun = r"\w*[Nn]ummer"
     ordinal, no_ordinal = r"(?P<digits>\d+)\.(?= \w)|ORDINAL[nrsm]?", r"(?!\. \w)"
@@ -231,17 +247,23 @@ class German(NumberLanguage):
             return f"{value.day}.{value.month}.{value.year}"
         return super()._write_date(value)
 
+    def _write_year(self, value):
+        text = super()._write_year(value)
+        if value.month:
+            return f"im {text}"
+        return f"im {'Jahre' if value.year % 2 else 'Jahr'} {text}" if value.long else text
+
 
 class English(NumberLanguage):
     """English, with American dates."""
 
     code = "en"
-    on, at = "on {}", "at {}"
-    days = ("tomorrow", "yesterday")
+    on, at, during = "on {}", "at {}", "in {}"
+    days, past = ("tomorrow",), ("yesterday", "last year")
     parts_of_day = "morning|noon|afternoon|evening|night"
     prepositions = ("for", "by", "until", "till", "from", "since", "before", "after", "than", "of")
     currencies = {"dollar": ("dollars", "$"), "euro": ("euros", "€"), "yen": ("yen", "¥")}
-    nouns = ("room", "bus", "page", "flight", "train", "chapter", "house", "class")
+    nouns = ("room", "bus", "page", "flight", "train", "chapter", "house", "class", "table")
     determiners = "the|an?|my|your|his|her|its|our|their"
     number_noun = r"(?:\w+ )?number"
     ordinal = r"(?P<digits>\d+)(?:st|nd|rd|th)|ORDINAL"

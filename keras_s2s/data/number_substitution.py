@@ -2,10 +2,10 @@
 
 import random
 
-from keras_s2s.data.number_language import LANGUAGES, Date, Number, Ordinal, Price, Time
+from keras_s2s.data.number_language import LANGUAGES, Date, Number, Ordinal, Price, Time, Year
 
 #: Places that are far more frequent than numbers, and get one copy each.
-_FREQUENT = ("day", "noun", "end")
+_FREQUENT = ("day", "past", "noun", "end")
 
 
 def substitute_numbers(sources, targets, languages, copies=4, seed=0):
@@ -14,7 +14,8 @@ def substitute_numbers(sources, targets, languages, copies=4, seed=0):
     Numbers are rare in most text, and a model that saw few of them garbles the others. In digits
     and in words, in prices, times and dates they are replaced by random ones, each side in the
     spelling of its language: "3,5" and "3.5", "3. Mai 2021" and "May 3, 2021". Days become dates
-    ("am Montag", "tomorrow"), rooms and pages get a number ("my room", "room 408"). Pairs whose
+    ("am Montag", "tomorrow"), yesterday becomes a date or a year, rooms and pages get a number
+    ("my room", "room 408"). Pairs whose
     two sides do not say the same numbers are left alone.
 
     Needs `pip install "keras-s2s[train]"`.
@@ -60,7 +61,7 @@ def substitute_numbers(sources, targets, languages, copies=4, seed=0):
         frequent = all(place.kind in _FREQUENT for place, _ in matches)
         for _ in range(min(copies, 1) if frequent else copies):
             if matches:
-                values = [_draw(_kind(pair), rng) for pair in matches]
+                values = [_draw(_kind(pair), pair[0].value, rng) for pair in matches]
                 first, second = ([pair[side] for pair in matches] for side in (0, 1))
                 new_sources.append(_replace(source, first, values, source_language))
                 new_targets.append(_replace(target, second, values, target_language))
@@ -93,9 +94,10 @@ def _kind(pair):
 def _replace(text, places, values, language):
     for place, value in sorted(zip(places, values), key=lambda pair: pair[0], reverse=True):
         old = text[place.start : place.end]
-        if place.kind == "day":
+        if place.kind in ("day", "past"):
             date, time = value
-            new = language.on.format(language.write(date)) if date else old
+            preposition = language.during if isinstance(date, Year) else language.on
+            new = preposition.format(language.write(date)) if date else old
             if time:
                 new += f" {language.at.format(language.write(time))}"
         elif place.kind == "noun":
@@ -114,8 +116,8 @@ def _replace(text, places, values, language):
     return text
 
 
-def _draw(kind, rng):
-    """What to write in a place."""
+def _draw(kind, value, rng):
+    """What to write in a place that says `value`."""
     if kind == "price":
         return Price(_amount(rng), rng.choice(["dollar", "euro", "euro"]), rng.random() < 0.4)
     if kind == "time":
@@ -127,10 +129,16 @@ def _draw(kind, rng):
     if kind == "day":
         date, time = _date(rng), _time(rng)
         return rng.choice([(date, None), (date, None), (date, time), (None, time)])
+    if kind == "past":
+        date, year = _date(rng), _year(rng)
+        return rng.choice([(date, None), (year, None), (year, None), (None, _time(rng))])
     if kind == "noun":
         return str(rng.randint(2, rng.choice([99, 999, 9999])))
     if kind == "end":
         return _groups_of_digits(rng)
+    if 1100 <= value <= 2100:
+        # Most such numbers are years, and stay years.
+        return Number(rng.randint(1100, 2039))
     return _number(rng)
 
 
@@ -162,7 +170,8 @@ def _amount(rng):
 
 
 def _time(rng):
-    if rng.random() < 0.25:
+    # Whole hours need more examples: "18 Uhr" is "6 p.m.", which cannot be copied.
+    if rng.random() < 0.4:
         return Time(rng.randint(1, 23), 0)
     return Time(rng.randint(0, 23), rng.randint(1, 59))
 
@@ -170,6 +179,11 @@ def _time(rng):
 def _date(rng):
     year = rng.randint(1900, 2039) if rng.random() < 0.6 else None
     return Date(rng.randint(1, 28), rng.randint(1, 12), year, rng.random() < 0.2)
+
+
+def _year(rng):
+    month = rng.randint(1, 12) if rng.random() < 0.3 else None
+    return Year(rng.randint(1700, 2030), month, rng.random() < 0.6)
 
 
 def _groups_of_digits(rng):
