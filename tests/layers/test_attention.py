@@ -85,6 +85,15 @@ def test_equals_the_equations(kind):
     assert not weights[LENGTHS.index(0)].any()
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_softmax_of_16_bit_scores_is_of_32_bits(dtype):
+    attention = LuongAttention("dot", dtype=dtype)
+    query, keys = random(2, 3, DIM), 3 * random(2, 50, DIM, seed=1)
+    query, keys = (ops.cast(tensor, dtype) for tensor in (query, keys))
+    scores = numpy(ops.cast(attention.score(query, keys), "float32"))
+    np.testing.assert_allclose(numpy(attention.weigh(query, keys)), softmax(scores), rtol=1e-5)
+
+
 @all_attentions
 def test_keys_prepared_once_give_the_same(kind):
     attention, query, memory = make(kind)
