@@ -11,33 +11,13 @@ from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[1]
 # JAX compiles everything anew, which takes minutes; PyTorch runs every step of a loop from Python.
-# So the suite takes to them what differs by backend: the layers, one graph with the search in it,
-# training, saving. With ALL_CASES=1 in the environment they get all.
-SOME_DECODING = [
-    f"tests/decoding/test_{name}.py" for name in ("beam", "graph", "greedy", "sampler", "top_k")
-]
-SOME_MODELS = [
-    f"tests/{name}"
-    for name in (
-        "callbacks/test_resume.py::test_half_written_state_is_not_read",
-        "callbacks/test_tensorboard.py::test_scalars_of_keras_and_of_steps",
-        "callbacks/test_tensorboard.py::test_gradients_by_variable",
-        "models/test_generate.py::test_generate_in_the_middle_of_training",
-        "models/test_generate.py::test_many",
-        "models/test_generate.py::test_mixed_precision",
-        "models/test_generate.py::test_outputs_begin_with_their_prompts",
-        "models/test_generate.py::test_what_changes_after_a_first_call",
-        "models/test_image_captioner.py::test_several_captions_are_as_many_examples",
-        "models/test_presets.py::test_keras_file",
-        "models/test_presets.py::test_preset_in_full_precision",
-        "models/test_raw_training.py::test_fit[lists]",
-        "models/test_raw_training.py::test_score_is_the_sum_of_log_probabilities",
-        "models/test_scheduled_training.py::test_fit_counts_its_steps",
-        "models/test_seq2seq.py::test_fit_on_bucketed_batches",
-        "models/test_seq2seq.py::test_keras_file_goes_on_training_where_it_stopped",
-    )
-]
+# So the suite takes to them what may differ by backend, which is marked `every_backend`. With
+# ALL_CASES=1 in the environment they get all.
 ALL = bool(os.environ.get("ALL_CASES"))
+LAYERS = ["tests/layers", "tests/decoding", "tests/backend", "tests/training"]
+MODELS = ["tests/models", "tests/callbacks"]
+# Each runs in one process. The sums of whole models are compared to the last digits.
+RUNS = {"jax-layers": LAYERS, "jax-models": MODELS, "torch": LAYERS + MODELS}
 # Long, or about the backends themselves.
 NOT = [
     "tests/models/test_backends_agree.py",
@@ -52,16 +32,6 @@ NOT = [
     "tests/models/test_image_captioner.py::test_images_of_unlike_sizes_and_forms",
     "tests/models/test_image_captioner.py::test_bad_images_are_named",
 ]
-LAYERS = ["tests/layers"]
-DECODING = ["tests/decoding"] if ALL else SOME_DECODING
-MODELS = ["tests/models", "tests/callbacks"] if ALL else SOME_MODELS
-REST = ["tests/backend", "tests/training"]
-# Each runs in one process. The sums of whole models are compared to the last digits.
-RUNS = {
-    "jax-layers": [*LAYERS, *DECODING, *REST],
-    "jax-models": MODELS,
-    "torch": [*LAYERS, *DECODING, *REST, *MODELS],
-}
 
 
 @pytest.mark.long
@@ -71,7 +41,7 @@ def test_other_backend(run):
     backend = run.split("-")[0]
     skip_unless_installed(backend)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *RUNS[run]]
-    command += [f"--deselect={test}" for test in NOT]
+    command += [f"--deselect={test}" for test in NOT] if ALL else ["-m", "every_backend"]
     variables = environment(backend, fused_loops=run.endswith("models"))
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

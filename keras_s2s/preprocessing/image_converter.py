@@ -66,7 +66,7 @@ class ImageConverter:
             return self.convert(images)
         items, single = image_items.as_items(images)
         # Before several threads do.
-        _decoder(self.image_size)
+        _decoder(self.image_size, True)
         if single:
             return self._convert_item(items[0])
         # Reading and decoding wait for the disk, or run outside of Python.
@@ -130,7 +130,7 @@ class ImageConverter:
 
             is_file = image_files.is_image_file(string)
             string, name = tf.cond(is_file, lambda: (string, name), read)
-        return image_files.decode(string, self.image_size, name, with_webp)
+        return _decoder(self.image_size, with_webp)(string, name)
 
     def _convert_ragged(self, pixels, name):
         """One picture of a batch whose pictures differ in size."""
@@ -164,7 +164,7 @@ class ImageConverter:
             with open(contents, "rb") as file:
                 contents = file.read()
         try:
-            decode = _decoder(self.image_size)
+            decode = _decoder(self.image_size, True)
             return decode(tf.constant(contents), tf.constant(image_items.shown(item.name)))
         except tf.errors.OpError as error:
             raise ValueError(
@@ -181,10 +181,11 @@ class ImageConverter:
 
 
 @functools.cache
-def _decoder(size):
+def _decoder(size, with_webp):
+    """`image_files.decode` as a function: its hundreds of operations are traced once in a process."""
     tf = import_tensorflow()
     return tf.function(
-        lambda contents, name: image_files.decode(contents, size, name),
+        lambda contents, name: image_files.decode(contents, size, name, with_webp),
         input_signature=[tf.TensorSpec([], tf.string)] * 2,
         autograph=False,
     )

@@ -8,6 +8,8 @@ from keras import ops
 from keras_s2s._backend.cross_entropy import cross_entropy
 from tests.layers.helpers import gradients, numpy, random, softmax
 
+pytestmark = pytest.mark.every_backend
+
 BATCH, STEPS, VOCABULARY = 3, 4, 11
 LABELS = np.random.default_rng(1).integers(0, VOCABULARY, (BATCH, STEPS))
 LOGITS = 4 * random(BATCH, STEPS, VOCABULARY)

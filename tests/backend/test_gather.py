@@ -6,6 +6,8 @@ from keras_s2s._backend.gather import select, take_rows
 from keras_s2s._backend.split import split
 from tests.layers.helpers import numpy
 
+pytestmark = pytest.mark.every_backend
+
 
 @pytest.mark.parametrize("shape", [(5,), (5, 3), (5, 0, 2)])
 @pytest.mark.parametrize("rows", [[4, 0, 0], [[1], [3]], [], [[], []]])

@@ -8,6 +8,8 @@ from keras import ops
 from keras_s2s._backend.scan import Matrix, multiply, no_gradient, scan, with_matrices
 from tests.layers.helpers import BACKEND, gradients, random, run
 
+pytestmark = pytest.mark.every_backend
+
 TIME, ROWS, DIM = 5, 2, 3
 
 

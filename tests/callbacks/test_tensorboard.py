@@ -99,6 +99,7 @@ def test_attention_is_drawn(trained):
     assert image.size == (int(width), int(height)) and len(image.getcolors(maxcolors=10**6)) > 50
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_gradients_by_variable(trained):
     folder, model, _ = trained

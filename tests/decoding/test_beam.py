@@ -27,6 +27,7 @@ TEXTS = [b"", b"", b"", b"", b"a", b" a", b"aa", b"b", b" "]
 PENALTIES = [(0.0, 0.0), (0.6, 0.0), (1.0, 0.3)]
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(["alpha", "beta"], fewer_elsewhere(PENALTIES, 2))
 def test_wide_beam_is_exhaustive_search(alpha, beta):
     decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 10
@@ -40,6 +41,7 @@ def test_wide_beam_is_exhaustive_search(alpha, beta):
         assert result["lengths"][row].tolist() == [len(x[2]) for x in expected]
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["penalties", "sizes"],
     fewer_elsewhere(itertools.product(PENALTIES, [(1, 1), (2, 1), (3, 3), (5, 2)]), 5),
@@ -86,6 +88,7 @@ def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
         np.testing.assert_allclose(found, attention, atol=1e-5)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["penalties", "sizes"], fewer_elsewhere(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 1)
 )
@@ -154,6 +157,7 @@ def test_scores_and_attention_are_those_of_the_hypothesis_alone():
             assert not found[len(tokens) :].any() and not found[:, length:].any()
 
 
+@pytest.mark.every_backend
 def test_example_alone_is_the_same_as_in_a_batch():
     decoder = FakeDecoder(9, seed=7, end_bias=1.5)
     memory = make_memory(LENGTHS, pad_to=8)
@@ -168,6 +172,7 @@ def test_example_alone_is_the_same_as_in_a_batch():
         )
 
 
+@pytest.mark.every_backend
 def test_finished_hypotheses_are_frozen():
     # The end is likeliest at once; what goes on is worth less with every step, for ever.
     decoder = TableDecoder([0, 0, 0, 0.6, 0.3, 0.1])
@@ -211,6 +216,7 @@ def test_unfinished_hypotheses_take_part():
     np.testing.assert_allclose(result["scores"][0], np.log([0.9**3, 0.1]), rtol=1e-5)
 
 
+@pytest.mark.every_backend
 def test_ties_go_to_the_lowest_id():
     decoder = TableDecoder([0, 0.25, 0, 0.25, 0.25, 0.25])
     result = decode(Beam(4, 0.0, num_return_sequences=4), decoder, make_memory([2]), 1)
@@ -232,6 +238,7 @@ def test_fewer_hypotheses_than_asked_for():
     assert not result["attention"][:, 4:].any()
 
 
+@pytest.mark.every_backend
 def test_low_precision_scores_in_float32():
     exact = decode(Beam(3), FakeDecoder(9, seed=9, end_bias=1.0), make_memory(LENGTHS), 8)
     decoder = FakeDecoder(9, seed=9, end_bias=1.0, dtype="bfloat16")

@@ -8,6 +8,7 @@ from keras import ops
 from keras_s2s.decoding import Beam, Greedy, Random
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from tests.decoding.fake import decode
+from tests.fewer import fewer_elsewhere
 
 BACKEND = keras.backend.backend()
 SAMPLERS = {
@@ -19,7 +20,7 @@ SOURCE = np.array([[5, 7, 9, 4, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]], "int32")
 PREFIX = np.array([[7, 0], [0, 0], [6, 5]], "int32")
 
 
-@pytest.fixture(params=SAMPLERS)
+@pytest.fixture(params=fewer_elsewhere(SAMPLERS, 1, first=1))
 def sampler(request):
     return SAMPLERS[request.param]
 
@@ -42,6 +43,7 @@ def assert_equal(found, expected):
         np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
+@pytest.mark.every_backend
 def test_log_probs_and_attention_are_those_of_teacher_forcing(sampler, layers):
     encoder, decoder = layers
     memory = encoder(SOURCE)
@@ -167,6 +169,7 @@ def test_xla(sampler, layers):
     )
 
 
+@pytest.mark.every_backend
 @pytest.mark.skipif(BACKEND != "jax", reason="jax.jit")
 def test_jit(sampler, layers):
     import jax
@@ -181,6 +184,7 @@ def test_jit(sampler, layers):
     assert_equal(to_numpy(generate(SOURCE, PREFIX)), expected)
 
 
+@pytest.mark.every_backend
 @pytest.mark.skipif(BACKEND != "jax", reason="jax.jit")
 def test_unseeded_jit_draws_through_a_stateless_scope(layers):
     import jax
@@ -200,6 +204,7 @@ def test_unseeded_jit_draws_through_a_stateless_scope(layers):
     assert first.tolist() != second.tolist()
 
 
+@pytest.mark.every_backend
 @pytest.mark.skipif(BACKEND != "jax", reason="jax.jit")
 def test_traced_max_length_is_refused(sampler, layers):
     import jax

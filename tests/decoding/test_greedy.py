@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from keras_s2s.decoding import Greedy
 from tests.decoding.fake import (
@@ -19,6 +20,7 @@ from tests.fewer import fewer_elsewhere
 LENGTHS = [3, 1, 5, 2, 4]
 
 
+@pytest.mark.every_backend
 def test_takes_the_likeliest_token_of_every_step():
     decoder = FakeDecoder(9, seed=1, end_bias=1.0)
     memory = make_memory(LENGTHS)
@@ -62,6 +64,7 @@ def test_example_alone_is_the_same_as_in_a_batch():
         np.testing.assert_allclose(alone["scores"][0], together["scores"][row], rtol=1e-5)
 
 
+@pytest.mark.every_backend
 def test_ties_go_to_the_lowest_id():
     decoder = TableDecoder([0.2, 0.1, 0.2, 0.1, 0.2, 0.2])
     assert decode(Greedy(), decoder, make_memory([2]), 3)["token_ids"].tolist() == [[[4, 4, 4]]]

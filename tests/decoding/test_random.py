@@ -115,6 +115,7 @@ def test_a_draw_is_of_seed_index_hypothesis_and_step():
     assert (halves[0][:, 0] != six[:2]).any()
 
 
+@pytest.mark.every_backend
 def test_same_numbers_on_every_backend():
     decoder = TableDecoder([0, 0, 0, 0, *[0.1] * 10])
     sampler = Random(seed=2**70, num_return_sequences=2)

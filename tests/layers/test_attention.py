@@ -72,6 +72,7 @@ def make(kind, **kwargs):
     return randomize(attention), query, memory
 
 
+@pytest.mark.every_backend
 @all_attentions
 def test_equals_the_equations(kind):
     attention, query, memory = make(kind)
@@ -85,6 +86,7 @@ def test_equals_the_equations(kind):
     assert not weights[LENGTHS.index(0)].any()
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_softmax_of_16_bit_scores_is_of_32_bits(dtype):
     attention = LuongAttention("dot", dtype=dtype)
@@ -131,6 +133,7 @@ def test_without_mask_all_positions_count(kind):
         assert got.shape[:2] == (len(LENGTHS), QUERIES)
 
 
+@pytest.mark.every_backend
 @all_attentions
 def test_gradient_reaches_every_weight_and_no_padding(kind):
     attention, query, memory = make(kind)
@@ -148,6 +151,7 @@ def test_gradient_reaches_every_weight_and_no_padding(kind):
     assert by_values[memory["mask"]].any(axis=-1).all()
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @all_attentions
 def test_mixed_precision(kind, policy):
@@ -208,6 +212,7 @@ def test_mask_of_a_masking_layer():
     np.testing.assert_array_equal(weights[:, 0] > 0, memory["mask"])
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_functional_model_trains():
     model = functional("bahdanau")

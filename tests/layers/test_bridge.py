@@ -21,6 +21,7 @@ def make(kind, sizes, state):
     return randomize(bridge), memory
 
 
+@pytest.mark.every_backend
 def test_dense_sees_the_whole_state():
     bridge, memory = make("dense", [[3, 3], [5, 5]], [[4], [2]])
     state = bridged(bridge, memory)
@@ -31,6 +32,7 @@ def test_dense_sees_the_whole_state():
     assert [[s.shape[1] for s in layer] for layer in state] == [[3, 3], [5, 5]]
 
 
+@pytest.mark.every_backend
 def test_dense_without_a_state_takes_the_mean_of_what_is_valid():
     """Such as the memory of an encoder of images has."""
     bridge, memory = make("dense", [[3]], None)
@@ -41,6 +43,7 @@ def test_dense_without_a_state_takes_the_mean_of_what_is_valid():
         np.testing.assert_allclose(state[row], np.tanh(mean @ kernel + bias), atol=1e-6)
 
 
+@pytest.mark.every_backend
 def test_copy():
     bridge, memory = make("copy", [[4, 4], [4, 4]], [[4, 4], [4, 4]])
     state = bridged(bridge, memory)
@@ -48,6 +51,7 @@ def test_copy():
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("state", [None, [[2]]])
 def test_zero_needs_no_state(state):
     bridge, memory = make("zero", [[3, 3], [5, 5]], state)

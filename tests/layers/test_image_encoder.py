@@ -30,6 +30,7 @@ def images(batch=2, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape).astype("uint8")
 
 
+@pytest.mark.every_backend
 def test_memory_is_the_projected_grid_with_positions():
     """The equations in NumPy, from the features on."""
     encoder = small_encoder()
@@ -63,6 +64,7 @@ def test_an_image_is_the_same_alone_and_in_a_batch_of_floats():
     np.testing.assert_allclose(together["values"][1:2], alone["values"], atol=1e-5)
 
 
+@pytest.mark.every_backend
 def test_pixels_are_scaled_before_they_become_16_bits_wide():
     encoder = small_encoder(normalize=False, dtype="mixed_bfloat16")
     full = small_encoder(normalize=False)
@@ -88,6 +90,7 @@ def test_frozen_backbone_gets_no_gradient(trainable):
         assert gradient is not None and np.any(gradient), variable.path
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("batch_statistics", [False, True])
 def test_batch_normalization_in_training(batch_statistics):
     encoder = small_encoder(batch_statistics=batch_statistics)
@@ -105,6 +108,7 @@ def test_batch_normalization_in_training(batch_statistics):
     np.testing.assert_array_equal(numpy(layer.moving_mean), before)
 
 
+@pytest.mark.every_backend
 def test_augmentation_is_for_training_alone():
     encoder = small_encoder(augmentation=keras.layers.RandomFlip("horizontal", seed=1))
     plain = numpy(encoder(images())["values"])
@@ -202,12 +206,14 @@ def test_backbone_that_gives_no_grid():
         ImageEncoder(4, flat, image_size=SIZE)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("shape", [(1, 8, 8, 3), (1, 8, 12, 1), (1, 2, 3, 4), (8, 12, 3)])
 def test_images_of_another_shape(shape):
     with pytest.raises(ValueError, match=r"\(batch, 8, 12, 3\).*features of \(batch, 2, 3, 3\)"):
         small_encoder()(np.zeros(shape, "float32"))
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("value", [np.nan, -1.0, 256.0, 0.5])
 def test_pixels_out_of_their_range(value):
     bad = images(3).astype("float32")

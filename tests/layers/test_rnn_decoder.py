@@ -95,6 +95,7 @@ def describe(state):
 # All steps at once equal one after the other
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     "wiring, options",
     [pytest.param(w, o, id="-".join([w, *map(str, o.values())])) for w, o in combinations()],
@@ -123,6 +124,7 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "cell", "policy"],
@@ -154,6 +156,7 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
         np.testing.assert_allclose(got, expected, atol=2 * tolerance)
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
 # Keras transposes so in its embedding, on PyTorch.
@@ -177,6 +180,7 @@ def test_other_quantizations():
         decoder.start(tensors(memory))
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("wiring", ["bahdanau", "luong_feeding", "luong"])
 def test_state_has_the_structure_that_is_documented(wiring):
     decoder, memory = make(wiring, cell="lstm", num_layers=2)
@@ -248,6 +252,7 @@ def reference_step(decoder, token, h, fed, values):
     return table @ readout, state, readout, alpha
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("wiring, cell", [("bahdanau", "gru"), ("luong_feeding", "lstm")])
 def test_steps_equal_the_papers(wiring, cell):
     decoder, memory = make(wiring, cell=cell, bridge="copy")
@@ -339,6 +344,7 @@ def test_fused_layers_give_the_same(wiring, cell, monkeypatch):
 # Memory: beams, padding, emptiness
 
 
+@pytest.mark.every_backend
 @representatives
 def test_beams_are_rows_of_one_memory(wiring):
     """Rows of one example side by side, each equal to itself alone with its memory."""
@@ -443,6 +449,7 @@ def test_later_targets_change_nothing_earlier(wiring):
     )
 
 
+@pytest.mark.every_backend
 @representatives
 def test_axes_of_no_length(wiring):
     decoder, memory = make(wiring)
@@ -481,6 +488,7 @@ def loss_of(decoder, targets, memory, steps=None):
     return total
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["tie_embeddings", "wiring"],
     # The embedding lies outside of the loop: tied or not is no matter of wiring.
@@ -563,6 +571,7 @@ def logits_of_steps(decoder, memory, training):
     return numpy(decoder(targets, memory, training=training))
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 2))
 def test_dropout_differs_between_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2)
@@ -656,6 +665,7 @@ def test_no_dropout_outside_training(wiring):
 # Life as a layer
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("wiring", ["bahdanau", "none"])
 def test_in_a_functional_model(wiring, tmp_path):
@@ -760,6 +770,7 @@ def test_copy_bridge_needs_a_state_that_fits(options):
         decoder.start(tensors(memory))
 
 
+@pytest.mark.every_backend
 def test_weights_of_an_own_attention_are_trained():
     """Those that its score reads, in a loop whose gradient knows only what it is given."""
 

@@ -85,6 +85,7 @@ def assert_equal_to_reference(memory, encoder, inputs, mask):
     np.testing.assert_array_equal(memory["mask"], mask)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["layers", "bidirectional", "cell"],
     pairwise([(1, False), (3, False), (3, True)], [False, True], CELLS),
@@ -186,6 +187,7 @@ def copy_to_pytorch(encoder, module, torch):
             )
 
 
+@pytest.mark.every_backend
 def test_token_ids_are_embedded_and_0_is_padding():
     encoder = make(vocabulary_size=9, embedding_dim=DIM)
     table = ops.convert_to_numpy(encoder.embedding.embeddings)
@@ -194,6 +196,7 @@ def test_token_ids_are_embedded_and_0_is_padding():
     assert_equal_to_reference(memory, encoder, table[TOKENS], MASK)
 
 
+@pytest.mark.every_backend
 def test_explicit_mask_is_obeyed():
     """Also where it contradicts the ids, and has holes."""
     encoder = make(vocabulary_size=9, embedding_dim=DIM)
@@ -219,6 +222,7 @@ def test_features_without_mask_count_all():
     assert_equal_to_reference(memory, encoder, inputs, np.ones((2, 3), bool))
 
 
+@pytest.mark.every_backend
 def test_mask_that_keras_attached():
     """In a functional model, behind a layer that masks."""
     encoder = make()
@@ -256,6 +260,7 @@ def test_padding_changes_nothing(cell):
                 np.testing.assert_allclose(a[0], b[row], atol=1e-6)
 
 
+@pytest.mark.every_backend
 @all_cells
 def test_padding_changes_no_gradient(cell):
     encoder = make(cell, num_layers=2, vocabulary_size=9)
@@ -280,6 +285,7 @@ def flat(structure):
     return keras.tree.flatten(structure)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
 def test_empty_sequence(cell):
     encoder = make(cell, vocabulary_size=9)
@@ -288,6 +294,7 @@ def test_empty_sequence(cell):
     assert not any(s.any() for s in flat(memory["state"]))
 
 
+@pytest.mark.every_backend
 def test_axes_of_no_length():
     encoder = make(vocabulary_size=9)
     memory = encode(encoder, np.zeros((2, 0), "int32"))
@@ -314,6 +321,7 @@ def test_unknown_sizes_in_a_graph():
             np.testing.assert_allclose(a, b, atol=1e-6)
 
 
+@pytest.mark.every_backend
 def test_one_step():
     encoder = make()
     inputs = random(2, 1, DIM)
@@ -329,6 +337,7 @@ def test_shapes_are_known_beforehand():
     assert expected["values"][-1] == encoder.output_dim == 2 * UNITS
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @all_cells
 def test_mixed_precision(cell, policy):
@@ -344,6 +353,7 @@ def test_mixed_precision(cell, policy):
         np.testing.assert_allclose(a, b, atol=tolerance)
 
 
+@pytest.mark.every_backend
 def test_global_policy_is_honoured():
     keras.config.set_dtype_policy("mixed_bfloat16")
     encoder = RNNEncoder(UNITS, vocabulary_size=9)
@@ -354,6 +364,7 @@ def test_global_policy_is_honoured():
 # Dropout
 
 
+@pytest.mark.every_backend
 def test_dropout_of_the_values():
     encoder = make(dropout=0.25)
     inputs = random(40, 10, DIM)
@@ -388,6 +399,7 @@ def test_dropout_keeps_the_mean():
     assert (values > 0).mean() == pytest.approx(0.25, abs=0.02)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_recurrent_dropout_has_one_mask_per_sequence(bidirectional):
     """h_t = tanh(m h_{t-1} + 0.5): a unit is cut off from its past for ever or not at all."""
@@ -420,6 +432,7 @@ def test_recurrent_dropout_has_one_mask_per_sequence(bidirectional):
     )
 
 
+@pytest.mark.every_backend
 def test_dropout_repeats_with_the_seed():
     outputs = []
     for _ in range(2):

@@ -21,6 +21,7 @@ def sampled(layer, ids, following):
     return numpy(layer(*tensors((ids, one_hot(following)))))
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(["rate", "expected"], [(0, TRUE), (0.0, TRUE), (1, OWN), (1.0, OWN)])
 def test_none_or_all(rate, expected):
     got = sampled(ScheduledSampling(rate), TRUE, NEXT)
@@ -28,6 +29,7 @@ def test_none_or_all(rate, expected):
     assert got.dtype == TRUE.dtype or keras.backend.backend() == "jax"
 
 
+@pytest.mark.every_backend
 def test_each_token_by_chance():
     true, following = np.full((50, 101), 5), np.full((50, 101), 6)
     layer = ScheduledSampling(0.3, seed=1)
@@ -37,6 +39,7 @@ def test_each_token_by_chance():
     assert abs((first & second).mean() - 0.09) < 0.017
 
 
+@pytest.mark.every_backend
 def test_schedule_counts_steps():
     layer = ScheduledSampling(keras.optimizers.schedules.PolynomialDecay(0.0, 4, 1.0))
     true, following = np.full((20, 101), 5), np.full((20, 101), 6)

@@ -48,13 +48,24 @@ CHILD = """
 import sys
 import numpy as np
 from tests.models import test_backends_agree as test
-folder = sys.argv[1]
+folder, backend = sys.argv[1:]
 for wiring in test.WIRINGS:
     model = test.make(wiring)
     model.load_weights(f"{folder}/{wiring}.weights.h5")
     found = test.compute(model, wiring)
-    np.savez(f"{folder}/{wiring}.npz", *found)
+    np.savez(f"{folder}/{backend} {wiring}.npz", *found)
 """
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory):
+    """Folder of the weights of each wiring, and what they give."""
+    folder, expected = tmp_path_factory.mktemp("weights"), {}
+    for seed, wiring in enumerate(WIRINGS):
+        model = randomize(make(wiring), seed=seed)
+        model.save_weights(folder / f"{wiring}.weights.h5")
+        expected[wiring] = compute(model, wiring)
+    return folder, expected
 
 
 @pytest.mark.long
@@ -62,15 +73,11 @@ for wiring in test.WIRINGS:
 @pytest.mark.parametrize(
     "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
 )
-def test_same_numbers(backend, tmp_path):
+def test_same_numbers(backend, expected):
     skip_unless_installed(backend)
-    expected = {}
-    for seed, wiring in enumerate(WIRINGS):
-        model = randomize(make(wiring), seed=seed)
-        model.save_weights(tmp_path / f"{wiring}.weights.h5")
-        expected[wiring] = compute(model, wiring)
+    folder, expected = expected
     result = subprocess.run(
-        [sys.executable, "-c", CHILD, str(tmp_path)],
+        [sys.executable, "-c", CHILD, str(folder), backend],
         cwd=ROOT,
         env=environment(backend),
         capture_output=True,
@@ -79,7 +86,7 @@ def test_same_numbers(backend, tmp_path):
     )
     assert result.returncode == 0, result.stderr
     for wiring, arrays in expected.items():
-        with np.load(tmp_path / f"{wiring}.npz") as found:
+        with np.load(folder / f"{backend} {wiring}.npz") as found:
             for i, array in enumerate(arrays):
                 # Ids are equal; sums of log-probabilities are the least exact.
                 np.testing.assert_allclose(

@@ -49,6 +49,7 @@ def test_three_graphs_serve_batches_of_all_sizes(make_translator, monkeypatch):
     assert len(traced) == 3
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "make",
@@ -361,6 +362,7 @@ def test_nbest_lists_have_a_text_once(make_translator):
     assert any(len(set(row)) < 6 for row in found.tolist())
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_what_changes_after_a_first_call(make_translator):
     """Compiled functions must not outlive what they were compiled from."""
@@ -400,6 +402,7 @@ def test_few_compiled_functions_are_kept(translator):
     assert len(functions._cache) <= functions.SIZE
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_generate_in_the_middle_of_training(make_translator):
     model = make_translator()

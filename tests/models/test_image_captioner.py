@@ -114,29 +114,34 @@ def test_score_is_that_of_the_caption(model, paths):
 def test_fit_on_new_pairs_of_paths_lowers_their_loss(paths):
     """The fifty pairs of somebody who tries it, from files."""
     files, captions = paths
-    model = small_captioner()
-    before = model.evaluate(files, captions, verbose=0)[0]
-    history = model.fit(files, captions, epochs=3, verbose=0, validation_split=0.2).history
-    assert model.evaluate(files, captions, verbose=0)[0] < before
-    assert len(history["val_loss"]) == 3
+    history = small_captioner().fit(files, captions, epochs=3, verbose=0, validation_split=0.2)
+    for losses in (history.history["loss"], history.history["val_loss"]):
+        assert len(losses) == 3 and losses[2] < losses[0]
 
 
-@pytest.mark.parametrize("form", ["pairs", "arrays", "dict", "several", "dataset", "batched"])
-def test_fit_takes_every_form(form, paths):
-    files, captions = paths[0][:20], paths[1][:20]
-    arrays = np.stack([np.asarray(image) for image in coloured(50, seed=7)[0][:20]])
+def test_fit_takes_every_form(paths):
+    files, captions = paths[0][:8], paths[1][:8]
+    arrays = np.stack([np.asarray(image) for image in coloured(50, seed=7)[0][:8]])
     dataset = tf.data.Dataset.from_tensor_slices(([str(file) for file in files], captions))
-    data = {
+    forms = {
+        "lists": [files, captions],
         "pairs": [list(zip(files, captions))],
         "arrays": [arrays, captions],
         "dict": [{"images": files, "decoder_text": captions}],
         "several": [files, [[caption, caption] for caption in captions]],
         "dataset": [dataset],
-        "batched": [dataset.batch(7)],
+        "batched": [dataset.batch(8)],
     }
-    model = eager(small_captioner())
-    history = model.fit(*data[form], epochs=2, batch_size=10, verbose=0).history
-    assert history["loss"][1] < history["loss"][0]
+    model = small_captioner()
+    model.compile(keras.optimizers.SGD(0.5))
+    start, ends = model.get_weights(), {}
+    for form, data in forms.items():
+        model.set_weights(start)
+        model.fit(*data, batch_size=8, verbose=0)
+        ends[form] = model.get_weights()
+        for a, b in zip(ends[form], ends["lists"], strict=True):
+            np.testing.assert_allclose(a, b, atol=1e-5, err_msg=form)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(start, ends["lists"]))
 
 
 def test_images_of_unlike_sizes_and_forms():
@@ -153,6 +158,7 @@ def test_images_of_unlike_sizes_and_forms():
     assert len(model.generate([*mixed, *grey])) == 7
 
 
+@pytest.mark.every_backend
 def test_several_captions_are_as_many_examples(paths):
     """The loss of two captions of an image is that of two pairs."""
     files = paths[0][:2]
@@ -297,9 +303,10 @@ def test_columns_of_pictures_and_captions(model, paths):
     files, captions = ([str(path) for path in paths[0][:3]], ["red and blue", "green and red", "a"])
     several = [[caption, f"{caption} too"] for caption in captions]
     expected = model.evaluate(files, several, verbose=0)[0]
+    texts = model.generate(files)
     for form in (Series, Arrow, Lazy, iter):
         assert model.evaluate(form(files), form(several), verbose=0)[0] == pytest.approx(expected)
-        assert model.generate(form(files)) == model.generate(files)
+        assert model.generate(form(files)) == texts
     ragged = tf.ragged.constant([several[0], several[1][:1]])
     lists = several[0], several[1][:1]
     losses = [model.evaluate(files[:2], some, verbose=0)[0] for some in (ragged, lists)]

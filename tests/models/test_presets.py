@@ -151,6 +151,7 @@ def test_preset_of_a_shared_tokenizer(make_translator, tmp_path):
     assert again.preprocessor.target_tokenizer is again.preprocessor.source_tokenizer
 
 
+@pytest.mark.every_backend
 def test_preset_in_full_precision(translator, tmp_path):
     translator.save_to_preset(tmp_path, weights_dtype="float32")
     same_weights(Translator.from_preset(tmp_path), translator)

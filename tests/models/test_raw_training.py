@@ -102,6 +102,7 @@ def one_step(make_translator):
     return start, model.get_weights()
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("form", ["lists", "prepared_dataset"])
 def test_fit(form, make_translator, one_step):
     """One batch of all, prepared or not: the same step."""
@@ -319,6 +320,7 @@ def test_predictions_of_batches_of_unequal_width_are_joined(eager_translator):
 # Scores
 
 
+@pytest.mark.every_backend
 def test_score_is_the_sum_of_log_probabilities(translator):
     x, labels, weight = translator.preprocessor(SOURCES, TARGETS)
     log_probs = log_softmax(numpy(translator({k: v.numpy() for k, v in x.items()})))

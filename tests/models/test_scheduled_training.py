@@ -35,6 +35,7 @@ def test_trains_on_its_own_tokens(several):
     assert np.abs(got - numpy(model(x))).max() > 0.01
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_fit_counts_its_steps():
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 20, 0.5)

@@ -156,6 +156,7 @@ def test_layers_of_others_may_make_variables_when_they_are_called():
     assert np.isfinite(history.history["loss"]).all() and model.encoder.late.built
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
@@ -462,6 +463,7 @@ def test_keras_file_leaves_xla_to_the_backend(jit, tmp_path):
     assert again.jit_compile == resolved
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
     """Optimizer with state, loss and metrics come back: one more step gives the same weights."""

@@ -15,6 +15,7 @@ def floatx(request):
     keras.config.set_floatx(before)
 
 
+@pytest.mark.every_backend
 def test_ids_are_not_rounded(floatx):
     # 2,049 is none of the numbers of either dtype.
     labels, logits = np.array([[2049]]), np.zeros((1, 1, 3000), "float32")

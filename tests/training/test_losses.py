@@ -25,6 +25,7 @@ def reference(labels, logits, weight, label_smoothing):
     return -((target * log_probs).sum(-1) * weight).sum() / weight.sum()
 
 
+@pytest.mark.every_backend
 @smoothing
 def test_equals_numpy(label_smoothing):
     loss = TokenCrossentropy(label_smoothing)
@@ -54,6 +55,7 @@ def test_equals_the_loss_of_keras_for_dense_targets(label_smoothing):
     np.testing.assert_allclose(numpy(got), numpy(expected), rtol=1e-5)
 
 
+@pytest.mark.every_backend
 @smoothing
 def test_padding_changes_neither_loss_nor_gradient(label_smoothing):
     """More columns and rows of padding, and anything in it."""
@@ -90,6 +92,7 @@ def test_batch_of_nothing_but_padding():
     assert numpy(TokenCrossentropy(0.1)(LABELS, LOGITS, 0 * VALID)) == 0
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_logits_are_summed_in_float32(dtype):
     logits = ops.cast(LOGITS, dtype)
@@ -99,6 +102,7 @@ def test_half_precision_logits_are_summed_in_float32(dtype):
     assert numpy(value) == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.every_backend
 def test_improbable_tokens_have_a_finite_loss():
     logits = np.array([[[60.0, 0.0, -60.0]]], "float32")
     value = numpy(TokenCrossentropy()(np.array([[2]]), logits))

@@ -42,6 +42,7 @@ def expected(kind):
 kinds = pytest.mark.parametrize("kind", [Perplexity, TokenAccuracy])
 
 
+@pytest.mark.every_backend
 @kinds
 def test_tokens_weigh_alike_over_unequal_batches(kind):
     metric = kind()
@@ -62,6 +63,7 @@ def test_reset(kind):
     assert numpy(metric.result()) == numpy(alone.result())
 
 
+@pytest.mark.every_backend
 @kinds
 def test_half_precision_logits(kind):
     metric = kind()

@@ -18,6 +18,7 @@ def train(optimizer):
     return numpy(variable.value)
 
 
+@pytest.mark.every_backend
 def test_equals_the_paper():
     rate, beta_1, beta_2, epsilon = 0.1, 0.8, 0.95, 1e-4
     value, m, v = np.ones((5, 3)), 0.0, 0.0
@@ -31,6 +32,7 @@ def test_equals_the_paper():
     np.testing.assert_allclose(train(optimizer), value, rtol=1e-5)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     "options",
     [
@@ -51,6 +53,7 @@ def test_equals_keras(options):
     assert abs(got - 1).max() > 0.1
 
 
+@pytest.mark.every_backend
 def test_a_gradient_without_direction_is_not_hidden():
     """Keras makes the weights NaN, which a callback sees, where clipping would leave zeros."""
     gradient = keras.ops.convert_to_tensor([np.inf, 1.0, 0.0])
@@ -62,6 +65,7 @@ def test_a_gradient_without_direction_is_not_hidden():
         assert np.isnan(numpy(variable.value)).all()
 
 
+@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["jit_compile", "options"],
@@ -102,6 +106,7 @@ def test_config_has_what_keras_has():
     assert set(again.get_config()) == set(keras.optimizers.Adam().get_config())
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize("options", [{}, {"global_clipnorm": 0.5}, {"clipnorm": 0.5}])
 def test_gradient_norm_is_that_before_clipping(options):
     variables = [keras.Variable(np.ones((5, 3))), keras.Variable(np.ones(2))]

@@ -13,6 +13,7 @@ def rates(schedule, steps):
     return [float(numpy(keras.ops.convert_to_tensor(schedule(step)))) for step in steps]
 
 
+@pytest.mark.every_backend
 def test_inverse_square_root_equals_the_paper():
     """Vaswani et al., equation 3, whose factor of the model's size is its peak."""
     warmup, size = 4000, 512
@@ -39,6 +40,7 @@ def test_bad_schedule(options):
         keras_s2s.schedules.InverseSquareRoot(*options)
 
 
+@pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["kind", "warmup", "expected"],
     [

@@ -53,12 +53,12 @@ def test_fit_without_compile():
 
 
 def drawings(folder):
-    """Paths of fifty drawings with colours of all kinds, and captions in words of their own."""
+    """Paths of twenty drawings with colours of all kinds, and captions in words of their own."""
     paths, captions = [], []
     colours = {"red": (200, 30, 30), "blue": (40, 60, 190), "white": (240, 240, 240)}
     grounds = {"grass": (80, 140, 50), "sand": (220, 200, 150), "snow": (235, 240, 245)}
-    combinations = itertools.product(colours.items(), grounds.items(), range(6))
-    for (name, colour), (where, ground), i in itertools.islice(combinations, 50):
+    combinations = itertools.product(range(6), colours.items(), grounds.items())
+    for i, (name, colour), (where, ground) in itertools.islice(combinations, 20):
         scene = draw_examples.Scene(((150, 190, 225), (205, 222, 230)), (ground, ground), 0.4, i)
         scene.person(60 + 40 * i, 200, 100, colour, (30, 30, 40))
         paths.append(folder / f"{name} {where} {i}.jpg")
@@ -69,14 +69,11 @@ def drawings(folder):
 
 @pytest.mark.long
 @pytest.mark.slow
-def test_captioner_fits_fifty_files(tmp_path):
+def test_captioner_fits_twenty_files(tmp_path):
     paths, captions = drawings(tmp_path)
-    model = zoo.load("captioning")
-    before = model.evaluate(paths, captions, return_dict=True, verbose=0)
-    history = model.fit(paths, captions, batch_size=10, verbose=0).history
-    after = model.evaluate(paths, captions, return_dict=True, verbose=0)
-    assert set(history) == set(before) == {"loss", "perplexity", "token_accuracy"}
-    assert after["loss"] < 0.7 * before["loss"]
+    history = zoo.load("captioning").fit(paths, captions, batch_size=5, epochs=2, verbose=0).history
+    assert set(history) == {"loss", "perplexity", "token_accuracy"}
+    assert history["loss"][1] < 0.7 * history["loss"][0]
 
 
 @pytest.mark.slow
