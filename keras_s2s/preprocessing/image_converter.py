@@ -182,7 +182,7 @@ class ImageConverter:
 
 @functools.cache
 def _decoder(size, with_webp):
-    """`image_files.decode` as a function: its hundreds of operations are traced once in a process."""
+    """`image_files.decode` as a function, whose hundreds of operations are traced once."""
     tf = import_tensorflow()
     return tf.function(
         lambda contents, name: image_files.decode(contents, size, name, with_webp),

@@ -5,6 +5,8 @@ from keras import ops
 
 from keras_s2s.decoding._threefry import threefry, uniform
 
+pytestmark = pytest.mark.every_backend
+
 
 def words(*values):
     return [ops.convert_to_tensor(np.array([v], "uint32").view("int32")) for v in values]
@@ -19,8 +21,6 @@ def words(*values):
         ((0x13198A2E, 0x03707344), (0x243F6A88, 0x85A308D3), (0xC4923A9C, 0x483DF7A0)),
     ],
 )
-
-pytestmark = pytest.mark.every_backend
 def test_known_answers(key, counter, expected):
     found = threefry(words(*key), words(*counter))
     found = [ops.convert_to_numpy(x).view("uint32")[0] for x in found]
