@@ -74,6 +74,17 @@ def shipped(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
+def captioner():
+    """A trained captioner; leave its weights alone."""
+    import keras
+
+    from tests.captioners import trained_captioner
+
+    keras.utils.set_random_seed(1)
+    return trained_captioner()
+
+
+@pytest.fixture(scope="session")
 def preset(tmp_path_factory):
     """The folder of a tiny untrained translator with a card; read it, never write into it."""
     import keras

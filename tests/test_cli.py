@@ -81,6 +81,7 @@ def test_card(cli):
     assert "CC0-1.0" in out and "pipeline_tag" not in out
 
 
+@pytest.mark.slow
 def test_verify(cli):
     code, out, err = cli("verify", "translation")
     assert (code, err) == (0, "")
@@ -176,6 +177,7 @@ def test_not_utf8(cli):
     assert out.count("\n") == 2
 
 
+@pytest.mark.slow
 def test_options_reach_the_search(cli, model):
     beam = keras_s2s.decoding.Beam.from_config(
         {**model.sampler.get_config(), "num_beams": 4, "num_return_sequences": 2}
@@ -188,6 +190,7 @@ def test_options_reach_the_search(cli, model):
     assert out == "".join(f"{score:.4f}\t{text}\n" for score, text in pairs)
 
 
+@pytest.mark.slow
 def test_empty_line_with_scores_keeps_the_lines_aligned(cli):
     options = ["--num-beams", 4, "--num-results", 2, "--max-length", 4, "--scores"]
     code, out, err = cli("generate", "translation", *options, stdin=b"\nein Hund\n")

@@ -3,7 +3,16 @@ import re
 import pytest
 
 from keras_s2s.data import substitute_numbers
-from keras_s2s.data.number_language import Date, English, German, Number, Ordinal, Price, Time
+from keras_s2s.data.number_language import (
+    Date,
+    English,
+    German,
+    Number,
+    Ordinal,
+    Price,
+    Time,
+    Year,
+)
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +44,10 @@ def english():
         (Ordinal(12), "12.", "12th"),
         (Ordinal(23), "23.", "23rd"),
         (Date(28, 2, None), "28. Februar", "February 28"),
+        (Year(1912, None), "1912", "1912"),
+        (Year(1912, None, long=True), "im Jahr 1912", "1912"),
+        (Year(1913, None, long=True), "im Jahre 1913", "1913"),
+        (Year(1912, 5), "im Mai 1912", "May 1912"),
     ],
 )
 def test_spelling(german, english, value, in_german, in_english):
@@ -52,6 +65,8 @@ def test_spelling(german, english, value, in_german, in_english):
         ("Bis 18:30 Uhr.", "Until 6:30 p.m.", ["time"], [(6, 30)]),
         ("Am 20. Oktober 2014.", "On October 20th, 2014.", ["date"], [(20, 9)]),
         ("Er kommt am Montag.", "He's coming on Monday.", ["day"], [0]),
+        ("Er kam gestern.", "He came yesterday.", ["past"], [8]),
+        ("Letztes Jahr kam er.", "Last year he came.", ["past"], [9]),
         ("Wo ist mein Zimmer?", "Where is my room?", ["noun"], [0]),
         ("Hier ist meine Telefonnummer.", "Here is my phone number.", ["end"], [""]),
         ("Im 3. Stock.", "On the third floor.", ["ordinal"], [3]),
@@ -107,6 +122,23 @@ def test_sentences_begin_with_capitals():
     for source, target in substitute("Mein Zimmer ist groß.", "My room is large."):
         number = re.fullmatch(r"Zimmer (\d+) ist groß\.", source)[1]
         assert target == f"Room {number} is large."
+
+
+def test_yesterday_becomes_a_date_or_a_year():
+    sources = ["Gestern regnete es.", "Letztes Jahr regnete es."] * 20
+    targets = ["Yesterday it rained.", "Last year it rained."] * 20
+    pairs = list(zip(*substitute_numbers(sources, targets, ("de", "en"), 1)))
+    years = [re.fullmatch(r"In (\w+ )?(\d{4}) it rained\.", target) for _, target in pairs]
+    assert 5 < sum(map(bool, years)) < 35
+    for (source, _), year in zip(pairs, years):
+        forms = rf"(Im (Jahre?|\w+) )?{year[2]} regnete es\." if year else r"(Am|Gestern um|Letz).*"
+        assert re.fullmatch(forms, source)
+
+
+def test_years_stay_years():
+    for source, target in substitute("Er starb 1912.", "He died in 1912."):
+        year = re.fullmatch(r"Er starb (\d{4})\.", source)[1]
+        assert target == f"He died in {year}." and 1100 <= int(year) < 2040
 
 
 def test_one_full_stop_ends_a_sentence():

@@ -88,6 +88,7 @@ def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
         np.testing.assert_allclose(found, attention, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["penalties", "sizes"], fewer_elsewhere(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 1)

@@ -23,6 +23,7 @@ def model():
     return encoder, decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "sampler",
     [

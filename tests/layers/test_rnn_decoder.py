@@ -110,6 +110,7 @@ def test_call_equals_steps(wiring, options):
         assert np.isfinite(got).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["bridge", "wiring"],
     fewer_elsewhere(itertools.product(["dense", "copy", "zero"], ["bahdanau", "luong"]), 2),
@@ -173,6 +174,7 @@ def test_int8(wiring):
         assert 0 < np.abs(got[0] - expected).max() < 0.05 * np.abs(expected).max()
 
 
+@pytest.mark.slow
 def test_other_quantizations():
     decoder, memory = make()
     decoder.readout.quantize("int4")
@@ -195,6 +197,7 @@ def test_state_has_the_structure_that_is_documented(wiring):
     assert decoder.vocabulary_size == VOCABULARY
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has axes of unknown size")
 @representatives
 def test_unknown_sizes_in_a_graph(wiring):
@@ -310,6 +313,7 @@ def counted(monkeypatch, owner, name):
     return calls
 
 
+@pytest.mark.slow
 @representatives
 def test_what_no_step_changes_is_computed_once(wiring, monkeypatch):
     decoder, memory = make(wiring)
@@ -326,6 +330,7 @@ def test_what_no_step_changes_is_computed_once(wiring, monkeypatch):
     assert len(keys) == (2 if decoder.attention else 1)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="cuDNN is used on TensorFlow alone")
 @pytest.mark.parametrize("wiring", ["luong", "none"])
 @pytest.mark.parametrize("cell", ["gru", "lstm"])
@@ -373,6 +378,7 @@ def test_beams_are_rows_of_one_memory(wiring):
             np.testing.assert_allclose(got[rows], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 @representatives
 def test_several_targets_of_an_example_are_rows_of_one_memory(wiring):
     """The same as with an example of its own for each target, gradients too."""
@@ -417,6 +423,7 @@ def test_doubly_stochastic_attention_is_a_loss_in_training(wiring):
     assert float(numpy(loss)) == pytest.approx(0.7 * np.mean(found), rel=1e-5)
 
 
+@pytest.mark.slow
 @representatives
 def test_padding_of_the_memory_changes_nothing(wiring):
     decoder, memory = make(wiring, num_layers=2)
@@ -462,6 +469,7 @@ def test_axes_of_no_length(wiring):
     assert not attention or attention[0].shape == (0, 5, 4)
 
 
+@pytest.mark.slow
 @representatives
 def test_memory_of_an_empty_source(wiring):
     """What the encoder makes of `(batch, 0)` token ids is a memory that decodes."""
@@ -509,6 +517,7 @@ def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4, err_msg=variable.path)
 
 
+@pytest.mark.slow
 @representatives
 def test_padding_of_the_memory_changes_no_gradient(wiring):
     decoder, memory = make(wiring)
@@ -522,6 +531,7 @@ def test_padding_of_the_memory_changes_no_gradient(wiring):
         np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5, err_msg=variable.path)
 
 
+@pytest.mark.slow
 @representatives
 def test_gradient_reaches_the_encoder(wiring):
     encoder = RNNEncoder(3, num_layers=2, vocabulary_size=9)
@@ -580,6 +590,7 @@ def test_dropout_differs_between_steps(wiring):
     assert len(np.unique(logits_of_steps(decoder, memory, training=True)[0], axis=0)) > 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 2))
 def test_variational_dropout_is_the_same_in_all_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2, variational_dropout=True)
@@ -589,6 +600,7 @@ def test_variational_dropout_is_the_same_in_all_steps(wiring):
     assert np.abs(steps - logits_of_steps(decoder, memory, training=False)).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "variational"],
     fewer_elsewhere(itertools.product(["bahdanau", "luong_feeding", "luong"], [False, True]), 3),
@@ -650,6 +662,7 @@ def test_recurrent_dropout_is_the_same_in_all_steps(wiring):
     assert (dropped[0] != dropped[1:]).any()
 
 
+@pytest.mark.slow
 @representatives
 def test_no_dropout_outside_training(wiring):
     kwargs = {"dropout": 0.5, "recurrent_dropout": 0.5, "num_layers": 2}
@@ -709,6 +722,7 @@ def test_config_round_trip():
     assert again.rnn_layers[0].compute_dtype == "bfloat16"
 
 
+@pytest.mark.slow
 @representatives
 def test_comes_back_built(wiring):
     decoder, memory = make(wiring)

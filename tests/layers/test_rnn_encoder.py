@@ -337,6 +337,7 @@ def test_shapes_are_known_beforehand():
     assert expected["values"][-1] == encoder.output_dim == 2 * UNITS
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 @all_cells
@@ -432,6 +433,7 @@ def test_recurrent_dropout_has_one_mask_per_sequence(bidirectional):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_dropout_repeats_with_the_seed():
     outputs = []

@@ -30,6 +30,7 @@ def from_json(layer):
     return type(layer).from_config(json.loads(json.dumps(layer.get_config())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["share", "paths"],
     [
@@ -163,6 +164,7 @@ def first_layers(model):
         layer.trainable = False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "freeze",
     [

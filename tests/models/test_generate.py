@@ -306,6 +306,7 @@ def test_attention_of_a_model_without(make_translator):
         model.generate("Hund", return_attention=True)
 
 
+@pytest.mark.slow
 def test_generate_after_training_uses_the_new_weights(make_translator):
     model = make_translator()
     before = model.generate(SOURCES, return_scores=True)[1]
@@ -429,6 +430,7 @@ def test_separate_tokenizers_of_unequal_size(make_translator):
     assert not source & set("".join(model.generate(SOURCES)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_vocabulary_of_another_size_than_the_tokenizer(side, tokenizers):
     import keras_s2s

@@ -9,7 +9,7 @@ import pytest
 
 import keras_s2s
 from keras_s2s.data import CaptionBatches, cached_features
-from tests.captioners import SIZE, coloured, small_captioner, trained_captioner
+from tests.captioners import SIZE, coloured, small_captioner
 from tests.columns import Arrow, Lazy, Series
 from tests.models.helpers import eager, same_weights
 from tests.pictures import encoded, picture
@@ -20,10 +20,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.prepared]
 
 
 @pytest.fixture(scope="module")
-def model():
-    """Trained; leave its weights alone."""
-    keras.utils.set_random_seed(1)
-    return trained_captioner()
+def model(captioner):
+    return captioner
 
 
 @pytest.fixture(scope="module")

@@ -70,6 +70,7 @@ def test_generate_sentence_by_sentence(model):
     assert cuts(model.generate, "n" * 200, on_long="split") == []
 
 
+@pytest.mark.slow
 def test_long_and_unreadable_inputs_leave_the_others_as_they_are(model):
     inputs = ["Hund", None, TEXT, 3, "Katze"]
     with pytest.warns(UserWarning, match="2 of 5 inputs could not be read"):
@@ -87,6 +88,7 @@ def test_long_and_unreadable_inputs_leave_the_others_as_they_are(model):
         model.generate(inputs[:3] + ["a"], on_long="error", on_error="none")
 
 
+@pytest.mark.slow
 def test_a_prompt_begins_the_first_sentence(model):
     text = model.generate({"encoder_text": TEXT, "decoder_text": "a dog"}, on_long="split")
     first = model.generate({"encoder_text": SENTENCES[0], "decoder_text": "a dog"})

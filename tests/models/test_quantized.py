@@ -72,6 +72,7 @@ def test_captioners(tmp_path):
     same_outputs(keras.models.load_model(tmp_path / "model.keras"), model, x)
 
 
+@pytest.mark.slow
 def test_scales_of_presets_are_not_rounded(tmp_path):
     """They are 127 by the largest weight, which for small weights is more than float16 holds."""
     model = make_model(random_weights=False)
@@ -87,6 +88,7 @@ def test_scales_of_presets_are_not_rounded(tmp_path):
     np.testing.assert_array_equal(kernels[0], kernels[1].astype("float16"))
 
 
+@pytest.mark.slow
 def test_presets_under_another_dtype_stay_quantized(tmp_path):
     model = make_model(random_weights=False)
     model.quantize("int8")

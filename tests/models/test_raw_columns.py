@@ -174,6 +174,7 @@ def test_inputs_of_batches(model):
 # One batch
 
 
+@pytest.mark.slow
 def test_methods_of_one_batch(make, model, expected):
     data = Series(SOURCES), Series(TARGETS)
     logs = model.test_on_batch(*data, return_dict=True)
@@ -279,6 +280,7 @@ def test_max_length_of_numpy(model):
     assert model.generate(SOURCES, max_length=np.int32(3)) == model.generate(SOURCES, max_length=3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["generate", "score"])
 def test_inside_of_a_graph(method, model):
     call = getattr(model, method)

@@ -21,6 +21,7 @@ def own_tokens(model, x):
     return {**x, "decoder_token_ids": own}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_trains_on_its_own_tokens(several):
     model = make_model(scheduled_sampling=1.0)

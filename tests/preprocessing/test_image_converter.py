@@ -31,6 +31,7 @@ def close(found, reference):
     return np.abs(np.asarray(found) - reference).mean() < 1
 
 
+@pytest.mark.slow
 def test_every_form_of_an_image_gives_the_same(converter, path):
     pixels = np.asarray(picture())
     forms = [

@@ -5,7 +5,7 @@ import pytest
 
 import keras_s2s
 from keras_s2s.decoding import Beam
-from tests.captioners import SIZE, coloured, small_captioner, trained_captioner
+from tests.captioners import SIZE, coloured, small_captioner
 from tests.pictures import encoded, picture, turned
 from tests.serving.conftest import in_new_process
 
@@ -16,8 +16,9 @@ BEAMS = 3
 
 
 @pytest.fixture(scope="module")
-def model():
-    return trained_captioner(sampler=Beam(num_beams=BEAMS))
+def model(captioner):
+    parts = captioner.encoder, captioner.decoder, captioner.preprocessor
+    return keras_s2s.models.ImageCaptioner(*parts, sampler=Beam(num_beams=BEAMS))
 
 
 @pytest.fixture(scope="module")
