@@ -95,8 +95,9 @@ def preset(tmp_path_factory):
     text = ["ein Hund bellt", "eine Katze", "guten Morgen", "a dog barks", "a cat", "good morning"]
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(text, vocabulary_size=27)
     model = keras_s2s.models.Translator(
-        keras_s2s.layers.RNNEncoder(8, vocabulary_size=27),
-        keras_s2s.layers.RNNDecoder(27, 8, attention="bahdanau"),
+        # Of few operations, for what does not depend on the layers.
+        keras_s2s.layers.RNNEncoder(8, "rnn", bidirectional=False, vocabulary_size=27),
+        keras_s2s.layers.RNNDecoder(27, 8, cell="rnn", attention="luong"),
         keras_s2s.preprocessing.TextPairPreprocessor(tokenizer, target_length=10),
         sampler=keras_s2s.decoding.Beam(num_beams=3),
     )

@@ -255,10 +255,10 @@ finally:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(["program", "level"], [(COMMAND, None), (MODULE, "2")])
-def test_stderr_stays_clean(preset, program, level):
+def test_stderr_stays_clean(preset):
+    """Of the module too, and where the environment has a level of its own."""
     arguments = "generate", preset, "ein Hund"
-    result = process(*arguments, program=program, level=level, capture_output=True)
+    result = process(*arguments, program=MODULE, level="2", capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.count(b"\n") == 1
 
@@ -285,11 +285,12 @@ def test_only_warnings_of_the_package_are_told(cli, monkeypatch):
 
 @pytest.mark.slow
 def test_a_closed_pipe_is_no_error(preset):
+    """And TensorFlow says nothing of its own."""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
         result = process("generate", preset, "a", "b", stdout=closed, stderr=subprocess.PIPE)
-    assert b"Traceback" not in result.stderr
+    assert result.stderr == b""
 
 
 @pytest.mark.slow
