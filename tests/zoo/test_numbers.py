@@ -9,7 +9,7 @@ pytest.importorskip("tensorflow_text", reason="strings need TensorFlow Text")
 # Chosen among those that are right: this guards them, docs/results.md has the figures.
 TRANSLATIONS = {
     "Ich bin am 3. Mai 2021 nach Berlin gezogen.": "I moved to Berlin on May 3, 2021.",
-    "Meine Telefonnummer ist 555 1234.": "My phone number is 555 1234.",
+    "Meine Telefonnummer ist 555 1234.": "My telephone number is 555 1234.",
     "Sie wohnt in Zimmer 408.": "She lives in room 408.",
     "Der Zug fährt um 14:35 Uhr ab.": "The train leaves at 14:35.",
     "Das Buch kostet 19,99 Euro.": "The book costs 19.99 euros.",
@@ -24,13 +24,13 @@ TRANSLATIONS = {
     "Die Firma wurde im Jahr 1912 gegründet.": "The company was founded in 1912.",
     "Mein Büro ist im 12. Stock.": "My office is on the 12th floor.",
     "Am 17. August 1998 haben wir geheiratet.": "We got married on August 17, 1998.",
-    "Ihr Zimmer hat die Nummer 215.": "Her room has the number 215.",
+    "Ihr Zimmer hat die Nummer 215.": "Her room has number 215.",
     "Der Kaffee kostet 2,80 €.": "The coffee costs €2.80.",
     "Ich lebe seit 2009 in Deutschland.": "I have lived in Germany since 2009.",
     "Es waren über 10.000 Leute da.": "There were more than 10,000 people.",
     "Die Miete beträgt 950 Euro im Monat.": "The rent is 950 euros a month.",
     "Der Film beginnt um 21.45 Uhr.": "The movie starts at 21:45.",
-    "Er wiegt 78,5 Kilo.": "He weighs 78.5 kilograms.",
+    "Er wiegt 78,5 Kilo.": "He weighs 78.5 kilos.",
     "Nehmen Sie den Zug um 7:08 Uhr.": "Take the train at 7:08.",
     "Nur 3 % der Schüler haben bestanden.": "Only 3% of the students passed.",
 }
