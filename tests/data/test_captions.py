@@ -280,6 +280,7 @@ def test_whatever_they_depend_on_computes_them_anew(encoder, images, tmp_path):
     assert number_of_files() == 10
 
 
+@pytest.mark.slow
 def test_a_bad_image_leaves_no_cache(encoder, images, tmp_path):
     images[3].write_bytes(images[3].read_bytes()[:100])
     with pytest.raises(ValueError, match="3.png' cannot be read"):

@@ -120,6 +120,7 @@ def test_spellings_change_nothing_for_one_hypothesis():
         np.testing.assert_array_equal(one[key], other[key])
 
 
+@pytest.mark.slow
 def test_wider_is_not_worse_than_any_narrower_when_it_sees_everything():
     decoder, memory = FakeDecoder(seed=5), make_memory(LENGTHS)
     best = decode(Beam(120, 0.0), decoder, memory, 4)["scores"]
@@ -158,6 +159,7 @@ def test_scores_and_attention_are_those_of_the_hypothesis_alone():
             assert not found[len(tokens) :].any() and not found[:, length:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_example_alone_is_the_same_as_in_a_batch():
     decoder = FakeDecoder(9, seed=7, end_bias=1.5)

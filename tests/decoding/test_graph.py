@@ -43,6 +43,7 @@ def assert_equal(found, expected):
         np.testing.assert_allclose(found[key], expected[key], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_log_probs_and_attention_are_those_of_teacher_forcing(sampler, layers):
     encoder, decoder = layers

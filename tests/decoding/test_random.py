@@ -77,6 +77,7 @@ def test_log_probs_are_the_model_s_and_the_best_comes_first():
             np.testing.assert_allclose(found, attention, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_seed():
     decoder, memory = TableDecoder(np.ones(50) / 50), make_memory([2, 3])
 
@@ -92,6 +93,7 @@ def test_seed():
     assert draw(seeded)[0] != draw(seeded)[1]
 
 
+@pytest.mark.slow
 def test_a_draw_is_of_seed_index_hypothesis_and_step():
     """Whatever else is in the batch, however many steps and hypotheses there are."""
     decoder = TableDecoder([0, 0, 0, 0, *[0.1] * 10])

@@ -260,6 +260,7 @@ def test_padding_changes_nothing(cell):
                 np.testing.assert_allclose(a[0], b[row], atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @all_cells
 def test_padding_changes_no_gradient(cell):

@@ -103,6 +103,7 @@ class Foreign(keras.layers.Layer):
         return {"values": (*shape, 3), "mask": shape}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "paths", [["encoder"], ["encoder._parts.0"], ["encoder.late"], ["encoder", "+encoder.late"]]
 )

@@ -420,6 +420,7 @@ def test_generate_in_the_middle_of_training(make_translator):
     assert texts[-1] == model.generate("eine Katze") and len(set(texts)) > 1
 
 
+@pytest.mark.slow
 def test_separate_tokenizers_of_unequal_size(make_translator):
     """Ids of the two sides mean different pieces."""
     model = make_translator()

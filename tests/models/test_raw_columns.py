@@ -156,6 +156,7 @@ def test_a_generator_goes_on_in_the_next_epoch(form, make, expected):
     assert len(history["loss"]) == 2 and weighted(history) == expected.expected
 
 
+@pytest.mark.slow
 def test_prepared_generators_are_left_to_keras(model, expected):
     x, labels, weights = model.preprocessor(SOURCES, TARGETS)
     x = {name: value.numpy() for name, value in x.items()}

@@ -49,6 +49,7 @@ def test_fit_counts_its_steps():
     assert history.history["loss"][-1] < 0.7 * history.history["loss"][0]
 
 
+@pytest.mark.slow
 def test_the_first_pass_drops_nothing_and_adds_no_loss():
     """And a rate of 0 changes nothing: what is dropped then is dropped in the second."""
     decoder = keras_s2s.layers.RNNDecoder(11, 5, embedding_dim=4, dropout=0.5, doubly_stochastic=1)
@@ -65,6 +66,7 @@ def test_the_first_pass_drops_nothing_and_adds_no_loss():
     assert len(found[0][1]) == 1 and found[0][1] == found[1][1]
 
 
+@pytest.mark.slow
 def test_mixed_precision():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")

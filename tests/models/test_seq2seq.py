@@ -306,6 +306,7 @@ def test_sources_of_one_step_are_not_empty():
         assert found["lengths"][0, 0] > 4
 
 
+@pytest.mark.slow
 def test_default_length_follows_the_source_of_each_example():
     """So an example's output is not longer in the company of longer ones."""
     model = make_model()

@@ -77,6 +77,7 @@ def test_pillow_images_are_turned_too(converter):
     assert close(converter(image), expected(turned(6), SIZE))
 
 
+@pytest.mark.slow
 def test_batches(converter, path):
     pixels = np.stack([np.asarray(picture(seed=seed)) for seed in range(3)])
     batch = np.asarray(converter(pixels))

@@ -71,6 +71,7 @@ def test_is_turned_as_the_camera_was(orientation, decode):
     assert np.abs(decode(contents).numpy() - expected(contents, SIZE)).mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("byte_order", [b"II", b"MM"])
 def test_both_byte_orders_of_exif(byte_order, decode):
     contents = turned(6)
@@ -164,6 +165,7 @@ def test_kinds_are_known_by_their_beginning():
     ]
 
 
+@pytest.mark.slow
 def test_without_webp():
     """For servers that have no operation for it."""
     graph = tf.function(

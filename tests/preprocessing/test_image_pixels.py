@@ -62,6 +62,7 @@ def test_bad_pixels_are_refused_everywhere(name, converter):
         next(iter(single))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "uint16", "float16", "float64"])
 def test_black_is_black_in_every_range(dtype, converter):
     black = np.zeros((2, 9, 8, 3), dtype)
@@ -104,6 +105,7 @@ def test_truth_values_are_refused_with_the_fix(converter):
             convert(tf.zeros((4, 4, 3), "bool"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
 def test_channels_that_are_known_late(channels, converter):
     spec = [tf.TensorSpec([None, None, None], tf.uint8)]

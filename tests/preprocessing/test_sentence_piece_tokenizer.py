@@ -66,6 +66,7 @@ def test_id_outside_vocabulary(tokenizer, id):
         tokenizer.id_to_token(id)
 
 
+@pytest.mark.slow
 def test_same_ids_eager_function_and_dataset(tokenizer):
     texts = make_sentences(50, seed=3) + UNUSUAL
     eager = tokenizer.tokenize(texts).to_list()
@@ -81,6 +82,7 @@ def test_same_ids_eager_function_and_dataset(tokenizer):
     assert [row.numpy().tolist() for row in dataset] == eager
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["eager", "function", "dataset"])
 def test_first_use_anywhere_serves_everywhere(tokenizer, first):
     tokenizer = copy.deepcopy(tokenizer)

@@ -65,6 +65,7 @@ def test_same_in_dataset_function_and_eager(preprocessor):
     assert eager[1][0][:n] == one[1] and set(eager[1][0][n:]) <= {PAD}
 
 
+@pytest.mark.slow
 def test_dataset_spec_has_batch_and_length_open(preprocessor):
     strings = tf.TensorSpec([None], tf.string)
     spec = tf.function(preprocessor).get_concrete_function(strings, strings).structured_outputs
@@ -148,6 +149,7 @@ def test_sampling_only_where_asked_and_possible(tokenizer, sampling_tokenizer):
     assert to_lists(plain[0]) != to_lists(drawn[0])
 
 
+@pytest.mark.slow
 def test_no_draw_is_cut_where_the_text_fits(sampling_tokenizer):
     texts = make_sentences(40, seed=3)
     length = 1 + max(map(len, sampling_tokenizer.encode(texts)))

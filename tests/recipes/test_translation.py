@@ -186,6 +186,7 @@ def test_what_a_recipe_can_add(data):
     assert model.scheduled_sampling is None
 
 
+@pytest.mark.slow
 def test_optimizer_and_sampling_of_a_recipe(data):
     changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "warmup_steps=10"]
     changes += ["average_last=1", "ema_momentum=0.9"]

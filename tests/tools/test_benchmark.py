@@ -42,6 +42,7 @@ def products(source, target, order, cell):
     return encoder, decoder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cell", ["gru", "lstm", "rnn"])
 @pytest.mark.parametrize("attention", ["bahdanau", "luong"])
 def test_operations_are_those_of_the_products(attention, cell):

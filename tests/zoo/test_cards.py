@@ -83,6 +83,7 @@ def test_limits_stand_with_the_limitations(paper, card):
     assert "## Limitations\n\nShort ones.\n\nUp to 9 pieces.\n" in readme
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [b'a "quoted" \\name', b"line\nend", b"not utf-8 \xff"])
 def test_folders_of_any_name_have_cards(preset, name, tmp_path):
     folder = tmp_path / os.fsdecode(name)
