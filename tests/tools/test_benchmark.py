@@ -202,7 +202,7 @@ def test_wrong_arguments(arguments, message, run_main):
 
 @pytest.mark.slow
 def test_measures(run_main, tmp_path):
-    cases, file = {"gemm", "gemm-step", "import-after-keras"}, tmp_path / "now.json"
+    cases, file = {"gemm", "import-after-keras"}, tmp_path / "now.json"
     arguments = "--cases", ",".join(sorted(cases)), "--rounds", 2, "--output", file
     output = run_main(benchmark, *arguments)
     found = json.loads(file.read_text())
@@ -210,10 +210,15 @@ def test_measures(run_main, tmp_path):
     assert found["results"]["gemm"]["peak_mib"] > 100
     # That would be of the process that waits.
     assert "peak_mib" not in found["results"]["import-after-keras"]
-    assert [len(windows) for windows in found["windows"].values()] == [2, 2, 2]
+    assert [len(windows) for windows in found["windows"].values()] == [2, 2]
     assert found["results"]["gemm"]["gflops_per_second"] > 0
-    assert {window["flops"] for window in found["windows"]["gemm-step"]} == {2 * 64 * 512 * 1536}
     assert "gemm" in output
+
+
+def test_products_of_a_step():
+    case = CASES["gemm-step"]
+    case.prepare(Setting(""))
+    assert case.window()["flops"] == 2 * 64 * 512 * 1536
 
 
 @pytest.fixture

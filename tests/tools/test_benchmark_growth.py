@@ -28,10 +28,10 @@ def test_table_and_plot(run_main, tmp_path, monkeypatch):
         return model
 
     monkeypatch.setattr(benchmark_growth, "build", build)
-    monkeypatch.setattr(benchmark_growth, "AXES", {"beam": (1, 2), "batch": (1, 2)})
+    monkeypatch.setattr(benchmark_growth, "AXES", {"beam": (1, 2, 3), "batch": (1, 2, 4)})
     output = run_main(benchmark_growth, "--repeats", "1", "--output", tmp_path / "run")
     found = json.loads((tmp_path / "run" / "growth.json").read_text())["growth"]
-    assert [row["size"] for row in found["beam"]] == [1, 2]
+    assert [row["size"] for row in found["beam"]] == [1, 2, 3]
     assert "train" not in found["beam"][0] and found["batch"][0]["train"] > 0
     assert output.count("slope") == 2
     assert (tmp_path / "run" / "growth.png").read_bytes().startswith(b"\x89PNG")
