@@ -36,6 +36,7 @@ sample_alpha = 0.5
 embedding_dim = 8
 encoder_units = 8
 decoder_units = 8
+attention = "luong"
 dropout = 0.1
 [training]
 epochs = 2

@@ -21,8 +21,8 @@ def test_unknown_axis(run_main, tmp_path):
 def test_table_and_plot(run_main, tmp_path, monkeypatch):
     def build(vocabulary):
         model = keras_s2s.models.Seq2Seq(
-            keras_s2s.layers.RNNEncoder(4, vocabulary_size=vocabulary),
-            keras_s2s.layers.RNNDecoder(vocabulary, 4),
+            keras_s2s.layers.RNNEncoder(4, "rnn", bidirectional=False, vocabulary_size=vocabulary),
+            keras_s2s.layers.RNNDecoder(vocabulary, 4, cell="rnn", attention="luong"),
         )
         model.compile(weighted_metrics=None)
         return model
