@@ -10,7 +10,10 @@ from tests.layers.helpers import numpy, randomize
 from tests.models.helpers import eager, make_batch, make_model
 
 # Keras says which layers it cannot quantize.
-pytestmark = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:Layer .* does not have a `quantize` method",
+    r"ignore:`model.quantize\(\)`. .* were skipped",  # Keras 3.16
+)
 
 
 def int8_layers(model):
