@@ -480,7 +480,7 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         rows = ops.shape(query)[0]
         batch, source = ops.shape(weights["mask"])
         # Not -1, which no reshape can infer where the batch is empty.
-        if ops.is_tensor(batch):
+        if ops.is_tensor(batch) or ops.is_tensor(rows):
             beams = ops.maximum(rows // ops.maximum(batch, 1), 1)
         else:
             beams = max(rows // max(batch, 1), 1)

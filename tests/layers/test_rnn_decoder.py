@@ -218,6 +218,10 @@ def test_unknown_sizes_in_a_graph(wiring):
         assert got.shape == (batch, length, VOCABULARY)
         if batch and length:
             np.testing.assert_allclose(got, call(decoder, targets, memory)[0], atol=1e-5)
+    # The batch of one side may be known, and that of the other not.
+    graph = tf.function(lambda targets: decoder(targets, memory), input_signature=specs[:1])
+    targets = make_targets(length=3)
+    np.testing.assert_allclose(graph(targets), call(decoder, targets, memory)[0], atol=1e-5)
 
 
 # The equations
