@@ -1,7 +1,6 @@
 import keras
 from keras import ops
 
-from keras_s2s._backend.gather import take_rows
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s._backend.split import split
 from keras_s2s.layers import _recurrence
@@ -596,10 +595,4 @@ def _is_one(rows_per_example):
 
 
 def _repeat(x, rows_per_example):
-    if _is_one(rows_per_example):
-        return x
-    if isinstance(rows_per_example, int):
-        return ops.repeat(x, rows_per_example, axis=0)
-    # A tensor: Keras 3.16's `repeat` wants to know the number.
-    rows = ops.arange(ops.shape(x)[0] * rows_per_example, dtype="int32")
-    return take_rows(x, ops.floor_divide(rows, rows_per_example))
+    return x if _is_one(rows_per_example) else ops.repeat(x, rows_per_example, axis=0)
