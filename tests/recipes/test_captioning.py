@@ -154,6 +154,7 @@ def test_from_recipe_to_card(data, tmp_path, capsys):
     report = zoo.verify(preset)
     assert "assets/examples/one.png" in report["files"]
     assert report["examples"][0]["output"] == zoo.load(preset).generate(image[0])
+    assert "as the card says" in command("evaluate", preset, "--data", data, "--check")
 
 
 def test_recipe_is_typed(tmp_path):
