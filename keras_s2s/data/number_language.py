@@ -24,10 +24,10 @@ class Price(NamedTuple):
 
 
 class Time(NamedTuple):
-    """A time of the day."""
+    """A time of the day; without a minute where the hour alone is said."""
 
     hour: int
-    minute: int
+    minute: int | None
 
 
 class Date(NamedTuple):
@@ -40,9 +40,9 @@ class Date(NamedTuple):
 
 
 class Year(NamedTuple):
-    """A year, or a month of a year; `long` where the word "year" may stand before it."""
+    """A year, a month or a month of a year; `long` where the word "year" may stand before it."""
 
-    year: int
+    year: int | None
     month: int | None
     long: bool = False
 
@@ -198,8 +198,8 @@ class NumberLanguage:
         return text if value.year else re.sub(r",? 2000", "", text)
 
     def _write_year(self, value):
-        month = f"{self._months[value.month - 1]} " if value.month else ""
-        return f"{month}{value.year}"
+        month = self._months[value.month - 1] if value.month else ""
+        return f"{month} {value.year or ''}".strip()
 
     def _number_words(self):
         """Dict from the words of numbers, in lower case, to their values."""
@@ -221,7 +221,10 @@ class German(NumberLanguage):
     parts_of_day = "früh|morgen|vormittag|mittag|nachmittag|abend|nacht"
     prepositions = ("für", "bis", "von", "vor", "seit", "nach", "ab", "als", "auf", "zu")
     currencies = {"dollar": ("Dollar", "$"), "euro": ("Euro", "€"), "yen": ("Yen", "¥")}
-    nouns = ("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse", "Tisch")
+    nouns = (
+        *("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse", "Tisch"),
+        *("Tür", "Frage", "Büro", "Nummer", "Lektion"),
+    )
     determiners = "d(?:er|ie|as|em|en)|(?:[mds]?ein|ihr|unser|eue?r)(?:e[mnrs]?)?"
     number_noun = r"\w*[Nn]ummer"
     ordinal, no_ordinal = r"(?P<digits>\d+)\.(?= \w)|ORDINAL[nrsm]?", r"(?!\. \w)"
@@ -237,10 +240,11 @@ class German(NumberLanguage):
         return f"{amount} {sign}"
 
     def _write_time(self, time):
-        if not time.minute:
+        if time.minute is None:
             return f"{time.hour} Uhr"
-        # Both are usual; by the minute, so that a time is always written the same way.
-        return f"{time.hour}{':' if time.minute % 3 else '.'}{time.minute:02} Uhr"
+        # Both are usual; by the sum, so that a time is always written the same way.
+        colon = ":" if (time.hour + time.minute) % 3 else "."
+        return f"{time.hour}{colon}{time.minute:02} Uhr"
 
     def _write_date(self, value):
         if value.year and value.in_digits:
@@ -263,7 +267,10 @@ class English(NumberLanguage):
     parts_of_day = "morning|noon|afternoon|evening|night"
     prepositions = ("for", "by", "until", "till", "from", "since", "before", "after", "than", "of")
     currencies = {"dollar": ("dollars", "$"), "euro": ("euros", "€"), "yen": ("yen", "¥")}
-    nouns = ("room", "bus", "page", "flight", "train", "chapter", "house", "class", "table")
+    nouns = (
+        *("room", "bus", "page", "flight", "train", "chapter", "house", "class", "table"),
+        *("door", "question", "office", "number", "lesson"),
+    )
     determiners = "the|an?|my|your|his|her|its|our|their"
     number_noun = r"(?:\w+ )?number"
     ordinal = r"(?P<digits>\d+)(?:st|nd|rd|th)|ORDINAL"
@@ -286,9 +293,10 @@ class English(NumberLanguage):
         return f"{sign}{amount}"
 
     def _write_time(self, time):
-        if time.minute:
-            return f"{time.hour}:{time.minute:02}"
-        return f"{time.hour} o'clock" if time.hour <= 12 else f"{time.hour - 12} p.m."
+        if time.minute is None and time.hour <= 12:
+            return f"{time.hour} o'clock"
+        # Not "6 p.m.", whose hour cannot be copied.
+        return f"{time.hour}:{time.minute or 0:02}"
 
 
 #: The languages that are known, by their codes.

@@ -109,9 +109,11 @@ def _replace(text, places, values, language):
         if old[0].isupper():
             new = new[0].upper() + new[1:]
         rest = text[place.end :]
+        # One stop ends a sentence, also behind "6 p.m." and the German "3.".
         if new.endswith("."):
-            # "6 p.m." ends a sentence with the stop that it has.
             rest = rest.removeprefix(".")
+        elif old.endswith(".") and not rest:
+            rest = "."
         text = text[: place.start] + new + rest
     return text
 
@@ -128,7 +130,8 @@ def _draw(kind, value, rng):
         return Ordinal(rng.randint(2, rng.choice([31, 31, 31, 99, 300])))
     if kind == "day":
         date, time = _date(rng), _time(rng)
-        return rng.choice([(date, None), (date, None), (date, time), (None, time)])
+        month = Year(None, rng.randint(1, 12))
+        return rng.choice([(date, None), (date, time), (date, time), (None, time), (month, None)])
     if kind == "past":
         date, year = _date(rng), _year(rng)
         return rng.choice([(date, None), (year, None), (year, None), (None, _time(rng))])
@@ -170,10 +173,10 @@ def _amount(rng):
 
 
 def _time(rng):
-    # Whole hours need more examples: "18 Uhr" is "6 p.m.", which cannot be copied.
+    # Whole hours are frequent, and "18 Uhr" is not copied as "18:35 Uhr" is.
     if rng.random() < 0.4:
-        return Time(rng.randint(1, 23), 0)
-    return Time(rng.randint(0, 23), rng.randint(1, 59))
+        return Time(rng.randint(1, 23), None)
+    return Time(rng.randint(0, 23), rng.choice([0, rng.randint(1, 59), rng.randint(1, 59)]))
 
 
 def _date(rng):
