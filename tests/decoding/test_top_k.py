@@ -18,7 +18,7 @@ from tests.fewer import fewer_elsewhere
             [1, 2, 10, 40],
             ["distinct", "ties", "same", "infinite"],
         ),
-        7,
+        13,
     ),
 )
 def test_is_a_stable_sort(shape, k, kind):
@@ -47,8 +47,9 @@ def test_low_precision_is_compared_in_float32():
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("size", [5, 64, 333])
-@pytest.mark.parametrize("k", [1, 4])
+@pytest.mark.parametrize(
+    ["size", "k"], fewer_elsewhere([(5, 1), (64, 4), (333, 4), (5, 4), (64, 1), (333, 1)], 2)
+)
 def test_banned_entries_count_as_the_fill(size, k):
     rng = np.random.default_rng(size + k)
     x = rng.integers(0, 9, size=(50, size)).astype("float32")
@@ -62,7 +63,7 @@ def test_banned_entries_count_as_the_fill(size, k):
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("size", [2, 31, 333, 8000])
+@pytest.mark.parametrize("size", fewer_elsewhere([2, 31, 333, 8000], 2, first=1))
 def test_log_sum_exp(size):
     rng = np.random.default_rng(size)
     x = rng.normal(scale=20, size=(6, size)).astype("float32")

@@ -152,7 +152,7 @@ def test_gradient_reaches_every_weight_and_no_padding(kind):
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", fewer_elsewhere(["mixed_bfloat16", "mixed_float16"], 2))
 @all_attentions
 def test_mixed_precision(kind, policy):
     attention, query, memory = make(kind, dtype=policy)

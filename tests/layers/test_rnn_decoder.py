@@ -129,7 +129,7 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "cell", "policy"],
-    pairwise(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]),
+    fewer_elsewhere(pairwise(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]), 2),
 )
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.
@@ -159,7 +159,7 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
 
 @pytest.mark.every_backend
 @pytest.mark.slow
-@pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
+@pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "luong"], 2))
 # Keras transposes so in its embedding, on PyTorch.
 @pytest.mark.filterwarnings("ignore:The use of .x.T. on tensors:UserWarning")
 def test_int8(wiring):
@@ -504,7 +504,7 @@ def loss_of(decoder, targets, memory, steps=None):
 @pytest.mark.parametrize(
     ["tie_embeddings", "wiring"],
     # The embedding lies outside of the loop: tied or not is no matter of wiring.
-    fewer_elsewhere(zip(itertools.cycle([True, False]), WIRINGS), 2),
+    fewer_elsewhere(zip(itertools.cycle([True, False]), WIRINGS), 3),
 )
 def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
     cell = "lstm" if tie_embeddings else "gru"
@@ -684,7 +684,7 @@ def test_no_dropout_outside_training(wiring):
 
 @pytest.mark.every_backend
 @pytest.mark.slow
-@pytest.mark.parametrize("wiring", ["bahdanau", "none"])
+@pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none"], 2))
 def test_in_a_functional_model(wiring, tmp_path):
     source = keras.Input((None,), dtype="int32")
     target = keras.Input((None,), dtype="int32")

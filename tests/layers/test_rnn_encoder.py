@@ -340,7 +340,7 @@ def test_shapes_are_known_beforehand():
 
 @pytest.mark.slow
 @pytest.mark.every_backend
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", fewer_elsewhere(["mixed_bfloat16", "mixed_float16"], 2))
 @all_cells
 def test_mixed_precision(cell, policy):
     encoder = make(cell, num_layers=2, vocabulary_size=9, dtype=policy)

@@ -6,7 +6,7 @@ import pytest
 
 import keras_s2s
 from tests.layers.helpers import numpy
-from tests.models.helpers import END, PAD, eager, make_batch, make_model
+from tests.models.helpers import END, PAD, make_batch, make_model
 
 
 def own_tokens(model, x):
@@ -43,7 +43,7 @@ def test_fit_counts_its_steps():
     layer = keras_s2s.layers.ScheduledSampling(schedule)
     model = make_model(scheduled_sampling=layer)
     x, labels, weights = make_batch(rows=8)
-    eager(model, optimizer=keras_s2s.optimizers.Adam(0.02))
+    model.compile(optimizer=keras_s2s.optimizers.Adam(0.02))
     history = model.fit(x, labels, sample_weight=weights, batch_size=4, epochs=10, verbose=0)
     assert int(numpy(layer.steps)) == 20
     assert history.history["loss"][-1] < 0.7 * history.history["loss"][0]
