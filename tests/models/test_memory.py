@@ -14,7 +14,7 @@ from tests.data.test_captions import write_tar
 from tests.pictures import encoded, picture
 
 pytest.importorskip("tensorflow_text")
-COUNT, SIZE, BATCH = 3000, (96, 96), 50
+COUNT, SIZE, BATCH = 1500, (144, 128), 25
 
 
 def megabytes():
@@ -35,7 +35,7 @@ class Watch(keras.callbacks.Callback):
 def test_memory_stays_flat_over_an_epoch_of_many_images(tmp_path):
     kinds = [encoded(picture(96, 80, seed), "JPEG") for seed in range(20)]
     path = write_tar(tmp_path / "images.tar", {f"{i}.jpg": kinds[i % 20] for i in range(COUNT)})
-    backbone = keras.Sequential([keras.Input((*SIZE, 3)), keras.layers.Conv2D(2, 32, strides=32)])
+    backbone = keras.Sequential([keras.Input((*SIZE, 3)), keras.layers.Conv2D(2, 64, strides=64)])
     small = small_captioner()
     model = keras_s2s.models.ImageCaptioner(
         keras_s2s.layers.ImageEncoder(8, backbone, image_size=SIZE),

@@ -1,3 +1,4 @@
+import functools
 import json
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 
 import benchmark
 import keras_s2s
-from benchmarks import corpus, flops, report
+from benchmarks import cases, corpus, flops, report
 from benchmarks.cases import CASES, FORCED_LENGTH, Batches, Decode, Setting, Train
 from benchmarks.processes import Worker, WorkerError, run_peer
 
@@ -202,11 +203,11 @@ def test_wrong_arguments(arguments, message, run_main):
 
 @pytest.mark.slow
 def test_measures(run_main, tmp_path):
-    cases, file = {"gemm", "import-after-keras"}, tmp_path / "now.json"
-    arguments = "--cases", ",".join(sorted(cases)), "--rounds", 1, "--output", file
+    names, file = {"gemm", "import-after-keras"}, tmp_path / "now.json"
+    arguments = "--cases", ",".join(sorted(names)), "--rounds", 1, "--output", file
     output = run_main(benchmark, *arguments)
     found = json.loads(file.read_text())
-    assert set(found["results"]) == cases
+    assert set(found["results"]) == names
     assert found["results"]["gemm"]["peak_mib"] > 100
     # That would be of the process that waits.
     assert "peak_mib" not in found["results"]["import-after-keras"]
@@ -223,10 +224,14 @@ def test_products_of_a_step():
 
 @pytest.fixture
 def setting(tmp_path, monkeypatch):
-    """With a few sentences and a small vocabulary."""
+    """With a few sentences, a small vocabulary and model, and one run in each window."""
     small = ["a dog barks", "a cat", "good morning my dog", "the cat sees a dog"] * 50
     monkeypatch.setattr(corpus, "_made_up", lambda: (small, small, small[:7]))
     monkeypatch.setattr(corpus, "VOCABULARY_SIZE", 24)
+    encoder = functools.partial(keras_s2s.layers.RNNEncoder, 4, vocabulary_size=24)
+    decoder = functools.partial(keras_s2s.layers.RNNDecoder, 24, 4)
+    monkeypatch.setattr(cases, "build", lambda: (encoder(), decoder()))
+    monkeypatch.setattr(cases, "_mean", lambda run: run())
     corpus.prepare(tmp_path)
     return Setting(str(tmp_path))
 
