@@ -10,8 +10,7 @@ import pytest
 
 # Without threads of its own, of which it waits for each, XLA compiles in seven eighths of the time,
 # and without loops of its own for fused operations in two thirds.
-_ONE_THREAD = "--xla_cpu_parallel_codegen_split_count=1"
-_NO_FUSED_LOOPS = "--xla_cpu_use_fusion_emitters=false"
+_SOON_COMPILED = "--xla_cpu_parallel_codegen_split_count=1 --xla_cpu_use_fusion_emitters=false"
 
 
 def skip_unless_installed(backend):
@@ -21,17 +20,15 @@ def skip_unless_installed(backend):
         pytest.skip(f"{name} is not installed; `pip install {backend}` lets this test run")
 
 
-def environment(backend, fused_loops=True):
+def environment(backend):
     """Environment variables with which Keras uses `backend`, and JAX compiles soon.
 
-    What tests compile runs once or twice. Without `fused_loops` it is compiled sooner still, and
-    rounded a little differently.
+    What tests compile runs once or twice.
     """
     # Unknown to the other backends.
     variables = {"KERAS_BACKEND": backend, "JAX_DISABLE_MOST_OPTIMIZATIONS": "1"}
     if backend == "jax":
-        flags = _ONE_THREAD if fused_loops else f"{_ONE_THREAD} {_NO_FUSED_LOOPS}"
-        variables["XLA_FLAGS"] = _known(flags)
+        variables["XLA_FLAGS"] = _known(_SOON_COMPILED)
     return os.environ | variables
 
 

@@ -40,6 +40,6 @@ def test_other_backend(backend):
     skip_unless_installed(backend)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *FOLDERS]
     command += [f"--deselect={test}" for test in NOT] if ALL else ["-m", "every_backend"]
-    variables = environment(backend, fused_loops=False)
+    variables = environment(backend)
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr
