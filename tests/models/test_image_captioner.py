@@ -156,7 +156,6 @@ def test_images_of_unlike_sizes_and_forms():
     assert len(model.generate([*mixed, *grey])) == 7
 
 
-@pytest.mark.every_backend
 def test_several_captions_are_as_many_examples(paths):
     """The loss of two captions of an image is that of two pairs."""
     files = paths[0][:2]

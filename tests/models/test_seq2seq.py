@@ -156,7 +156,6 @@ def test_layers_of_others_may_make_variables_when_they_are_called():
     assert np.isfinite(history.history["loss"]).all() and model.encoder.late.built
 
 
-@pytest.mark.every_backend
 @pytest.mark.slow
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
