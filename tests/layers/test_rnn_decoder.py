@@ -227,15 +227,21 @@ def test_unknown_sizes_in_a_graph(wiring):
 # The equations
 
 
-def reference_step(decoder, token, h, fed, values):
-    """One step of a decoder of one layer and one example, from the papers' equations.
+def reference_step(decoder, token, states, fed, values):
+    """One step of a decoder of one example, from the papers' equations.
 
-    Returns logits, the new state, the readout and the weights.
+    Returns logits, the new states, the readout and the weights.
     """
     table = weights(decoder.embedding)[0]
     matrix, bias = weights(decoder.readout)
-    [layer] = decoder.rnn_layers
     y = table[token]
+
+    def advance(x):
+        new = []
+        for layer, state in zip(decoder.rnn_layers, states, strict=True):
+            new.append(cell_step(decoder.cell, x, state, *weights(layer)))
+            x = new[-1][0]
+        return new, x
 
     def attend(s):
         if isinstance(decoder.attention, LuongAttention):  # general: s^T W h
@@ -249,30 +255,33 @@ def reference_step(decoder, token, h, fed, values):
         return softmax(scores) @ values, softmax(scores)
 
     if decoder.order == "bahdanau":
-        context, alpha = attend(h[0])  # alpha from s_{i-1}
-        state = cell_step(decoder.cell, np.concatenate([y, context]), h, *weights(layer))
-        readout = np.tanh(np.concatenate([state[0], context, y]) @ matrix + bias)
+        context, alpha = attend(states[-1][0])  # alpha from s_{i-1}
+        states, s = advance(np.concatenate([y, context]))
+        readout = np.tanh(np.concatenate([s, context, y]) @ matrix + bias)
     else:
-        state = cell_step(decoder.cell, np.concatenate([y, fed]), h, *weights(layer))
-        context, alpha = attend(state[0])
-        readout = np.tanh(np.concatenate([context, state[0]]) @ matrix + bias)
-    return table @ readout, state, readout, alpha
+        states, s = advance(np.concatenate([y, fed]))
+        context, alpha = attend(s)
+        readout = np.tanh(np.concatenate([context, s]) @ matrix + bias)
+    return table @ readout, states, readout, alpha
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("wiring, cell", [("bahdanau", "gru"), ("luong_feeding", "lstm")])
-def test_steps_equal_the_papers(wiring, cell):
-    decoder, memory = make(wiring, cell=cell, bridge="copy")
+@pytest.mark.parametrize(
+    "wiring, cell, num_layers",
+    [("bahdanau", "gru", 2), ("luong_feeding", "lstm", 2), ("bahdanau", "rnn", 1)],
+)
+def test_steps_equal_the_papers(wiring, cell, num_layers):
+    decoder, memory = make(wiring, cell=cell, num_layers=num_layers, bridge="copy")
     targets = make_targets()
     logits, attention = call(decoder, targets, memory)
     for row, length in enumerate(LENGTHS):
         if not length:
             continue
-        h = [s[row] for s in memory["state"][0]]
+        states = [[s[row] for s in layer] for layer in memory["state"]]
         fed = np.zeros(EMBEDDING)
         for t, token in enumerate(targets[row]):
             values = memory["values"][row, :length]
-            expected, h, fed, alpha = reference_step(decoder, token, h, fed, values)
+            expected, states, fed, alpha = reference_step(decoder, token, states, fed, values)
             np.testing.assert_allclose(logits[row, t], expected, atol=1e-5)
             np.testing.assert_allclose(attention[row, t, :length], alpha, atol=1e-5)
             assert not attention[row, t, length:].any()
