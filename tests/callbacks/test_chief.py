@@ -37,7 +37,10 @@ def test_chief_of_a_strategy(task, jobs, expected):
     assert is_chief(SimpleNamespace(distribute_strategy=strategy)) == expected
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="processes of JAX")
+@pytest.mark.every_backend
+@pytest.mark.skipif(
+    BACKEND != "jax", reason="about processes of JAX; tests/test_backends.py runs it there"
+)
 def test_chief_of_jax(monkeypatch):
     import jax
 

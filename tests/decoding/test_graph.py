@@ -171,7 +171,7 @@ def test_xla(sampler, layers):
 
 
 @pytest.mark.every_backend
-@pytest.mark.skipif(BACKEND != "jax", reason="jax.jit")
+@pytest.mark.skipif(BACKEND != "jax", reason="about jax.jit; tests/test_backends.py runs it on JAX")
 def test_jit(sampler, layers):
     import jax
 
@@ -186,7 +186,7 @@ def test_jit(sampler, layers):
 
 
 @pytest.mark.every_backend
-@pytest.mark.skipif(BACKEND != "jax", reason="jax.jit")
+@pytest.mark.skipif(BACKEND != "jax", reason="about jax.jit; tests/test_backends.py runs it on JAX")
 def test_unseeded_jit_draws_through_a_stateless_scope(layers):
     import jax
 
@@ -206,7 +206,7 @@ def test_unseeded_jit_draws_through_a_stateless_scope(layers):
 
 
 @pytest.mark.every_backend
-@pytest.mark.skipif(BACKEND != "jax", reason="jax.jit")
+@pytest.mark.skipif(BACKEND != "jax", reason="about jax.jit; tests/test_backends.py runs it on JAX")
 def test_traced_max_length_is_refused(sampler, layers):
     import jax
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_s2s.preprocessing import ImageConverter
+from tests.other_backend import skip_unless_installed
 
 tf = pytest.importorskip("tensorflow")
 SIZE = (4, 6)
@@ -138,7 +139,9 @@ def test_ragged_batches(converter):
 
 @pytest.mark.slow
 def test_tensors_of_pytorch(converter):
-    torch = pytest.importorskip("torch")
+    skip_unless_installed("torch")
+    import torch
+
     image = np.random.default_rng(0).integers(0, 256, (9, 8, 3)).astype("uint8")
     tensor = torch.tensor(image)
     for form in (tensor, tensor.float().requires_grad_(), tensor.to(torch.bfloat16)):
