@@ -13,10 +13,10 @@ def substitute_numbers(sources, targets, languages, copies=4, seed=0):
 
     Numbers are rare in most text, and a model that saw few of them garbles the others. In digits
     and in words, in prices, times and dates they are replaced by random ones, each side in the
-    spelling of its language: "3,5" and "3.5", "3. Mai 2021" and "May 3, 2021". Days become dates
-    ("am Montag", "tomorrow"), yesterday becomes a date or a year, rooms and pages get a number
-    ("my room", "room 408"). Pairs whose
-    two sides do not say the same numbers are left alone.
+    spelling of its language: "3,5" and "3.5", "3. Mai 2021" and "May 3, 2021". Days ("am Montag",
+    "tomorrow") become dates or months, "yesterday" becomes a date or a year, and rooms and pages
+    get a number ("my room", "room 408"). Pairs whose two sides do not say the same numbers are left
+    alone.
 
     Needs `pip install "keras-s2s[train]"`.
 
