@@ -5,14 +5,20 @@ import numpy as np
 from PIL import Image
 
 import keras_s2s
+from tests.word_layers import WordDecoder
 
 SIZE = (16, 24)
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 60, 220)}
 CAPTIONS = [f"{left} and {right}" for left in COLOURS for right in COLOURS]
 
 
-def small_captioner(attention="bahdanau", units=16, dropout=0.0, target_length=20, **kwargs):
-    """Not trained yet, with a backbone from 16 x 24 pixels to a grid of 2 x 3."""
+def small_captioner(
+    attention="bahdanau", units=16, dropout=0.0, target_length=20, simple=False, **kwargs
+):
+    """Not trained yet, with a backbone from 16 x 24 pixels to a grid of 2 x 3.
+
+    With `simple`, the decoder is for what does not depend on it.
+    """
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(CAPTIONS, vocabulary_size=17)
     backbone = keras.Sequential(
         [
@@ -21,9 +27,13 @@ def small_captioner(attention="bahdanau", units=16, dropout=0.0, target_length=2
             keras.layers.Conv2D(6, 8, strides=8, activation="relu"),
         ]
     )
+    if simple:
+        decoder = WordDecoder(17, units)
+    else:
+        decoder = keras_s2s.layers.RNNDecoder(17, units, attention=attention, dropout=dropout)
     return keras_s2s.models.ImageCaptioner(
         keras_s2s.layers.ImageEncoder(units, backbone, image_size=SIZE, dropout=dropout),
-        keras_s2s.layers.RNNDecoder(17, units, attention=attention, dropout=dropout),
+        decoder,
         keras_s2s.preprocessing.ImageTextPreprocessor(tokenizer, SIZE, target_length=target_length),
         **kwargs,
     )

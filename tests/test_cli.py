@@ -317,7 +317,7 @@ def test_progress_on_a_terminal(preset, tmp_path):
 
 @pytest.mark.slow
 def test_captions_of_files(cli, tmp_path, monkeypatch):
-    model = small_captioner()
+    model = small_captioner(simple=True)
     model.save_to_preset(tmp_path / "preset")
     monkeypatch.setattr(zoo, "load", lambda name: model)
     images, _ = coloured(2)
@@ -355,7 +355,7 @@ def test_drawing_of_text(cli, expected, tmp_path):
 def test_drawing_of_a_picture(cli, tmp_path, monkeypatch):
     from PIL import Image
 
-    model = small_captioner()
+    model = small_captioner(simple=True)
     model.save_to_preset(tmp_path / "preset")
     monkeypatch.setattr(zoo, "load", lambda name: model)
     coloured(1)[0][0].save(tmp_path / "in.png")

@@ -46,7 +46,7 @@ def test_metrics_are_those_of_what_is_generated(model, tmp_path, capsys):
 @JAVA
 def test_rouge_and_cider_of_a_captioner(tmp_path):
     """As figures of each epoch, which a callback watches."""
-    model = eager(small_captioner(), optimizer=keras.optimizers.Adam(0.02))
+    model = eager(small_captioner(simple=True), optimizer=keras.optimizers.Adam(0.02))
     images, captions = coloured(6)
     references = [[caption, f"{caption} too"] for caption in captions]
     names = ["coco_rouge", "cider"]

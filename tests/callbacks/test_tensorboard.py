@@ -163,7 +163,7 @@ def test_pictures(tmp_path):
     from PIL import Image
 
     images, captions = coloured(4)
-    model = eager(small_captioner())
+    model = eager(small_captioner(simple=True))
     board = keras_s2s.callbacks.TensorBoard(
         tmp_path, examples=images[:2], references=[[c, c] for c in captions[:2]]
     )

@@ -2,7 +2,9 @@ import keras
 import pytest
 
 import keras_s2s
+from keras_s2s.layers import RNNDecoder, RNNEncoder
 from tests.layers.helpers import randomize
+from tests.word_layers import WordDecoder, WordEncoder
 
 SOURCES = ["ein Hund bellt", "eine Katze", "guten Morgen", "der Hund sieht die Katze", "Hund"]
 TARGETS = ["a dog barks", "a cat", "good morning", "the dog sees the cat", "dog"]
@@ -26,23 +28,20 @@ def make_translator(tokenizers, shared_tokenizer):
     """Function that makes a translator with random weights."""
 
     def make(share=False, dtype=None, target_length=8, simple=False, **kwargs):
-        encoder, decoder = {}, {}
-        if simple:  # of few operations, for what does not depend on the layers
-            encoder = {"cell": "rnn", "bidirectional": False}
-            decoder = {"cell": "rnn", "attention": "luong"}
         source, target = (shared_tokenizer, None) if share else tokenizers
         preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(
             source, target, target_length=target_length
         )
         size = (target or source).vocabulary_size
+        if simple:  # for what does not depend on the layers
+            encoder = WordEncoder(6, source.vocabulary_size, dtype=dtype)
+            decoder = WordDecoder(size, 6, dtype=dtype)
+        else:
+            options = {"embedding_dim": 5, "dtype": dtype}
+            encoder = RNNEncoder(6, vocabulary_size=source.vocabulary_size, **options)
+            decoder = RNNDecoder(size, 6, **options)
         model = keras_s2s.models.Translator(
-            keras_s2s.layers.RNNEncoder(
-                6, vocabulary_size=source.vocabulary_size, embedding_dim=5, dtype=dtype, **encoder
-            ),
-            keras_s2s.layers.RNNDecoder(size, 6, embedding_dim=5, dtype=dtype, **decoder),
-            preprocessor,
-            share_embedding=share,
-            **kwargs,
+            encoder, decoder, preprocessor, share_embedding=share, **kwargs
         )
         return randomize(model, scale=1.5)
 

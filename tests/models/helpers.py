@@ -6,6 +6,7 @@ import numpy as np
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Seq2Seq
 from tests.layers.helpers import randomize
+from tests.word_layers import WordDecoder, WordEncoder
 
 SOURCE_SIZE, TARGET_SIZE = 9, 11
 PAD, START, END = 0, 2, 3
@@ -26,12 +27,9 @@ def make_model(attention="bahdanau", share=False, units=5, random_weights=True, 
     return model
 
 
-def make_simple_model(units=3):
-    """One of few operations, for what does not depend on the layers."""
-    model = Seq2Seq(
-        RNNEncoder(units, "rnn", bidirectional=False, vocabulary_size=SOURCE_SIZE),
-        RNNDecoder(TARGET_SIZE, units, cell="rnn", attention=None),
-    )
+def make_simple_model(units=3, **kwargs):
+    """For what does not depend on the layers."""
+    model = Seq2Seq(WordEncoder(units, SOURCE_SIZE), WordDecoder(TARGET_SIZE, units), **kwargs)
     model.build({"encoder_token_ids": (None, None), "decoder_token_ids": (None, None)})
     return randomize(model)
 

@@ -130,8 +130,7 @@ def test_fit_takes_every_form(paths):
         "dataset": [dataset],
         "batched": [dataset.batch(8)],
     }
-    model = small_captioner()
-    model.compile(keras.optimizers.SGD(0.5))
+    model = eager(small_captioner(simple=True), optimizer=keras.optimizers.SGD(0.5))
     start, ends = model.get_weights(), {}
     for form, data in forms.items():
         model.set_weights(start)
@@ -145,7 +144,7 @@ def test_fit_takes_every_form(paths):
 def test_images_of_unlike_sizes_and_forms():
     images, captions = coloured(8)
     mixed = [*images[:2], np.asarray(images[2]), encoded(images[3], "JPEG"), picture(9, 200)]
-    model = eager(small_captioner())
+    model = eager(small_captioner(simple=True))
     model.fit(mixed, captions[:5], verbose=0)
     grey = [np.asarray(image.convert("L")) for image in images[:2]]
     pairs = tf.data.Dataset.from_generator(
@@ -159,7 +158,7 @@ def test_images_of_unlike_sizes_and_forms():
 def test_several_captions_are_as_many_examples(paths):
     """The loss of two captions of an image is that of two pairs."""
     files = paths[0][:2]
-    model = eager(small_captioner())
+    model = eager(small_captioner(simple=True))
     together = model.evaluate(files, [["red", "blue and green"], ["green", ""]], verbose=0)
     apart = model.evaluate(
         [files[0], files[0], files[1]], ["red", "blue and green", "green"], verbose=0
@@ -173,7 +172,7 @@ def test_cached_features_train_as_images_do(paths, tmp_path):
     losses, models = [], []
     for cached in (False, True):
         keras.utils.set_random_seed(3)
-        model = small_captioner()
+        model = small_captioner(simple=True)
         model.encoder.backbone.trainable = False
         eager(model, optimizer=keras.optimizers.SGD(0.1))
         ids = [[row] for row in model.preprocessor.target_tokenizer.encode(captions)]
@@ -190,7 +189,7 @@ def test_cached_features_train_as_images_do(paths, tmp_path):
 
 def test_freezing_and_unfreezing(paths):
     files, captions = paths[0][:8], paths[1][:8]
-    model = small_captioner()
+    model = small_captioner(simple=True)
     for trainable in (False, True):
         model.encoder.backbone.trainable = trainable
         eager(model, optimizer=keras.optimizers.SGD(0.1))
@@ -218,7 +217,7 @@ def test_saved_and_preset_give_the_same(model, paths, tmp_path):
 
 
 def test_scaled_pixels_are_refused_everywhere():
-    model = eager(small_captioner())
+    model = eager(small_captioner(simple=True))
     images, captions = coloured(4)
     arrays = np.stack([np.asarray(image, "float32") for image in images])
     arrays[2] /= 255

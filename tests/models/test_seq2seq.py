@@ -56,7 +56,7 @@ def test_translator_is_built_at_once():
 
 @pytest.mark.slow
 def test_comes_compiled():
-    model = make_model()
+    model = make_simple_model()
     assert isinstance(model.loss, TokenCrossentropy) and isinstance(
         model.optimizer, keras.optimizers.Adam
     )
@@ -72,7 +72,7 @@ def test_comes_compiled():
 @pytest.mark.slow
 def test_evaluate_counts_tokens_over_the_whole_set():
     """The metrics do; Keras's own mean of losses is over batches, by rows."""
-    model = eager(make_model())
+    model = eager(make_simple_model())
     x, labels, weight = make_batch()
     result = model.evaluate(
         x, labels, sample_weight=weight, batch_size=4, verbose=0, return_dict=True
@@ -161,7 +161,7 @@ def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 30)]
     batches = BucketedBatches(ids, ids, tokens_per_batch=48, max_buckets=2)
-    model = eager(make_model())
+    model = eager(make_simple_model())
     history = model.fit(batches, validation_data=batches, verbose=0).history
     assert np.isfinite(history["loss"]).all() and history["val_token_accuracy"][0] <= 1
 
@@ -170,7 +170,7 @@ def test_epochs_of_bucketed_batches_are_whole():
     """Keras would go on with the order of one epoch in the next, which has another."""
     batches = BucketedBatches([[4], [5, 6]] * 9, [[4], [5, 6]] * 9, 16, max_buckets=1)
     with pytest.raises(ValueError, match=rf"{len(batches)} an epoch.*steps_per_epoch=2"):
-        make_model().fit(batches, steps_per_epoch=2)
+        make_simple_model().fit(batches, steps_per_epoch=2)
 
 
 @pytest.mark.slow
@@ -190,7 +190,7 @@ def test_mixed_precision_fit(policy):
 
 @pytest.mark.slow
 def test_freezing_a_part():
-    model = make_model()
+    model = make_simple_model()
     model.encoder.trainable = False
     eager(model)
     x, labels, weight = make_batch()
@@ -202,7 +202,7 @@ def test_freezing_a_part():
 
 @pytest.mark.slow
 def test_predict_gives_logits():
-    model = make_model()
+    model = make_simple_model()
     x, _, _ = make_batch()
     np.testing.assert_allclose(model.predict(x, verbose=0), numpy(model(x)), atol=1e-5)
 
@@ -216,7 +216,7 @@ def source_ids(rows=6):
 
 @pytest.mark.slow
 def test_generate_is_the_sampler_on_the_memory():
-    model = make_model()
+    model = make_simple_model()
     inputs = source_ids(rows=20)
     beam = decoding.Beam(num_beams=3, num_return_sequences=2)
     result = model.generate(inputs, max_length=5, sampler=beam, return_attention=True)
@@ -236,12 +236,12 @@ def test_generate_is_the_sampler_on_the_memory():
 @pytest.mark.slow
 def test_generate_sees_new_weights():
     """The compiled function holds no copy of them."""
-    model = make_model()
+    model = make_simple_model()
     inputs = source_ids()
     before = model.generate(inputs, max_length=4)
     randomize(model, seed=7)
     after = model.generate(inputs, max_length=4)
-    fresh = make_model()
+    fresh = make_simple_model()
     fresh.set_weights(model.get_weights())
     expected = fresh.generate(inputs, max_length=4)
     assert (after["log_probs"] != before["log_probs"]).any()
@@ -318,7 +318,7 @@ def test_default_length_follows_the_source_of_each_example():
 
 @pytest.mark.slow
 def test_draws_with_a_seed_repeat_and_without_differ():
-    model = make_model()
+    model = make_simple_model()
     inputs = source_ids()
 
     def draw(sampler):
@@ -332,13 +332,13 @@ def test_draws_with_a_seed_repeat_and_without_differ():
 
 
 def test_sampler_by_name_and_in_compile():
-    model = make_model()
+    model = make_simple_model()
     assert isinstance(model.sampler, decoding.Greedy)
     model.compile(sampler="beam")
     assert isinstance(model.sampler, decoding.Beam)
     model.compile()
     assert isinstance(model.sampler, decoding.Beam)
-    assert isinstance(make_model(sampler="random").sampler, decoding.Random)
+    assert isinstance(make_simple_model(sampler="random").sampler, decoding.Random)
     with pytest.raises(ValueError, match="telepathy"):
         model.compile(sampler="telepathy")
 
@@ -346,7 +346,7 @@ def test_sampler_by_name_and_in_compile():
 @pytest.mark.parametrize("max_length", [0, -1, 2.5, "4"])
 def test_bad_max_length(max_length):
     with pytest.raises(ValueError, match="max_length"):
-        make_model().generate(source_ids(), max_length=max_length)
+        make_simple_model().generate(source_ids(), max_length=max_length)
 
 
 # Without a preprocessor, raw data are refused
@@ -365,7 +365,7 @@ def test_bad_max_length(max_length):
 )
 def test_raw_data_need_a_preprocessor(use):
     with pytest.raises(ValueError, match="preprocessor"):
-        use(make_model())
+        use(make_simple_model())
 
 
 # Shared embeddings
@@ -454,7 +454,7 @@ def test_keras_file(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("jit", ["auto", True, False])
 def test_keras_file_leaves_xla_to_the_backend(jit, tmp_path):
-    model = make_model()
+    model = make_simple_model()
     model.compile(jit_compile=jit)
     resolved = model.jit_compile
     model.save(tmp_path / "model.keras")
@@ -595,7 +595,7 @@ def test_resumed_training_sees_the_batches_of_its_epoch():
 
 @pytest.mark.slow
 def test_gradient_accumulation_and_global_clipping_work():
-    model = make_model()
+    model = make_simple_model()
     model.compile(
         optimizer=keras.optimizers.Adam(0.01, global_clipnorm=0.5, gradient_accumulation_steps=2),
         run_eagerly=BACKEND != "jax",

@@ -27,7 +27,7 @@ class Images:
 def train(folder, limit=100, epochs=3, learning_rate=0.01):
     """The model and the rewards of each epoch that was trained."""
     keras.utils.set_random_seed(1)
-    model = small_captioner()
+    model = small_captioner(simple=True)
     images, captions = coloured(12)
     stage = SelfCritical(epochs=epochs, batch_size=4, learning_rate=learning_rate, samples=3)
     rewards = []

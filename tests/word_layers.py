@@ -1,0 +1,85 @@
+"""The smallest encoder and decoder there are, for tests that do not depend on the layers.
+
+Neither has a loop, which is most of what recurrent layers take to trace and to run.
+"""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("keras_s2s_tests")
+class WordEncoder(keras.layers.Layer):
+    """Token ids to their embeddings."""
+
+    def __init__(self, dim, vocabulary_size, **kwargs):
+        super().__init__(**kwargs)
+        self.dim, self.vocabulary_size = dim, vocabulary_size
+        self.embedding = keras.layers.Embedding(vocabulary_size, dim, dtype=self.dtype_policy)
+
+    def build(self, shape):
+        self.embedding.build(shape)
+
+    def call(self, token_ids, training=False):
+        mask = token_ids != 0
+        return {"values": self.embedding(token_ids), "mask": mask}
+
+    def compute_output_shape(self, shape):
+        return {"values": (*shape, self.dim), "mask": shape}
+
+    def get_config(self):
+        return {**super().get_config(), "dim": self.dim, "vocabulary_size": self.vocabulary_size}
+
+
+@keras.saving.register_keras_serializable("keras_s2s_tests")
+class WordDecoder(keras.layers.Layer):
+    """A step knows the sum of the memory, and the last token, which attends to the memory.
+
+    A source of the same words in another order, or with padding, gives the same.
+    """
+
+    #: Says that there is attention.
+    attention = "dot"
+
+    def __init__(self, vocabulary_size, dim, **kwargs):
+        super().__init__(**kwargs)
+        self.vocabulary_size, self.dim = vocabulary_size, dim
+        self.embedding = keras.layers.Embedding(vocabulary_size, dim, dtype=self.dtype_policy)
+        self.logits = keras.layers.Dense(vocabulary_size, dtype=self.dtype_policy)
+
+    def build(self, targets_shape, memory_shape):
+        self.embedding.build(targets_shape)
+        self.logits.build((None, None, self.dim))
+
+    def start(self, memory, rows_per_example=1):
+        values = memory["values"]
+        total = ops.sum(values * ops.cast(memory["mask"], values.dtype)[..., None], axis=1)
+        return memory, {"sum": ops.repeat(total, rows_per_example, axis=0)}
+
+    def step(self, tokens, state, memory, return_attention=False):
+        logits, weights = self._attend(tokens[:, None], state["sum"], memory)
+        outputs = logits[:, 0], state
+        return (*outputs, weights[:, 0]) if return_attention else outputs
+
+    def call(self, targets, memory, training=False, return_attention=False, rows_per_example=1):
+        _, state = self.start(memory, rows_per_example)
+        outputs = self._attend(targets, state["sum"], memory)
+        return outputs if return_attention else outputs[0]
+
+    def _attend(self, targets, total, memory):
+        values, mask = memory["values"], memory["mask"]
+        query = ops.tanh(self.embedding(targets) + total[:, None])
+        rows, steps = ops.shape(targets)
+        batch, source = ops.shape(mask)
+        # The rows of one example are queries to one memory.
+        folded = ops.reshape(query, (batch, -1, self.dim))
+        scores = ops.cast(ops.matmul(folded, ops.transpose(values, (0, 2, 1))), "float32")
+        weights = ops.softmax(ops.where(mask[:, None], scores, -1e9))
+        weights = ops.cast(weights, self.compute_dtype)
+        context = ops.reshape(ops.matmul(weights, values), (rows, steps, self.dim))
+        return self.logits(query + context), ops.reshape(weights, (rows, steps, source))
+
+    def compute_output_shape(self, targets_shape, memory_shape):
+        return (*targets_shape, self.vocabulary_size)
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "dim": self.dim}
