@@ -96,7 +96,28 @@ def captioner():
 
 @pytest.fixture(scope="session")
 def preset(tmp_path_factory):
-    """The folder of a tiny untrained translator with a card; read it, never write into it."""
+    """The folder of a tiny untrained translator with a card; read it, never write into it.
+
+    It is for what does not depend on the layers. Only processes that know those of
+    `tests.word_layers` can load it.
+    """
+    from tests.word_layers import WordDecoder, WordEncoder
+
+    folder = tmp_path_factory.mktemp("presets") / "tiny_de_en"
+    return _write_preset(folder, WordEncoder(8, 27), WordDecoder(27, 8))
+
+
+@pytest.fixture(scope="session")
+def preset_for_all(tmp_path_factory):
+    """As `preset`, of layers that every process knows."""
+    from keras_s2s.layers import RNNDecoder, RNNEncoder
+
+    encoder = RNNEncoder(8, "rnn", bidirectional=False, vocabulary_size=27)
+    decoder = RNNDecoder(27, 8, cell="rnn", attention="luong")
+    return _write_preset(tmp_path_factory.mktemp("presets") / "tiny_de_en", encoder, decoder)
+
+
+def _write_preset(folder, encoder, decoder):
     import keras
 
     import keras_s2s
@@ -105,13 +126,11 @@ def preset(tmp_path_factory):
     text = ["ein Hund bellt", "eine Katze", "guten Morgen", "a dog barks", "a cat", "good morning"]
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(text, vocabulary_size=27)
     model = keras_s2s.models.Translator(
-        # Of few operations, for what does not depend on the layers.
-        keras_s2s.layers.RNNEncoder(8, "rnn", bidirectional=False, vocabulary_size=27),
-        keras_s2s.layers.RNNDecoder(27, 8, cell="rnn", attention="luong"),
+        encoder,
+        decoder,
         keras_s2s.preprocessing.TextPairPreprocessor(tokenizer, target_length=10),
         sampler=keras_s2s.decoding.Beam(num_beams=3),
     )
-    folder = tmp_path_factory.mktemp("presets") / "tiny_de_en"
     model.save_to_preset(folder)
     # Loaded anew, because the weights were rounded on their way to the disk.
     outputs = keras_s2s.zoo.load(folder).generate(text[:3])

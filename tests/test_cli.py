@@ -256,9 +256,9 @@ finally:
 
 
 @pytest.mark.slow
-def test_stderr_stays_clean(preset):
+def test_stderr_stays_clean(preset_for_all):
     """Of the module too, and where the environment has a level of its own."""
-    arguments = "generate", preset, "ein Hund"
+    arguments = "generate", preset_for_all, "ein Hund"
     result = process(*arguments, program=MODULE, level="2", capture_output=True)
     assert (result.returncode, result.stderr) == (0, b"")
     assert result.stdout.count(b"\n") == 1
@@ -285,23 +285,25 @@ def test_only_warnings_of_the_package_are_told(cli, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_closed_pipe_is_no_error(preset):
+def test_a_closed_pipe_is_no_error(preset_for_all):
     """And TensorFlow says nothing of its own."""
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
-        result = process("generate", preset, "a", "b", stdout=closed, stderr=subprocess.PIPE)
+        result = process(
+            "generate", preset_for_all, "a", "b", stdout=closed, stderr=subprocess.PIPE
+        )
     assert result.stderr == b""
 
 
 @pytest.mark.slow
-def test_progress_on_a_terminal(preset, tmp_path):
+def test_progress_on_a_terminal(preset_for_all, tmp_path):
     source, target = tmp_path / "in.de", tmp_path / "out.en"
     source.write_text("ein Hund\n" * 20)
     ours, theirs = pty.openpty()
     options = ["--batch-size", 1, "--input", source, "--output", target]
     streams = {"stdout": subprocess.PIPE, "stderr": theirs}
-    result = process("generate", preset, *options, program=MODULE, **streams)
+    result = process("generate", preset_for_all, *options, program=MODULE, **streams)
     os.close(theirs)
     shown = b""
     try:

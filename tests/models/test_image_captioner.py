@@ -251,7 +251,8 @@ def test_scaled_pixels_are_refused_everywhere():
             use(x)
 
 
-def test_names_that_are_not_utf_8(model, paths, tmp_path):
+def test_names_that_are_not_utf_8(paths, tmp_path):
+    model = eager(small_captioner(simple=True))
     names = [os.fsencode(tmp_path) + b"/caf\xe9 '" + str(i).encode() for i in range(3)]
     for name, path in zip(names, paths[0]):
         with open(name, "wb") as file:
@@ -295,7 +296,8 @@ def test_sequences_of_pictures(model):
 
 
 @pytest.mark.slow
-def test_columns_of_pictures_and_captions(model, paths):
+def test_columns_of_pictures_and_captions(paths):
+    model = eager(small_captioner(simple=True))
     files, captions = ([str(path) for path in paths[0][:3]], ["red and blue", "green and red", "a"])
     several = [[caption, f"{caption} too"] for caption in captions]
     expected = model.evaluate(files, several, verbose=0)[0]
