@@ -73,7 +73,10 @@ def test_readme(tmp_path, monkeypatch):
     (tmp_path / "train.en").write_text("a dog barks\na cat\ngood morning\n" * 7)
     shutil.copy(EXAMPLE_IMAGE, tmp_path / "beach.jpg")
     # So little text gives no more pieces.
-    run(ROOT / "README.md", [("8000", "27"), ("256", "16")])
+    run(
+        ROOT / "README.md",
+        [("8000", "27"), ("256", "16"), ("dropout=0.3", 'dropout=0.3, cell="rnn"')],
+    )
 
 
 @pytest.mark.slow

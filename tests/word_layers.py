@@ -11,10 +11,10 @@ from keras import ops
 class WordEncoder(keras.layers.Layer):
     """Token ids to their embeddings."""
 
-    def __init__(self, dim, vocabulary_size, **kwargs):
+    def __init__(self, units, vocabulary_size, **kwargs):
         super().__init__(**kwargs)
-        self.dim, self.vocabulary_size = dim, vocabulary_size
-        self.embedding = keras.layers.Embedding(vocabulary_size, dim, dtype=self.dtype_policy)
+        self.units, self.vocabulary_size = units, vocabulary_size
+        self.embedding = keras.layers.Embedding(vocabulary_size, units, dtype=self.dtype_policy)
 
     def build(self, shape):
         self.embedding.build(shape)
@@ -24,10 +24,14 @@ class WordEncoder(keras.layers.Layer):
         return {"values": self.embedding(token_ids), "mask": mask}
 
     def compute_output_shape(self, shape):
-        return {"values": (*shape, self.dim), "mask": shape}
+        return {"values": (*shape, self.units), "mask": shape}
 
     def get_config(self):
-        return {**super().get_config(), "dim": self.dim, "vocabulary_size": self.vocabulary_size}
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "vocabulary_size": self.vocabulary_size,
+        }
 
 
 @keras.saving.register_keras_serializable("keras_s2s_tests")
@@ -40,15 +44,19 @@ class WordDecoder(keras.layers.Layer):
     #: Says that there is attention.
     attention = "dot"
 
-    def __init__(self, vocabulary_size, dim, **kwargs):
+    def __init__(self, vocabulary_size, units, **kwargs):
         super().__init__(**kwargs)
-        self.vocabulary_size, self.dim = vocabulary_size, dim
-        self.embedding = keras.layers.Embedding(vocabulary_size, dim, dtype=self.dtype_policy)
+        self.vocabulary_size, self.units = vocabulary_size, units
+        self.embedding = keras.layers.Embedding(vocabulary_size, units, dtype=self.dtype_policy)
         self.logits = keras.layers.Dense(vocabulary_size, dtype=self.dtype_policy)
 
     def build(self, targets_shape, memory_shape):
-        self.embedding.build(targets_shape)
-        self.logits.build((None, None, self.dim))
+        for layer, shape in (
+            (self.embedding, targets_shape),
+            (self.logits, (None, None, self.units)),
+        ):
+            if not layer.built:
+                layer.build(shape)
 
     def start(self, memory, rows_per_example=1):
         values = memory["values"]
@@ -71,15 +79,19 @@ class WordDecoder(keras.layers.Layer):
         rows, steps = ops.shape(targets)
         batch, source = ops.shape(mask)
         # The rows of one example are queries to one memory.
-        folded = ops.reshape(query, (batch, -1, self.dim))
+        folded = ops.reshape(query, (batch, -1, self.units))
         scores = ops.cast(ops.matmul(folded, ops.transpose(values, (0, 2, 1))), "float32")
         weights = ops.softmax(ops.where(mask[:, None], scores, -1e9))
         weights = ops.cast(weights, self.compute_dtype)
-        context = ops.reshape(ops.matmul(weights, values), (rows, steps, self.dim))
+        context = ops.reshape(ops.matmul(weights, values), (rows, steps, self.units))
         return self.logits(query + context), ops.reshape(weights, (rows, steps, source))
 
     def compute_output_shape(self, targets_shape, memory_shape):
         return (*targets_shape, self.vocabulary_size)
 
     def get_config(self):
-        return {**super().get_config(), "vocabulary_size": self.vocabulary_size, "dim": self.dim}
+        return {
+            **super().get_config(),
+            "vocabulary_size": self.vocabulary_size,
+            "units": self.units,
+        }

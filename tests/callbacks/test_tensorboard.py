@@ -154,7 +154,7 @@ def test_hparams(trained):
     run = EventAccumulator(str(folder / "train")).Reload()
     content = run.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     data = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info.hparams
-    assert data["encoder/dim"].number_value == 8 and data["data"].string_value == "six"
+    assert data["encoder/units"].number_value == 8 and data["data"].string_value == "six"
     assert data["learning_rate"].number_value == pytest.approx(0.01)
 
 

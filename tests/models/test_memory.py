@@ -12,6 +12,7 @@ from keras_s2s.data import TarImages
 from tests.captioners import small_captioner
 from tests.data.test_captions import write_tar
 from tests.pictures import encoded, picture
+from tests.word_layers import WordDecoder
 
 pytest.importorskip("tensorflow_text")
 COUNT, SIZE, BATCH = 1500, (144, 128), 25
@@ -39,7 +40,7 @@ def test_memory_stays_flat_over_an_epoch_of_many_images(tmp_path):
     small = small_captioner()
     model = keras_s2s.models.ImageCaptioner(
         keras_s2s.layers.ImageEncoder(8, backbone, image_size=SIZE),
-        keras_s2s.layers.RNNDecoder(17, 8, attention=None),
+        WordDecoder(17, 8),
         keras_s2s.preprocessing.ImageTextPreprocessor(
             small.preprocessor.target_tokenizer, SIZE, target_length=6
         ),

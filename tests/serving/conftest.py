@@ -9,6 +9,7 @@ import pytest
 
 import keras_s2s
 from keras_s2s.decoding import Beam, Greedy
+from tests.word_layers import WordDecoder, WordEncoder
 
 SAMPLERS = {"greedy": Greedy(), "beam": Beam(num_beams=3, length_penalty=0.8)}
 WORDS = {
@@ -37,17 +38,21 @@ def corpus(count):
     return [" ".join(d) for d in draws], [" ".join(WORDS[word] for word in d) for d in draws]
 
 
-def build(dtype=None, encoder=keras_s2s.layers.RNNEncoder, **decoder):
-    """A translator of a few words, not trained yet."""
+def build(dtype=None, encoder=keras_s2s.layers.RNNEncoder, simple=False, **decoder):
+    """A translator of a few words, not trained yet; with `simple`, of layers without loops."""
     sources, targets = corpus(100)
     tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(
         sources + targets, vocabulary_size=34
     )
-    return keras_s2s.models.Translator(
-        encoder(UNITS, vocabulary_size=34, dtype=dtype),
-        keras_s2s.layers.RNNDecoder(34, UNITS, dtype=dtype, **decoder),
-        keras_s2s.preprocessing.TextPairPreprocessor(tokenizer, source_length=20, target_length=24),
+    if simple:
+        encoder, decoder = WordEncoder(UNITS, 34), WordDecoder(34, UNITS)
+    else:
+        encoder = encoder(UNITS, vocabulary_size=34, dtype=dtype)
+        decoder = keras_s2s.layers.RNNDecoder(34, UNITS, dtype=dtype, **decoder)
+    preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(
+        tokenizer, source_length=20, target_length=24
     )
+    return keras_s2s.models.Translator(encoder, decoder, preprocessor)
 
 
 @pytest.fixture(scope="session")

@@ -228,8 +228,9 @@ def setting(tmp_path, monkeypatch):
     small = ["a dog barks", "a cat", "good morning my dog", "the cat sees a dog"] * 50
     monkeypatch.setattr(corpus, "_made_up", lambda: (small, small, small[:7]))
     monkeypatch.setattr(corpus, "VOCABULARY_SIZE", 24)
-    encoder = functools.partial(keras_s2s.layers.RNNEncoder, 4, vocabulary_size=24)
-    decoder = functools.partial(keras_s2s.layers.RNNDecoder, 24, 4)
+    cheap = {"cell": "rnn", "bidirectional": False, "vocabulary_size": 24}
+    encoder = functools.partial(keras_s2s.layers.RNNEncoder, 4, **cheap)
+    decoder = functools.partial(keras_s2s.layers.RNNDecoder, 24, 4, cell="rnn", attention="luong")
     monkeypatch.setattr(cases, "build", lambda: (encoder(), decoder()))
     monkeypatch.setattr(cases, "_mean", lambda run: run())
     corpus.prepare(tmp_path)

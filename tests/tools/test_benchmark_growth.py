@@ -4,6 +4,7 @@ import pytest
 
 import benchmark_growth
 import keras_s2s
+from tests.word_layers import WordDecoder, WordEncoder
 
 
 @pytest.mark.parametrize("power", [0, 1, 2])
@@ -21,8 +22,7 @@ def test_unknown_axis(run_main, tmp_path):
 def test_table_and_plot(run_main, tmp_path, monkeypatch):
     def build(vocabulary):
         model = keras_s2s.models.Seq2Seq(
-            keras_s2s.layers.RNNEncoder(4, "rnn", bidirectional=False, vocabulary_size=vocabulary),
-            keras_s2s.layers.RNNDecoder(vocabulary, 4, cell="rnn", attention="luong"),
+            WordEncoder(4, vocabulary_size=vocabulary), WordDecoder(vocabulary, 4)
         )
         model.compile(weighted_metrics=None)
         return model
