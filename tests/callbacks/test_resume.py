@@ -25,6 +25,7 @@ import keras
 import numpy as np
 
 import keras_s2s
+from tests.word_layers import WordEncoder
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
@@ -52,7 +53,7 @@ def train(folder, pause):
     ids = [rng.integers(4, 12, rng.integers(1, 6)).tolist() for _ in range(60)]
     batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
     model = keras_s2s.models.Translator(
-        keras_s2s.layers.RNNEncoder(8, "rnn", bidirectional=False, vocabulary_size=12, dropout=0.3),
+        WordEncoder(8, vocabulary_size=12),
         keras_s2s.layers.RNNDecoder(12, 8, cell="rnn", attention=None, dropout=0.3),
         scheduled_sampling=keras_s2s.layers.ScheduledSampling(
             keras.optimizers.schedules.PolynomialDecay(0.0, 50, 0.5)

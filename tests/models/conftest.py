@@ -27,7 +27,7 @@ def shared_tokenizer(tokenizers):
 def make_translator(tokenizers, shared_tokenizer):
     """Function that makes a translator with random weights."""
 
-    def make(share=False, dtype=None, target_length=8, simple=False, **kwargs):
+    def make(share=False, dtype=None, target_length=8, simple=False, cell="gru", **kwargs):
         source, target = (shared_tokenizer, None) if share else tokenizers
         preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(
             source, target, target_length=target_length
@@ -38,8 +38,8 @@ def make_translator(tokenizers, shared_tokenizer):
             decoder = WordDecoder(size, 6, dtype=dtype)
         else:
             options = {"embedding_dim": 5, "dtype": dtype}
-            encoder = RNNEncoder(6, vocabulary_size=source.vocabulary_size, **options)
-            decoder = RNNDecoder(size, 6, **options)
+            encoder = RNNEncoder(6, cell, vocabulary_size=source.vocabulary_size, **options)
+            decoder = RNNDecoder(size, 6, cell=cell, **options)
         model = keras_s2s.models.Translator(
             encoder, decoder, preprocessor, share_embedding=share, **kwargs
         )

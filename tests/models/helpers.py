@@ -12,12 +12,14 @@ SOURCE_SIZE, TARGET_SIZE = 9, 11
 PAD, START, END = 0, 2, 3
 
 
-def make_model(attention="bahdanau", share=False, units=5, random_weights=True, **kwargs):
+def make_model(
+    attention="bahdanau", share=False, units=5, random_weights=True, cell="gru", **kwargs
+):
     """A built model without preprocessor."""
     size = TARGET_SIZE if share else SOURCE_SIZE
     model = Seq2Seq(
-        RNNEncoder(units, vocabulary_size=size, embedding_dim=4),
-        RNNDecoder(TARGET_SIZE, units, embedding_dim=4, attention=attention),
+        RNNEncoder(units, cell, vocabulary_size=size, embedding_dim=4),
+        RNNDecoder(TARGET_SIZE, units, embedding_dim=4, cell=cell, attention=attention),
         share_embedding=share,
         **kwargs,
     )

@@ -56,8 +56,16 @@ for wiring in test.WIRINGS:
 """
 
 
+@pytest.fixture(
+    scope="module", params=[name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
+)
+def backend(request):
+    skip_unless_installed(request.param)
+    return request.param
+
+
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory):
+def expected(backend, tmp_path_factory):
     """Folder of the weights of each wiring, and what they give."""
     folder, expected = tmp_path_factory.mktemp("weights"), {}
     for seed, wiring in enumerate(WIRINGS):
@@ -69,11 +77,7 @@ def expected(tmp_path_factory):
 
 @pytest.mark.long
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
-)
 def test_same_numbers(backend, expected):
-    skip_unless_installed(backend)
     folder, expected = expected
     result = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), backend],

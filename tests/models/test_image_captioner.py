@@ -10,7 +10,7 @@ import pytest
 import keras_s2s
 from keras_s2s.data import CaptionBatches, cached_features
 from tests.captioners import SIZE, coloured, small_captioner
-from tests.columns import Arrow, Lazy, Series
+from tests.columns import Lazy, Series
 from tests.models.helpers import eager, same_weights
 from tests.pictures import encoded, picture
 
@@ -302,7 +302,7 @@ def test_columns_of_pictures_and_captions(paths):
     several = [[caption, f"{caption} too"] for caption in captions]
     expected = model.evaluate(files, several, verbose=0)[0]
     texts = model.generate(files)
-    for form in (Series, Arrow, Lazy, iter):
+    for form in (Series, Lazy, iter):
         assert model.evaluate(form(files), form(several), verbose=0)[0] == pytest.approx(expected)
         assert model.generate(form(files)) == texts
     ragged = tf.ragged.constant([several[0], several[1][:1]])

@@ -332,7 +332,8 @@ print(json.dumps({
 
 @pytest.mark.slow
 def test_new_process(make_translator, tmp_path):
-    model = make_translator(share=True, target_length=30, sampler=decoding.Beam(num_beams=2))
+    options = {"target_length": 30, "sampler": decoding.Beam(num_beams=2), "cell": "rnn"}
+    model = make_translator(share=True, **options)
     model.compile(optimizer=keras.optimizers.SGD(0.1), run_eagerly=True)
     model.fit(SOURCES, TARGETS, verbose=0)
     model.save(tmp_path / "model.keras")

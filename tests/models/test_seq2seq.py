@@ -26,6 +26,7 @@ from tests.models.helpers import (
     pad,
     same_weights,
 )
+from tests.word_layers import WordDecoder, WordEncoder
 
 
 def test_is_decoder_of_encoder():
@@ -135,12 +136,12 @@ def test_a_first_step_is_traced_once(monkeypatch):
     assert len(traces) == 1
 
 
-class LateEncoder(RNNEncoder):
+class LateEncoder(WordEncoder):
     """Has a layer that is built when it is called."""
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.late = keras.layers.Dense(10)
+        self.late = keras.layers.Dense(5)
 
     def call(self, inputs, **kwargs):
         memory = super().call(inputs, **kwargs)
@@ -149,7 +150,7 @@ class LateEncoder(RNNEncoder):
 
 @pytest.mark.slow
 def test_layers_of_others_may_make_variables_when_they_are_called():
-    model = Seq2Seq(LateEncoder(5, vocabulary_size=SOURCE_SIZE), RNNDecoder(TARGET_SIZE, 5))
+    model = Seq2Seq(LateEncoder(5, SOURCE_SIZE), WordDecoder(TARGET_SIZE, 5))
     model.build({"encoder_token_ids": (None, None), "decoder_token_ids": (None, None)})
     x, labels, weight = make_batch()
     history = model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
@@ -177,7 +178,7 @@ def test_epochs_of_bucketed_batches_are_whole():
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_mixed_precision_fit(policy):
     keras.config.set_dtype_policy(policy)
-    model = eager(make_model(random_weights=False), optimizer=keras.optimizers.Adam(0.02))
+    model = eager(make_simple_model(), optimizer=keras.optimizers.Adam(0.02))
     x, labels, weight = make_batch()
     compute = policy.removeprefix("mixed_")
     assert keras.backend.standardize_dtype(model(x).dtype) == compute
@@ -613,7 +614,7 @@ def test_fit_with_xla():
     x, labels, weight = make_batch()
     weights = []
     for jit_compile in (True, False):
-        model = make_model()
+        model = make_model(cell="rnn")
         model.compile(optimizer=keras.optimizers.SGD(0.1), jit_compile=jit_compile)
         model.fit(x, labels, sample_weight=weight, batch_size=6, verbose=0)
         weights.append(model.get_weights())

@@ -14,7 +14,7 @@ from keras_s2s import recipes, zoo
 from keras_s2s.recipes import backbones, captioning
 from tests.captioners import coloured, small_captioner, tiny_backbone
 from tests.data.test_captions import write_tar
-from tests.java import JAVA
+from tests.java import JAVA, quick_meteor
 from tests.layers.helpers import randomize
 from tests.pictures import encoded
 
@@ -104,8 +104,9 @@ def data(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.long
 @JAVA
-def test_from_recipe_to_card(data, tmp_path, capsys):
+def test_from_recipe_to_card(data, tmp_path, capsys, monkeypatch):
     run = tmp_path / "run"
+    quick_meteor(monkeypatch)
 
     def command(*arguments):
         with pytest.raises(SystemExit) as end:

@@ -1,11 +1,6 @@
 """An export gives in a process without this library what the model gives in this one."""
 
-import json
-import os
-import subprocess
-import sys
-from pathlib import Path
-
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -16,17 +11,6 @@ from tests.layers.helpers import randomize
 from tests.serving.conftest import SAMPLERS, TEXTS, corpus
 
 pytestmark = [pytest.mark.slow, pytest.mark.prepared]
-
-ROOT = Path(__file__).parents[2]
-RELOAD = """
-import json, sys
-import keras, keras_s2s
-
-from tests.serving.conftest import SAMPLERS, TEXTS
-
-model = keras.models.load_model(sys.argv[1])
-print(json.dumps({n: model.generate(TEXTS, sampler=s) for n, s in SAMPLERS.items()}))
-"""
 
 
 def decoded(array):
@@ -42,14 +26,11 @@ def generated(model):
 
 @pytest.fixture(scope="module")
 def reloaded(model, tmp_path_factory):
-    """Texts of each sampler, from the saved model in a new process."""
+    """Texts of each sampler, from the saved model."""
     path = tmp_path_factory.mktemp("saved") / "model.keras"
     model.save(path)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-c", RELOAD, str(path)]
-    result = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    return json.loads(result.stdout.splitlines()[-1])
+    again = keras.models.load_model(path)
+    return {name: again.generate(TEXTS, sampler=sampler) for name, sampler in SAMPLERS.items()}
 
 
 def test_the_model_has_learned_something(generated):

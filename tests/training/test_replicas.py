@@ -37,7 +37,7 @@ def fit(loss, optimizer, data=TRAIN, **options):
     keras.utils.set_random_seed(3)
     model = keras_s2s.models.Translator(
         keras_s2s.layers.RNNEncoder(4, "rnn", bidirectional=False, vocabulary_size=12),
-        keras_s2s.layers.RNNDecoder(12, 4, cell="rnn", doubly_stochastic=0.7),
+        keras_s2s.layers.RNNDecoder(12, 4, cell="rnn", attention="luong", doubly_stochastic=0.7),
     )
     model.compile(optimizer, loss)
     options = {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0, **options}
