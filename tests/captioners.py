@@ -13,7 +13,13 @@ CAPTIONS = [f"{left} and {right}" for left in COLOURS for right in COLOURS]
 
 
 def small_captioner(
-    attention="bahdanau", units=16, dropout=0.0, target_length=20, simple=False, **kwargs
+    attention="bahdanau",
+    units=16,
+    dropout=0.0,
+    target_length=20,
+    cell="gru",
+    simple=False,
+    **kwargs,
 ):
     """Not trained yet, with a backbone from 16 x 24 pixels to a grid of 2 x 3.
 
@@ -30,7 +36,9 @@ def small_captioner(
     if simple:
         decoder = WordDecoder(17, units)
     else:
-        decoder = keras_s2s.layers.RNNDecoder(17, units, attention=attention, dropout=dropout)
+        decoder = keras_s2s.layers.RNNDecoder(
+            17, units, cell=cell, attention=attention, dropout=dropout
+        )
     return keras_s2s.models.ImageCaptioner(
         keras_s2s.layers.ImageEncoder(units, backbone, image_size=SIZE, dropout=dropout),
         decoder,
@@ -69,7 +77,7 @@ def coloured(count, seed=0, size=(60, 40)):
 
 
 def trained_captioner():
-    model = small_captioner()
+    model = small_captioner(cell="rnn")
     model.compile(keras.optimizers.Adam(0.02))
     images, captions = coloured(96)
     model.fit(images, captions, batch_size=16, epochs=12, verbose=0)

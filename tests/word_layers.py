@@ -11,9 +11,10 @@ from keras import ops
 class WordEncoder(keras.layers.Layer):
     """Token ids to their embeddings."""
 
-    def __init__(self, units, vocabulary_size, **kwargs):
+    def __init__(self, units, vocabulary_size, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.units, self.vocabulary_size = units, vocabulary_size
+        self.dropout = keras.layers.Dropout(dropout)
         self.embedding = keras.layers.Embedding(vocabulary_size, units, dtype=self.dtype_policy)
 
     def build(self, shape):
@@ -21,7 +22,8 @@ class WordEncoder(keras.layers.Layer):
 
     def call(self, token_ids, training=False):
         mask = token_ids != 0
-        return {"values": self.embedding(token_ids), "mask": mask}
+        values = self.dropout(self.embedding(token_ids), training=training)
+        return {"values": values, "mask": mask}
 
     def compute_output_shape(self, shape):
         return {"values": (*shape, self.units), "mask": shape}
@@ -31,6 +33,7 @@ class WordEncoder(keras.layers.Layer):
             **super().get_config(),
             "units": self.units,
             "vocabulary_size": self.vocabulary_size,
+            "dropout": self.dropout.rate,
         }
 
 
