@@ -3,8 +3,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_s2s._checks import check_int
 from keras_s2s.callbacks._chief import is_chief
-from keras_s2s.decoding.sampler import check_int
 
 
 class AverageCheckpoints(keras.callbacks.Callback):

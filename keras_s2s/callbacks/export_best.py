@@ -3,6 +3,7 @@ from pathlib import Path
 
 import keras
 
+from keras_s2s._checks import check_choice
 from keras_s2s.callbacks._chief import is_chief
 
 
@@ -36,8 +37,7 @@ class ExportBest(keras.callbacks.Callback):
 
     def __init__(self, path, monitor="val_loss", mode="auto", **options):
         super().__init__()
-        if mode not in ("auto", "min", "max"):
-            raise ValueError(f"`mode` must be 'auto', 'min' or 'max'. Received {mode!r}.")
+        check_choice("mode", mode, ("auto", "min", "max"))
         if mode == "auto":
             mode = "min" if monitor.endswith(("loss", "perplexity", "wer", "cer")) else "max"
         self.path, self.monitor, self.mode, self.options = Path(path), monitor, mode, options

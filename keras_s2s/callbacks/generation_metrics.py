@@ -2,8 +2,8 @@ import keras
 import numpy as np
 
 from keras_s2s import evaluation
+from keras_s2s._checks import check_int
 from keras_s2s.callbacks._chief import is_chief
-from keras_s2s.decoding.sampler import check_int
 from keras_s2s.preprocessing.columns import as_column, plain
 from keras_s2s.preprocessing.text import as_texts
 

@@ -7,10 +7,10 @@ from keras import ops
 
 from keras_s2s import visualize
 from keras_s2s._backend.gradients import Gradients
+from keras_s2s._checks import check_int
 from keras_s2s._optional import import_matplotlib, import_tensorboard, import_tensorflow
 from keras_s2s.callbacks import _projector
 from keras_s2s.callbacks._chief import is_chief
-from keras_s2s.decoding.sampler import check_int
 from keras_s2s.preprocessing.columns import as_column, plain
 from keras_s2s.preprocessing.text import as_texts
 from keras_s2s.training.metrics import Perplexity

@@ -8,14 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.buckets import choose_buckets
 from keras_s2s.data.ragged import as_ragged
-from keras_s2s.decoding.sampler import check_int
 from keras_s2s.preprocessing.long_texts import CutWarning
 from keras_s2s.preprocessing.text import as_list
+from keras_s2s.tokens import END, PAD, decoder_inputs
 
-_START, _END = 2, 3
 _planning = threading.Lock()
 _drawing = ThreadPoolExecutor(max_workers=1)
 
@@ -236,13 +236,13 @@ class BucketedBatches(keras.utils.PyDataset):
         row = np.arange(len(rows))
         source = np.zeros((size, source_width), "int32")
         source[row] = sources.padded(rows, source_width)
-        source[row, sources.lengths[rows]] = _END
+        source[row, sources.lengths[rows]] = END
         decoder, labels = np.zeros((2, size, target_width), "int32")
         labels[row] = targets.padded(rows, target_width)
-        decoder[row, 0] = _START
-        decoder[row, 1:] = labels[row, :-1]
-        labels[row, targets.lengths[rows]] = _END
-        weights = (labels != 0).astype("float32")
+        labels[row, targets.lengths[rows]] = END
+        # Rows of padding alone begin with nothing.
+        decoder[row] = decoder_inputs(labels[row])
+        weights = (labels != PAD).astype("float32")
         return {"encoder_token_ids": source, "decoder_token_ids": decoder}, labels, weights
 
     def set_epoch(self, epoch):

@@ -5,12 +5,11 @@ import warnings
 import keras
 import numpy as np
 
+from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.decoding.sampler import check_int
 from keras_s2s.preprocessing.columns import as_column, describe
 from keras_s2s.preprocessing.long_texts import CutWarning
-
-_START, _END = 2, 3
+from keras_s2s.tokens import END, PAD, decoder_inputs
 
 
 class CaptionBatches(keras.utils.PyDataset):
@@ -131,22 +130,19 @@ class CaptionBatches(keras.utils.PyDataset):
         rows = np.sort(self._plan[index])
         captions = [self._ids[row] for row in rows]
         shape = len(rows), self._most, self._longest[rows].max() + 1
-        labels, decoder = np.zeros((2, *shape), "int32")
+        labels = np.zeros(shape, "int32")
         for i, several in enumerate(captions):
             for j, ids in enumerate(several):
                 labels[i, j, : len(ids)] = ids
-                labels[i, j, len(ids)] = _END
-                decoder[i, j, 1 : len(ids) + 1] = ids
-        # Also where a caption is missing: what weighs nothing may hold anything but nothing at all.
-        decoder[..., 0] = _START
+                labels[i, j, len(ids)] = END
         if self.image_converter is None and hasattr(self.images, "shape"):
             images = np.asarray(self.images[rows])
         elif self.image_converter is None:
             images = np.stack([self.images[row] for row in rows])
         else:
             images = np.asarray(self.image_converter([self.images[row] for row in rows]))
-        x = {"images": images, "decoder_token_ids": decoder}
-        return x, labels, (labels != 0).astype("float32")
+        x = {"images": images, "decoder_token_ids": decoder_inputs(labels)}
+        return x, labels, (labels != PAD).astype("float32")
 
     def as_tf_dataset(self):
         """Returns a `tf.data.Dataset` of the batches. Each pass over it is one more epoch."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_s2s.decoding.sampler import check_int
+from keras_s2s._checks import check_int
 from keras_s2s.preprocessing import image_items
 from keras_s2s.preprocessing.columns import as_column
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_UNKNOWN, _LAST_SPECIAL = 1, 3
+from keras_s2s.tokens import END, UNKNOWN
 
 
 class RaggedIds:
@@ -92,7 +92,7 @@ def as_ragged(ids, name="ids"):
         rows = [row for row in rows if row.size]
         values = np.concatenate(rows) if rows else np.zeros(0)
     values = values.astype("int32")
-    special = np.flatnonzero((values <= _LAST_SPECIAL) & (values != _UNKNOWN))
+    special = np.flatnonzero((values <= END) & (values != UNKNOWN))
     if len(special):
         at = np.searchsorted(np.cumsum(lengths), special[0], side="right")
         raise ValueError(

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_s2s._backend.gather import select
 from keras_s2s._backend.top_k import Groups, top_k
-from keras_s2s.decoding.ids import END, PAD, UNKNOWN
+from keras_s2s.tokens import END, PAD, UNKNOWN
 
 # The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
 IMPOSSIBLE = -1e9

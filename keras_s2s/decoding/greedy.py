@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from keras_s2s.decoding._tensors import split_rows, write
-from keras_s2s.decoding.ids import END, PAD
 from keras_s2s.decoding.sampler import Sampler, make_result
+from keras_s2s.tokens import END, PAD
 
 
 @keras.saving.register_keras_serializable("keras_s2s")

@@ -8,9 +8,9 @@ from keras import ops
 
 from keras_s2s._backend.gather import select
 from keras_s2s._backend.top_k import top_k
+from keras_s2s._checks import check_int, check_number
 from keras_s2s.decoding._threefry import uniform
 from keras_s2s.decoding.greedy import Greedy
-from keras_s2s.decoding.sampler import check_int, check_number
 
 # Halvings of [0, 1] in the search for the nucleus' least weight: finer than float32 sums.
 _HALVINGS = 30

@@ -1,15 +1,14 @@
 """The decoding loop, shared by every way to choose tokens."""
 
-import numbers
-
 import keras
 from keras import ops
 
 from keras_s2s._backend.gather import take_rows
+from keras_s2s._checks import check_int
 from keras_s2s.decoding import _compaction
 from keras_s2s.decoding._tensors import same_static_shape, write
 from keras_s2s.decoding.choices import Choices, Constraints
-from keras_s2s.decoding.ids import END, PAD, START
+from keras_s2s.tokens import END, PAD, START
 
 
 class Sampler:
@@ -193,20 +192,6 @@ def make_result(token_ids, scores, log_probs, attention=None):
     if attention is not None:
         result["attention"] = ops.where(ops.expand_dims(real, -1), attention, 0.0)
     return result
-
-
-def check_int(name, value, minimum):
-    """`value` as a Python int, or a ValueError that names the argument."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < minimum:
-        raise ValueError(f"`{name}` must be an int, at least {minimum}. Received: {value!r}")
-    return int(value)
-
-
-def check_number(name, value, allowed, description):
-    """`value` as a Python float, or a ValueError that names the argument."""
-    if not isinstance(value, numbers.Real) or isinstance(value, bool) or not allowed(value):
-        raise ValueError(f"`{name}` must be {description}. Received: {value!r}")
-    return float(value)
 
 
 def _check_prefix(prefix):

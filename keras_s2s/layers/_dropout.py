@@ -10,8 +10,3 @@ def dropout_mask(shape, rate, dtype, seed_generator):
         return None
     keep = keras.random.uniform(shape, dtype="float32", seed=seed_generator) >= rate
     return ops.cast(keep, dtype) / (1 - rate)
-
-
-def check_rate(name, rate):
-    if not isinstance(rate, (int, float)) or not 0 <= rate < 1:
-        raise ValueError(f"`{name}` must be a number in [0, 1). Received: {name}={rate!r}")

@@ -4,8 +4,6 @@ Keras multiplies each step's input inside its loop. Multiplied here for all step
 once, before the loop, the same weights give the same numbers in less time.
 """
 
-import numbers
-
 import keras
 from keras import ops
 
@@ -44,17 +42,6 @@ class _Orthogonal(keras.initializers.Orthogonal):
 
     def __call__(self, shape, dtype=None):
         return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
-
-
-def check_cell(cell):
-    if cell not in CELLS:
-        raise ValueError(f"`cell` must be one of {sorted(CELLS)}. Received: cell={cell!r}")
-
-
-def check_sizes(**sizes):
-    for name, value in sizes.items():
-        if not isinstance(value, numbers.Integral) or value < 1:
-            raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value!r}")
 
 
 def project(layer, inputs):

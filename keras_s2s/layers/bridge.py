@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._checks import check_choice
 from keras_s2s.layers._parts import KeepsParts
 
 BRIDGES = ("dense", "copy", "zero")
@@ -49,9 +50,7 @@ class Bridge(KeepsParts, keras.layers.Layer):
 
     def __init__(self, kind="dense", sizes=(), **kwargs):
         super().__init__(**kwargs)
-        if kind not in BRIDGES:
-            raise ValueError(f"`bridge` must be one of {BRIDGES}. Received: {kind!r}")
-        self.kind = kind
+        self.kind = check_choice("bridge", kind, BRIDGES)
         # Tuples, since Keras wraps lists, and a wrapped list is no structure for JAX.
         self.sizes = tuple(tuple(layer) for layer in sizes)
         self.projection = None

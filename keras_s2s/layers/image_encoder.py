@@ -6,8 +6,8 @@ from keras import ops
 
 from keras_s2s import _pixels
 from keras_s2s._backend.require import require
-from keras_s2s.layers import _applications, _recurrence
-from keras_s2s.layers._dropout import check_rate
+from keras_s2s._checks import check_rate, check_sizes
+from keras_s2s.layers import _applications
 from keras_s2s.layers._parts import KeepsParts
 
 _CHANNELS_LAST = "channels_last"
@@ -92,7 +92,7 @@ class ImageEncoder(KeepsParts, keras.layers.Layer):
     ):
         # Pixels must be scaled before they become 16 bits wide.
         super().__init__(autocast=False, **kwargs)
-        _recurrence.check_sizes(units=units)
+        check_sizes(units=units)
         check_rate("dropout", dropout)
         if keras.config.image_data_format() != _CHANNELS_LAST:
             raise ValueError(

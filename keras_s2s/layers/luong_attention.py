@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._checks import check_choice
 from keras_s2s.layers.attention import AdditiveScore, Attention
 
 SCORES = ("dot", "general", "concat")
@@ -55,10 +56,7 @@ class LuongAttention(Attention):
 
     def __init__(self, score_type="general", units=None, scale=False, **kwargs):
         super().__init__(**kwargs)
-        if score_type not in SCORES:
-            raise ValueError(
-                f"`score_type` must be one of {SCORES}. Received: score_type={score_type!r}"
-            )
+        check_choice("score_type", score_type, SCORES)
         if (score_type == "concat") != (units is not None):
             raise ValueError(
                 '`units` is the size of v in the "concat" score: give it there and only '

@@ -3,9 +3,10 @@ from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s._backend.split import split
+from keras_s2s._checks import check_choice, check_rate, check_sizes
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dense import kernel_of
-from keras_s2s.layers._dropout import check_rate, dropout_mask
+from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.layers.attention import Attention
@@ -121,13 +122,13 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _recurrence.check_cell(cell)
+        check_choice("cell", cell, _recurrence.CELLS)
         check_rate("dropout", dropout)
         check_rate("recurrent_dropout", recurrent_dropout)
         self.vocabulary_size = vocabulary_size
         self.units = units
         self.embedding_dim = units if embedding_dim is None else embedding_dim
-        _recurrence.check_sizes(
+        check_sizes(
             vocabulary_size=vocabulary_size,
             units=units,
             embedding_dim=self.embedding_dim,
@@ -137,8 +138,7 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         self.num_layers = num_layers
         self.attention = self._make_attention(attention)
         self.order = order or ("luong" if isinstance(self.attention, LuongAttention) else ORDERS[0])
-        if self.order not in ORDERS:
-            raise ValueError(f"`order` must be one of {ORDERS}. Received: order={order!r}")
+        check_choice("order", self.order, ORDERS)
         if input_feeding and (self.attention is None or self.order != "luong"):
             raise ValueError(
                 "`input_feeding` feeds the attentional readout of Luong's order: use it with an "

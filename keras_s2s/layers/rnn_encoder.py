@@ -1,8 +1,9 @@
 import keras
 from keras import ops
 
+from keras_s2s._checks import check_choice, check_rate, check_sizes
 from keras_s2s.layers import _recurrence
-from keras_s2s.layers._dropout import check_rate, dropout_mask
+from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
 from keras_s2s.layers._parts import KeepsParts
 
@@ -77,8 +78,8 @@ class RNNEncoder(KeepsParts, keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        _recurrence.check_cell(cell)
-        _recurrence.check_sizes(units=units, num_layers=num_layers)
+        check_choice("cell", cell, _recurrence.CELLS)
+        check_sizes(units=units, num_layers=num_layers)
         check_rate("dropout", dropout)
         check_rate("recurrent_dropout", recurrent_dropout)
         self.units = units
@@ -95,7 +96,7 @@ class RNNEncoder(KeepsParts, keras.layers.Layer):
         self.embedding = None
         if vocabulary_size is not None:
             dim = units if embedding_dim is None else embedding_dim
-            _recurrence.check_sizes(vocabulary_size=vocabulary_size, embedding_dim=dim)
+            check_sizes(vocabulary_size=vocabulary_size, embedding_dim=dim)
             self.embedding = keras.layers.ReversibleEmbedding(
                 vocabulary_size,
                 dim,

@@ -2,8 +2,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.top_k import top_k
-
-_PAD, _END = 0, 3
+from keras_s2s.tokens import END, PAD
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -78,7 +77,7 @@ class ScheduledSampling(keras.layers.Layer):
         likeliest = ops.cast(likeliest, token_ids.dtype)
         own = ops.concatenate([token_ids[:, :1], likeliest[:, :-1]], axis=1)
         chosen = keras.random.uniform(ops.shape(own), dtype="float32", seed=self.seed_generator)
-        is_read = (own != _PAD) & (own != _END) & (token_ids != _PAD)
+        is_read = (own != PAD) & (own != END) & (token_ids != PAD)
         return ops.where((chosen < rate) & is_read, own, token_ids)
 
     def load_own_variables(self, store):

@@ -11,7 +11,7 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding import _compaction
-from keras_s2s.decoding.ids import END, PAD
+from keras_s2s.tokens import END, PAD
 
 
 class Alignment(NamedTuple):

@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from keras_s2s._checks import check_choice
 from keras_s2s.preprocessing import sentences
 from keras_s2s.preprocessing.long_texts import CutWarning, pieces
 
@@ -20,12 +21,9 @@ def find(preprocessor, items):
     return np.flatnonzero(counts > preprocessor.source_length).tolist()
 
 
-def check_choice(on_long, return_attention):
+def check_on_long(on_long, return_attention):
     """Refuses what `generate` cannot do."""
-    if on_long not in CHOICES:
-        raise ValueError(
-            f"`on_long` must be one of {', '.join(map(repr, CHOICES))}. Received: {on_long!r}"
-        )
+    check_choice("on_long", on_long, CHOICES)
     if on_long == "split" and return_attention:
         raise ValueError(
             'Attention is there for one sentence at a time. Pass `on_long="cut"`, or split the '

@@ -5,7 +5,7 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._backend.replicas import batch_mean, number_of_replicas
 from keras_s2s._backend.scan import no_gradient
-from keras_s2s.decoding.sampler import check_int
+from keras_s2s._checks import check_choice, check_int
 from keras_s2s.layers import ScheduledSampling
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.models import _files, _long_inputs, _raw, _summary, generation, presets
@@ -511,12 +511,11 @@ class Seq2Seq(KeepsParts, keras.Model):
         """
         _raw.check_eager("generate")
         sampler = self.sampler if sampler is None else decoding.get(sampler)
-        if on_error not in ("raise", "none"):
-            raise ValueError(f"`on_error` must be 'raise' or 'none'. Received: {on_error!r}")
+        check_choice("on_error", on_error, ("raise", "none"))
         if max_length is not None:
             max_length = check_int("max_length", max_length, 1)
         batch_size = check_int("batch_size", batch_size, 1)
-        _long_inputs.check_choice(on_long, return_attention)
+        _long_inputs.check_on_long(on_long, return_attention)
         if isinstance(inputs, dict) and not _raw.is_raw(self.preprocessor, inputs):
             if self.encoder_input not in inputs:
                 raise ValueError(

@@ -1,10 +1,10 @@
 """What all preprocessors share: the text that a model is to write."""
 
-import numbers
-
+from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing.long_texts import count_ids
 from keras_s2s.preprocessing.text import as_strings
+from keras_s2s.tokens import decoder_inputs
 
 DEFAULT_LENGTH = 256
 
@@ -155,14 +155,7 @@ class Preprocessor:
         if self.several_targets:
             # One that is missing counts for nothing.
             weights *= tf.cast(target != "", tf.float32)[..., None]
-        start = tf.fill(tf.shape(labels[..., :1]), self.target_tokenizer.start_token_id)
-        # Shifting would push the end id of shorter rows into the input: it is no input.
-        shifted = tf.where(
-            labels[..., :-1] == self.target_tokenizer.end_token_id,
-            self.target_tokenizer.pad_token_id,
-            labels[..., :-1],
-        )
-        decoder_ids = tf.concat([start, shifted], axis=-1)
+        decoder_ids = decoder_inputs(labels, tf.concat, tf.where)
         return {self.encoder_input: features, "decoder_token_ids": decoder_ids}, labels, weights
 
     def generate_preprocess(self, source, prompt=None):
@@ -242,9 +235,7 @@ def check_tokenizer(tokenizer, name):
 def check_length(value, name):
     """Returns the length, or raises a `ValueError`."""
     value = DEFAULT_LENGTH if value is None else value
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"`{name}` must be a positive integer or None. Received {value!r}.")
-    return int(value)
+    return check_int(name, value, 1)
 
 
 def _count(shape):

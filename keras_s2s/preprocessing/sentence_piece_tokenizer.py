@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from keras_s2s._checks import check_choice
 from keras_s2s._optional import import_sentencepiece, import_tensorflow
 from keras_s2s.preprocessing.sentence_piece_model import (
     BYTE,
@@ -146,11 +147,7 @@ class SentencePieceTokenizer:
             ValueError: If the text cannot give exactly this many pieces, or there is no such
                 `normalization`.
         """
-        if normalization not in NORMALIZATIONS:
-            raise ValueError(
-                f"`normalization` must be one of {', '.join(map(repr, NORMALIZATIONS))}. "
-                f"Received: {normalization!r}"
-            )
+        check_choice("normalization", normalization, NORMALIZATIONS)
         strings, is_scalar = as_list(sentences, "sentences")
         if is_scalar:
             raise TypeError("`sentences` must be a list of sentences, not one string.")

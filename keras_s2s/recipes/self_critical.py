@@ -6,9 +6,8 @@ import keras
 import numpy as np
 
 from keras_s2s import decoding, evaluation
+from keras_s2s.tokens import PAD, decoder_inputs
 from keras_s2s.training import optimizers
-
-_START, _END = 2, 3
 
 
 @dataclass(kw_only=True)
@@ -74,10 +73,7 @@ class SelfCritical:
         texts = [text.decode("utf-8") for text in texts.ravel()]
         found = reward(np.repeat(rows, count), texts).reshape(-1, count)
         advantage = (found - found.mean(axis=1, keepdims=True)) * count / (count - 1)
-        decoder = np.zeros_like(labels)
-        decoder[..., 0] = _START
-        decoder[..., 1:] = np.where(labels[..., :-1] == _END, 0, labels[..., :-1])
-        weights = (labels != 0) * advantage[..., None] / advantage.size
-        x["decoder_token_ids"] = decoder
+        weights = (labels != PAD) * advantage[..., None] / advantage.size
+        x["decoder_token_ids"] = decoder_inputs(labels)
         model.train_on_batch(x, labels, weights.astype("float32"))
         return float(found.mean())

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 
 from keras_s2s import decoding
-from keras_s2s.decoding.sampler import check_int
+from keras_s2s._checks import check_int
 from keras_s2s.serving import operations
 
 

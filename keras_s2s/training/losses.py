@@ -3,6 +3,7 @@ from keras import ops
 
 from keras_s2s._backend.cross_entropy import cross_entropy
 from keras_s2s._backend.replicas import batch_mean, number_of_replicas
+from keras_s2s._checks import check_number
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -40,10 +41,7 @@ class TokenCrossentropy(keras.losses.Loss):
     """
 
     def __init__(self, label_smoothing=0.0, name="token_crossentropy"):
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(
-                f"`label_smoothing` must be in [0, 1). Received: label_smoothing={label_smoothing}"
-            )
+        check_number("label_smoothing", label_smoothing, lambda x: 0 <= x < 1, "in [0, 1)")
         # Keras casts ids and logits to the dtype: 16 bits would make other ids of them, and lose
         # the small probabilities.
         super().__init__(name=name, reduction="sum", dtype="float32")

@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from keras_s2s._checks import check_number
+
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
@@ -32,9 +34,7 @@ class InverseSquareRoot(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, peak, warmup_steps):
         for name, value in (("peak", peak), ("warmup_steps", warmup_steps)):
-            is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-            if not is_number or not 0 < value < float("inf"):
-                raise ValueError(f"`{name}` must be positive. Received: {name}={value!r}")
+            check_number(name, value, lambda x: 0 < x < float("inf"), "positive")
         self.peak, self.warmup_steps = peak, warmup_steps
 
     def __call__(self, step):

@@ -176,7 +176,7 @@ def test_export_of_the_best(model, tmp_path, monkeypatch):
 
 @pytest.mark.slow
 def test_what_export_best_refuses(model, tmp_path):
-    with pytest.raises(ValueError, match="'auto', 'min' or 'max'"):
+    with pytest.raises(ValueError, match="'auto', 'min', 'max'"):
         ExportBest(tmp_path, mode="best")
     with pytest.raises(KeyError, match=r"no 'val_blue'.*'loss'"):
         model.fit(SOURCES, TARGETS, verbose=0, callbacks=[ExportBest(tmp_path, "val_blue")])

@@ -5,7 +5,7 @@ import pytest
 from keras import ops
 
 from keras_s2s.decoding.choices import IMPOSSIBLE, Choices, Constraints
-from keras_s2s.decoding.ids import END, PAD, START
+from keras_s2s.tokens import END, PAD, START
 
 ROWS, VOCABULARY = 6, 150
 LOGITS = np.random.default_rng(0).normal(scale=3, size=(ROWS, VOCABULARY)).astype("float32")

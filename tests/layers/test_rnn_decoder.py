@@ -751,11 +751,11 @@ def test_comes_back_built(wiring):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"vocabulary_size": 0}, "vocabulary_size=0"),
-        ({"units": 0}, "units=0"),
-        ({"embedding_dim": 0}, "embedding_dim=0"),
+        ({"vocabulary_size": 0}, "`vocabulary_size` must be an int, at least 1.*: 0"),
+        ({"units": 0}, "`units` must be an int, at least 1.*: 0"),
+        ({"embedding_dim": 0}, "`embedding_dim` must be an int, at least 1.*: 0"),
         ({"cell": "transformer"}, "cell.*gru.*lstm.*transformer"),
-        ({"num_layers": 0}, "num_layers=0"),
+        ({"num_layers": 0}, "`num_layers` must be an int, at least 1.*: 0"),
         ({"attention": "cosine"}, "attention.*bahdanau.*luong.*cosine"),
         ({"attention": keras.layers.AdditiveAttention}, "attention"),
         ({"order": "reverse"}, "order.*bahdanau.*luong.*reverse"),

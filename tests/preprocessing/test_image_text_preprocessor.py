@@ -106,7 +106,7 @@ def test_assets_and_config_round_trip(tmp_path, preprocessor):
 def test_bad_arguments(preprocessor):
     with pytest.raises(TypeError, match="`target_tokenizer` must be a tokenizer"):
         ImageTextPreprocessor("spm.model")
-    with pytest.raises(ValueError, match="`target_length` must be a positive integer"):
+    with pytest.raises(ValueError, match="`target_length` must be an int, at least 1"):
         ImageTextPreprocessor(preprocessor.target_tokenizer, target_length=0)
     converter = ImageConverter((4, 4))
     assert ImageTextPreprocessor(preprocessor.target_tokenizer, converter).image_converter is (

@@ -129,7 +129,7 @@ def test_wrong_input_names_the_argument(preprocessor):
 
 @pytest.mark.parametrize("length", [0, -1, 2.5, "3"])
 def test_wrong_length(tokenizer, length):
-    with pytest.raises(ValueError, match="`target_length` must be a positive integer"):
+    with pytest.raises(ValueError, match="`target_length` must be an int, at least 1"):
         TextPairPreprocessor(tokenizer, target_length=length)
 
 

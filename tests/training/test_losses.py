@@ -119,5 +119,5 @@ def test_config_round_trip():
 
 @pytest.mark.parametrize("value", [-0.1, 1.0])
 def test_label_smoothing_out_of_range(value):
-    with pytest.raises(ValueError, match=f"label_smoothing={value}"):
+    with pytest.raises(ValueError, match=f"`label_smoothing` must be in.*: {value}"):
         TokenCrossentropy(label_smoothing=value)
