@@ -3,20 +3,29 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.scan import multiply, scan, with_matrices
+from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._parts import KeepsParts
 
 
 class Attention(KeepsParts, keras.layers.Layer):
     """Base of the attentions: from queries and a memory to contexts and weights.
 
-    The work is split in two. `project_keys` depends on the memory alone and is done
-    once per batch; a call with its result as `keys` does what depends on the query.
-    Both the steps of a sequence and the beams of a search go into the query axis,
-    so that the memory is never repeated.
+    By itself an attention is a layer to call. A decoder drives it in three methods:
 
-    A subclass implements `project_keys(values)` and `score(query, keys)`, and sets
-    `query_projection` if it has one. A decoder calls these by themselves, so where
-    they read weights of their own they cast them to the dtype of the query.
+    - `prepare(memory)` once for a batch: what depends on the memory alone, and the weights,
+    - `start(prepared)` before the first step: the attention's own state, `{}` where it has none,
+    - `step(query, state, prepared)` at each step: context, weights and the new state.
+
+    The rows of one example (its beams, or several outputs to learn) lie side by side and are
+    queries to one memory, which is never repeated. `attend` takes all steps at once, with the
+    same result: as one product where there is no state, else as a loop of `step`.
+
+    A subclass implements `project_keys(values)` and `score(query, state, prepared)`, and sets
+    `query_projection` if it has one. One with a state implements `start` and `update`, too. In
+    these, queries are `(batch, queries, units)`, and the tensors of the state `(batch, queries,
+    ...)`. `score` and `update` read no variables, only tensors that `prepare` put into its dict:
+    that is how a loop over steps knows their gradients.
 
     Args:
         **kwargs: Keras's own layer arguments, such as `name` and `dtype`.
@@ -24,8 +33,6 @@ class Attention(KeepsParts, keras.layers.Layer):
     Call arguments:
         query: `(batch, queries, query_dim)`.
         values: `(batch, source, dim)`, the memory.
-        keys: `(batch, source, units)`, what `project_keys(values)` returned. Computed
-            when not given.
         values_mask: `(batch, source)` bool, False at padding. Taken from the mask that
             Keras attaches to `values` when not given.
 
@@ -34,6 +41,10 @@ class Attention(KeepsParts, keras.layers.Layer):
         `(batch, queries, source)`. The weights of a row whose memory is all padding
         are zero.
     """
+
+    #: The names in what `prepare` returns that a step multiplies by once, with `multiply`. Their
+    #: gradient is one product after the loop, where others are summed step by step.
+    matrices = ("query", "values", "output")
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -44,39 +55,158 @@ class Attention(KeepsParts, keras.layers.Layer):
         """Returns the keys `(batch, source, units)` of `values` `(batch, source, dim)`."""
         raise NotImplementedError
 
-    def score(self, query, keys):
-        """Returns the scores `(batch, queries, source)` of every projected query with every key."""
-        raise NotImplementedError
+    def prepare(self, memory, dtype=None, onto=None):
+        """What is computed once for all steps.
 
-    def call(self, query, values, keys=None, values_mask=None):
-        if keys is None:
-            keys = self.project_keys(values)
+        Args:
+            memory: Dict of `"values"` `(batch, source, dim)` and `"mask"` `(batch, source)`, such
+                as an encoder returns.
+            dtype: The dtype of queries and contexts; that of the values by default.
+            onto: A matrix `(context_dim, size)` that contexts are to be multiplied by, or None.
+                Sums of the multiplied memory are the multiplied sums of the memory.
+
+        Returns:
+            Dict of tensors, for `start`, `step` and `attend`.
+        """
+        values = memory["values"]
+        prepared = {"mask": memory["mask"], "keys": self.project_keys(values)}
+        values = ops.cast(values, dtype or values.dtype)
+        prepared["values"] = values if onto is None else ops.matmul(values, onto)
         if self.query_projection is not None:
-            query = per_query(self.query_projection, query)
-        weights = ops.cast(self.weigh(query, keys, values_mask), values.dtype)
-        return ops.matmul(weights, values), weights
+            prepared["query"] = kernel_of(self.query_projection, values.dtype)
+        return prepared
 
-    def weigh(self, query, keys, values_mask=None):
-        """The softmax of the scores.
+    def start(self, prepared, rows_per_example=1):
+        """The state before the first step: a dict of tensors with an entry for each row."""
+        return {}
+
+    def step(self, query, state, prepared):
+        """One step.
+
+        Args:
+            query: `(rows, query_dim)`, the rows of one example side by side.
+            state: What `start` or the last step returned.
+            prepared: What `prepare` returned.
+
+        Returns:
+            Tuple of contexts `(rows, context_dim)`, or what they were to be multiplied onto;
+            weights `(rows, source)`; and the new state.
+        """
+        rows, batch = ops.shape(query)[0], ops.shape(prepared["mask"])[0]
+        per_example = _per_example(rows, batch)
+
+        def fold(x):
+            return ops.reshape(x, (batch, per_example, *ops.shape(x)[1:]))
+
+        def unfold(x):
+            return ops.reshape(x, (rows, *ops.shape(x)[2:]))
+
+        projected = multiply(query, prepared["query"]) if "query" in prepared else query
+        # An attention that was given to a decoder may have a dtype policy of its own.
+        projected = fold(ops.cast(projected, prepared["keys"].dtype))
+        folded = keras.tree.map_structure(fold, state)
+        context, weights, folded = self.glimpse(projected, folded, prepared, query.dtype)
+        context = unfold(context)
+        if "output" in prepared:
+            context = multiply(context, prepared["output"])
+        return context, unfold(weights), keras.tree.map_structure(unfold, folded)
+
+    def attend(self, query, prepared):
+        """All steps at once.
+
+        Args:
+            query: `(rows, steps, query_dim)`.
+            prepared: What `prepare` returned.
+
+        Returns:
+            Tuple of contexts `(rows, steps, context_dim)` and weights `(rows, steps, source)`.
+        """
+        rows, steps, _ = ops.shape(query)
+        batch = ops.shape(prepared["mask"])[0]
+        state = self.start(prepared, _per_example(rows, batch))
+        if not state:
+            # All steps of all rows are queries.
+            flat = ops.reshape(query, (rows * steps, query.shape[-1]))
+            found = self.step(flat, state, prepared)[:2]
+            return tuple(ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in found)
+
+        def step(state, query, prepared):
+            context, weights, state = self.step(query, state, prepared)
+            return state, (context, weights)
+
+        query = ops.transpose(query, (1, 0, 2))
+        source = ops.shape(prepared["mask"])[1]
+        like = tuple(
+            ops.zeros((rows, size), dtype=query.dtype)
+            for size in (self._context_dim(prepared), source)
+        )
+        constants = with_matrices(prepared, self.matrices)
+        _, found = scan(step, state, query, like, constants)
+        return tuple(ops.transpose(x, (1, 0, 2)) for x in found)
+
+    def _context_dim(self, prepared):
+        last = "output" if "output" in prepared else "values"
+        return prepared[last].shape[-1]
+
+    def score(self, query, state, prepared):
+        """Scores every position for every query.
 
         Args:
             query: `(batch, queries, units)`, projected if there is a `query_projection`.
-            keys: `(batch, source, units)`.
-            values_mask: `(batch, source)` bool, or None.
+            state: The state, whose tensors are `(batch, queries, ...)`.
+            prepared: What `prepare` returned, with `"keys"` `(batch, source, units)`.
 
         Returns:
-            Float32 weights `(batch, queries, source)`.
+            `(batch, queries, source)`, before the softmax.
+        """
+        raise NotImplementedError
+
+    def update(self, state, weights, prepared):
+        """The state after a step with float32 weights `(batch, queries, source)`."""
+        return state
+
+    def weigh(self, scores, mask):
+        """The softmax of scores `(batch, queries, source)` over the positions of the mask.
+
+        Args:
+            scores: As `score` returned them.
+            mask: Bool, `(batch, source)`, or `(batch, queries, source)` where queries differ.
+
+        Returns:
+            Float32 weights `(batch, queries, source)`, zero outside of the mask.
         """
         # A float16 sum over the source would lose digits, so the softmax is float32.
-        scores = ops.cast(self.score(query, keys), "float32")
-        if values_mask is not None:
-            valid = ops.expand_dims(ops.cast(values_mask, "bool"), 1)
-            scores = ops.where(valid, scores, -1e9)
+        scores = ops.cast(scores, "float32")
+        valid = ops.cast(mask, "bool")
+        if len(valid.shape) == 2:
+            valid = ops.expand_dims(valid, 1)
+        scores = ops.where(valid, scores, -1e9)
         # Not `ops.softmax`, which warns where the source has one position.
         weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
-        if values_mask is not None:
-            weights = ops.where(valid, weights, 0.0)
-        return weights
+        return ops.where(valid, weights, 0.0)
+
+    def glimpse(self, query, state, prepared, dtype):
+        """One look at the memory: scores, weights and their sum.
+
+        Args:
+            query: `(batch, queries, units)`, projected.
+            state: The state, whose tensors are `(batch, queries, ...)`.
+            prepared: What `prepare` returned.
+            dtype: That of the contexts and weights.
+
+        Returns:
+            Tuple of contexts `(batch, queries, dim)`, weights `(batch, queries, source)` and the
+            new state.
+        """
+        weights = self.weigh(self.score(query, state, prepared), prepared["mask"])
+        state = self.update(state, weights, prepared)
+        weights = ops.cast(weights, dtype)
+        return multiply(weights, prepared["values"]), weights, state
+
+    def call(self, query, values, values_mask=None):
+        if values_mask is None:
+            values_mask = ops.ones(ops.shape(values)[:2], dtype="bool")
+        return self.attend(query, self.prepare({"values": values, "mask": values_mask}))
 
     def compute_mask(self, *args, **kwargs):
         return None
@@ -85,15 +215,16 @@ class Attention(KeepsParts, keras.layers.Layer):
         weights = (*query_shape[:2], values_shape[1])
         return (*query_shape[:2], values_shape[2]), weights
 
-    def compute_output_spec(self, query, values, keys=None, values_mask=None):
+    def compute_output_spec(self, query, values, values_mask=None):
         shapes = self.compute_output_shape(query.shape, values.shape)
         return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
 
 
-def per_query(dense, query):
-    """`dense(query)` for `query (batch, queries, dim)`: as rows, one plain product suffices."""
-    rows = dense(ops.reshape(query, (-1, query.shape[-1])))
-    return ops.reshape(rows, (*ops.shape(query)[:-1], dense.units))
+def _per_example(rows, batch):
+    # Not -1, which no reshape can infer where the batch is empty.
+    if ops.is_tensor(batch) or ops.is_tensor(rows):
+        return ops.where(batch > 0, rows // ops.maximum(batch, 1), 1)
+    return rows // batch if batch else 1
 
 
 class AdditiveScore(keras.layers.Layer):
@@ -118,11 +249,31 @@ class AdditiveScore(keras.layers.Layer):
             )
             self.bias = self.add_weight((self.units,), initializer="zeros", name="bias")
 
-    def call(self, query, keys):
-        query, vector = ops.expand_dims(query, 2), ops.convert_to_tensor(self.vector)
-        if self.normalize:
-            vector = self.gain * vector * ops.rsqrt(ops.sum(ops.square(vector)))
-            query = query + self.bias
-        hidden = ops.tanh(query + ops.expand_dims(keys, 1))
-        rows = ops.reshape(hidden, (-1, self.units))
-        return ops.reshape(ops.matmul(rows, ops.expand_dims(vector, -1)), ops.shape(hidden)[:-1])
+    def prepare(self, dtype):
+        """The weights as `additive_scores` takes them, a dict."""
+        vector = ops.cast(self.vector, dtype)
+        if not self.normalize:
+            return {"vector": vector}
+        vector = ops.cast(self.gain, dtype) * vector * ops.rsqrt(ops.sum(ops.square(vector)))
+        return {"vector": vector, "bias": ops.cast(self.bias, dtype)}
+
+
+def additive_scores(query, keys, weights, more=None):
+    """`v . tanh(query + key + bias + more)`.
+
+    Args:
+        query: `(batch, queries, units)`.
+        keys: `(batch, source, units)`.
+        weights: What `AdditiveScore.prepare` returned.
+        more: `(batch, queries, source, units)`, or None.
+
+    Returns:
+        Scores `(batch, queries, source)`.
+    """
+    if "bias" in weights:
+        query = query + weights["bias"]
+    hidden = ops.expand_dims(query, 2) + ops.expand_dims(keys, 1)
+    hidden = ops.tanh(hidden if more is None else hidden + more)
+    rows = ops.reshape(hidden, (-1, hidden.shape[-1]))
+    scores = ops.matmul(rows, ops.expand_dims(weights["vector"], -1))
+    return ops.reshape(scores, ops.shape(hidden)[:-1])

@@ -1,6 +1,6 @@
 import keras
 
-from keras_s2s.layers.attention import AdditiveScore, Attention
+from keras_s2s.layers.attention import AdditiveScore, Attention, additive_scores
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -18,7 +18,6 @@ class BahdanauAttention(Attention):
     Call arguments:
         query: `(batch, queries, query_dim)`, the decoder's states.
         values: `(batch, source, dim)`, the memory.
-        keys: `(batch, source, units)` from `project_keys(values)`, or None.
         values_mask: `(batch, source)` bool, False at padding.
 
     Returns:
@@ -49,7 +48,7 @@ class BahdanauAttention(Attention):
         self.key_projection = keras.layers.Dense(units, name="key_projection", **dense)
         self.additive = AdditiveScore(units, normalize, dtype=self.dtype_policy, name="additive")
 
-    def build(self, query_shape, values_shape, keys_shape=None, values_mask_shape=None):
+    def build(self, query_shape, values_shape, values_mask_shape=None):
         for layer, shape in (
             (self.query_projection, query_shape),
             (self.key_projection, values_shape),
@@ -62,8 +61,12 @@ class BahdanauAttention(Attention):
     def project_keys(self, values):
         return self.key_projection(values)
 
-    def score(self, query, keys):
-        return self.additive(query, keys)
+    def prepare(self, memory, dtype=None, onto=None):
+        prepared = super().prepare(memory, dtype, onto)
+        return {**prepared, "additive": self.additive.prepare(prepared["keys"].dtype)}
+
+    def score(self, query, state, prepared):
+        return additive_scores(query, prepared["keys"], prepared["additive"])
 
     def get_config(self):
         return {**super().get_config(), "units": self.units, "normalize": self.normalize}

@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from keras_s2s._checks import check_choice
-from keras_s2s.layers.attention import AdditiveScore, Attention
+from keras_s2s.layers.attention import AdditiveScore, Attention, additive_scores
 
 SCORES = ("dot", "general", "concat")
 
@@ -28,7 +28,6 @@ class LuongAttention(Attention):
     Call arguments:
         query: `(batch, queries, query_dim)`, the decoder's states.
         values: `(batch, source, dim)`, the memory.
-        keys: `(batch, source, units)` from `project_keys(values)`, or None.
         values_mask: `(batch, source)` bool, False at padding.
 
     Returns:
@@ -68,7 +67,7 @@ class LuongAttention(Attention):
         self.units = units
         self.scale = scale
 
-    def build(self, query_shape, values_shape, keys_shape=None, values_mask_shape=None):
+    def build(self, query_shape, values_shape, values_mask_shape=None):
         query_dim, dim = query_shape[-1], values_shape[-1]
         if self.score_type == "dot":
             if query_dim != dim:
@@ -95,12 +94,22 @@ class LuongAttention(Attention):
     def project_keys(self, values):
         return values if self.score_type == "dot" else self.key_projection(values)
 
-    def score(self, query, keys):
+    def prepare(self, memory, dtype=None, onto=None):
+        prepared = super().prepare(memory, dtype, onto)
+        dtype = prepared["keys"].dtype
+        if self.score_type == "concat":
+            prepared["additive"] = self.additive.prepare(dtype)
+        if self.scale:
+            prepared["gain"] = ops.cast(self.gain, dtype)
+        return prepared
+
+    def score(self, query, state, prepared):
+        keys = prepared["keys"]
         if self.score_type == "concat":
             # W [s; h] is W_1 s + W_2 h, and W_2 h is known before the query is.
-            return self.additive(query, keys)
+            return additive_scores(query, keys, prepared["additive"])
         scores = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
-        return scores * ops.cast(self.gain, scores.dtype) if self.scale else scores
+        return scores * prepared["gain"] if self.scale else scores
 
     def get_config(self):
         return {

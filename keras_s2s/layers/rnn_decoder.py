@@ -199,7 +199,11 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
 
     def build(self, targets_shape, memory_shape):
         dim = memory_shape["values"][-1]
-        context_dim = 0 if self.attention is None else dim
+        context_dim = 0
+        if self.attention is not None:
+            shapes = (None, None, self.units), (None, None, dim)
+            context_dim = self.attention.compute_output_shape(*shapes)[0][-1]
+        self._context_dim = context_dim
         fed_dim = self.embedding_dim if self.input_feeding else 0
         if self.order == "bahdanau":
             fed_dim = context_dim
@@ -239,7 +243,10 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         state = self._first_state(memory, rows_per_example)
         dtype = state["cells"][0][0].dtype
         # Where beams together take about as many steps as there are positions, or more, it pays.
-        prepared = self._prepare(memory, dtype, project_values=rows_per_example > 1)
+        prepared = self._prepare(memory, dtype, project_contexts=rows_per_example > 1)
+        if self.attention is not None:
+            own = self.attention.start(prepared["attention"], rows_per_example)
+            state["attention"] = own
         return {**memory, "prepared": prepared}, state
 
     def _first_state(self, memory, rows_per_example):
@@ -249,11 +256,10 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
         return keras.tree.map_structure(lambda x: _repeat(x, rows_per_example), state)
 
-    def _prepare(self, memory, dtype, project_values):
+    def _prepare(self, memory, dtype, project_contexts):
         """What steps multiply by, in their dtype and form, so that no step makes it again.
 
-        With `project_values` the memory is multiplied by what the contexts would be: weighted
-        sums of the products are the products of the weighted sums.
+        With `project_contexts` the attention gives contexts multiplied by all that they would be.
         """
         first, *others = self.rnn_layers
         sizes = [self.embedding_dim]
@@ -269,22 +275,15 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         }
         if self.attention is None:
             return prepared
-        values = ops.cast(memory["values"], dtype)
         if fed:
             prepared["fed"] = fed[0]
-        if project_values:
+        onto = None
+        if project_contexts:
             kernels = [readout.pop("context")]
             if self.order == "bahdanau":
                 kernels.append(prepared.pop("fed")["kernel"])
-            values = ops.matmul(values, ops.concatenate(kernels, axis=1))
-        prepared["attention"] = {
-            "keys": self.attention.project_keys(memory["values"]),
-            "mask": memory["mask"],
-            "values": values,
-            "variables": [ops.convert_to_tensor(v) for v in self._variables_of_scores()],
-        }
-        if self.attention.query_projection is not None:
-            prepared["attention"]["query"] = kernel_of(self.attention.query_projection, dtype)
+            onto = ops.concatenate(kernels, axis=1)
+        prepared["attention"] = self.attention.prepare(memory, dtype, onto)
         return prepared
 
     def _readout_weights(self, dtype):
@@ -300,14 +299,6 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         width = kernel.shape[0] - self.units - self.embedding_dim
         hidden, context, embedded = split(kernel, [self.units, width, self.embedding_dim], axis=0)
         return {**weights, "context": context, "rest": ops.concatenate([hidden, embedded], axis=0)}
-
-    def _variables_of_scores(self):
-        projections = (
-            self.attention.query_projection,
-            getattr(self.attention, "key_projection", None),
-        )
-        others = {id(v) for layer in projections if layer is not None for v in layer.variables}
-        return [v for v in self.attention.variables if id(v) not in others]
 
     def step(self, tokens, state, memory, return_attention=False):
         """One step.
@@ -328,9 +319,7 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         gates = _recurrence.project_step(weights["embedded"], embedded)
         state, outputs = self._advance({"gates": gates}, state, weights)
         if not self._steps_depend_on_attention and self.attention is not None:
-            outputs["context"], outputs["weights"] = self._attend(
-                outputs["hidden"], weights["attention"]
-            )
+            self._look(outputs["hidden"], state, weights, outputs)
         if not self.input_feeding:
             outputs["readout"] = self._read_out(outputs, embedded, weights["readout"])
         logits = self._logits(outputs["readout"])
@@ -384,7 +373,9 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
 
     def _run_loop(self, embedded, state, memory, masks, rows_per_example):
         """All steps one by one: `(batch, target, ...)` outputs."""
-        weights = self._prepare(memory, embedded.dtype, project_values=False)
+        weights = self._prepare(memory, embedded.dtype, project_contexts=False)
+        own = self.attention.start(weights["attention"], rows_per_example)
+        state = {**state, "attention": own}
         # The embeddings are narrower than the gates.
         steps = ops.transpose(embedded, (1, 0, 2))
         gates = _recurrence.project_step(weights["embedded"], steps)
@@ -396,17 +387,16 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
                 cell if mask is None else {**cell, "dropout_mask": mask}
                 for cell, mask in zip(weights["cells"], masks["recurrent"])
             ],
-            **{name: weights[name] for name in ("inputs", "fed", "attention")},
+            **{name: weights[name] for name in ("inputs", "fed")},
         }
         if self.input_feeding:
             like["readout"] = state["readout"]
             constants["readout"] = weights["readout"]
         else:
-            like["context"] = _repeat(weights["attention"]["values"][:, 0], rows_per_example)
-
-        constants = with_matrices(
-            constants, (*_recurrence.MATRICES, "query", "values", "context", "rest")
-        )
+            rows = ops.shape(like["weights"])[0]
+            like["context"] = ops.zeros((rows, self._context_dim), dtype=gates.dtype)
+        constants = with_matrices(constants, (*_recurrence.MATRICES, "context", "rest"))
+        constants["attention"] = with_matrices(weights["attention"], self.attention.matrices)
 
         def step(state, x, constants):
             return self._advance(x, state, constants)
@@ -431,25 +421,24 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
                 hidden = hidden + inputs
         outputs = {"hidden": hidden}
         if self.attention is not None:
-            outputs["context"], outputs["weights"] = self._call_attention(
-                hidden, memory, rows_per_example
-            )
+            prepared = self.attention.prepare(memory, hidden.dtype)
+            outputs["context"], outputs["weights"] = self.attention.attend(hidden, prepared)
         weights = self._readout_weights(hidden.dtype)
         return {**outputs, "readout": self._read_out(outputs, embedded, weights)}
 
     def _advance(self, x, state, weights):
         """The part of a step that the next step depends on."""
-        outputs = {}
+        outputs, after = {}, dict(state)
         gates = x["gates"]
         if self.order == "bahdanau" and self.attention is not None:
-            query = state["cells"][-1][0]
-            context, outputs["weights"] = self._attend(query, weights["attention"])
+            self._look(state["cells"][-1][0], after, weights, outputs)
             if "fed" in weights:
-                fed = _recurrence.project_step(weights["fed"], context)
+                fed = _recurrence.project_step(weights["fed"], outputs["context"])
             else:
+                context = outputs["context"]
                 sizes = [self.embedding_dim, context.shape[-1] - self.embedding_dim]
-                context, fed = split(context, sizes)
-            gates, outputs["context"] = gates + fed, context
+                outputs["context"], fed = split(context, sizes)
+            gates = gates + fed
         elif self.input_feeding:
             gates = gates + _recurrence.project_step(weights["fed"], state["readout"])
 
@@ -466,45 +455,19 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             if self.residual and i:
                 hidden = hidden + inputs
         outputs["hidden"] = hidden
-        state = {"cells": new}
+        after["cells"] = new
         if self.input_feeding:
-            outputs["context"], outputs["weights"] = self._attend(hidden, weights["attention"])
+            self._look(hidden, after, weights, outputs)
             outputs["readout"] = self._read_out(outputs, None, weights["readout"])
             del outputs["context"]
-            state["readout"] = outputs["readout"]
-        return state, outputs
+            after["readout"] = outputs["readout"]
+        return after, outputs
 
-    def _attend(self, query, weights):
-        """`(rows, units)` to `(rows, dim)` and `(rows, source)`: beams are queries."""
-        rows = ops.shape(query)[0]
-        batch, source = ops.shape(weights["mask"])
-        # Not -1, which no reshape can infer where the batch is empty.
-        if ops.is_tensor(batch) or ops.is_tensor(rows):
-            beams = ops.maximum(rows // ops.maximum(batch, 1), 1)
-        else:
-            beams = max(rows // max(batch, 1), 1)
-        projected = multiply(query, weights["query"]) if "query" in weights else query
-        projected = ops.reshape(projected, (batch, beams, projected.shape[-1]))
-        # An attention that was given as a layer may have a dtype policy of its own.
-        projected = ops.cast(projected, weights["keys"].dtype)
-        with keras.StatelessScope(zip(self._variables_of_scores(), weights["variables"])):
-            found = self.attention.weigh(projected, weights["keys"], weights["mask"])
-        found = ops.cast(found, query.dtype)
-        context = multiply(found, weights["values"])
-        return ops.reshape(context, (rows, context.shape[-1])), ops.reshape(found, (rows, source))
-
-    def _call_attention(self, query, memory, rows_per_example):
-        values, mask = memory["values"], memory["mask"]
-        rows, steps, units = ops.shape(query)
-        folded = query
-        if not _is_one(rows_per_example):
-            folded = ops.reshape(query, (ops.shape(values)[0], rows_per_example * steps, units))
-        found = self.attention(folded, values, values_mask=mask)
-        # An attention that was given as a layer may have a dtype policy of its own.
-        found = [ops.cast(x, query.dtype) for x in found]
-        if _is_one(rows_per_example):
-            return found
-        return [ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in found]
+    def _look(self, query, state, weights, outputs):
+        """One step of the attention, which changes the state and adds to the outputs."""
+        outputs["context"], outputs["weights"], state["attention"] = self.attention.step(
+            query, state["attention"], weights["attention"]
+        )
 
     def _read_out(self, outputs, embedded, weights):
         rest = outputs["hidden"]

@@ -92,17 +92,18 @@ def test_softmax_of_16_bit_scores_is_of_32_bits(dtype):
     attention = LuongAttention("dot", dtype=dtype)
     query, keys = random(2, 3, DIM), 3 * random(2, 50, DIM, seed=1)
     query, keys = (ops.cast(tensor, dtype) for tensor in (query, keys))
-    scores = numpy(ops.cast(attention.score(query, keys), "float32"))
-    np.testing.assert_allclose(numpy(attention.weigh(query, keys)), softmax(scores), rtol=1e-5)
+    scores = attention.score(query, {}, {"keys": keys})
+    weights = numpy(attention.weigh(scores, np.ones((2, 50), "bool")))
+    scores = numpy(ops.cast(scores, "float32"))
+    np.testing.assert_allclose(weights, softmax(scores), rtol=1e-5)
 
 
 @all_attentions
-def test_keys_prepared_once_give_the_same(kind):
+def test_a_memory_prepared_once_gives_the_same(kind):
     attention, query, memory = make(kind)
 
     def prepared(query, memory):
-        keys = attention.project_keys(memory["values"])
-        return attention(query, memory["values"], keys=keys, values_mask=memory["mask"])
+        return attention.attend(query, attention.prepare(memory))
 
     for got, expected in zip(
         run(prepared, query, memory),

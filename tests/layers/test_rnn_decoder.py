@@ -13,6 +13,7 @@ from keras_s2s.layers import (
     RNNDecoder,
     RNNEncoder,
     _recurrence,
+    rnn_decoder,
 )
 from tests.fewer import fewer_elsewhere, pairwise
 from tests.layers.decoders import (
@@ -192,7 +193,7 @@ def test_state_has_the_structure_that_is_documented(wiring):
     expected = {"cells": [[(rows, UNITS)] * 2] * 2}
     if wiring == "luong_feeding":
         expected["readout"] = (rows, EMBEDDING)
-    assert shapes == expected
+    assert shapes == {**expected, "attention": {}}
     assert tuple(memory["prepared"]["attention"]["keys"].shape) == (rows, max(LENGTHS), UNITS)
     assert decoder.vocabulary_size == VOCABULARY
 
@@ -603,6 +604,27 @@ def test_dropout_differs_between_steps(wiring):
     assert len(np.unique(logits_of_steps(decoder, memory, training=True)[0], axis=0)) > 4
 
 
+@pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
+@pytest.mark.parametrize("place", [0, 1])
+def test_dropout_of_the_embedding_and_of_the_readout(wiring, place, monkeypatch):
+    """Each by itself."""
+    decoder, memory = make(wiring, dropout=0.5)
+    targets = make_targets()
+    plain = call(decoder, targets, memory)[0]
+    masks, draw = [], rnn_decoder.dropout_mask
+
+    def one_of_them(shape, rate, *others):
+        if not rate:
+            return None
+        masks.append(draw(shape, rate, *others))
+        return masks[-1] if len(masks) == place + 1 else ops.ones(shape)
+
+    monkeypatch.setattr(rnn_decoder, "dropout_mask", one_of_them)
+    dropped = numpy(decoder(targets, tensors(memory), training=True))
+    assert [tuple(mask.shape) for mask in masks] == [(*targets.shape, EMBEDDING)] * 2
+    assert np.abs(dropped - plain).max() > 0.05
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 2))
 def test_variational_dropout_is_the_same_in_all_steps(wiring):
@@ -806,8 +828,11 @@ def test_weights_of_an_own_attention_are_trained():
             super().build(query_shape, values_shape)
             self.slope = self.add_weight((), initializer="ones", name="slope")
 
-        def score(self, query, keys):
-            return super().score(query, keys) * ops.cast(self.slope, query.dtype)
+        def prepare(self, *arguments):
+            return {**super().prepare(*arguments), "slope": ops.convert_to_tensor(self.slope)}
+
+        def score(self, query, state, prepared):
+            return super().score(query, state, prepared) * prepared["slope"]
 
     decoder = RNNDecoder(9, 4, attention=Scaled(), order="bahdanau")
     memory = {
