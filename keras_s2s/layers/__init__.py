@@ -3,8 +3,14 @@
 from keras_s2s.layers.attention import Attention as Attention
 from keras_s2s.layers.bahdanau_attention import BahdanauAttention as BahdanauAttention
 from keras_s2s.layers.bridge import Bridge as Bridge
+from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
 from keras_s2s.layers.image_encoder import ImageEncoder as ImageEncoder
+from keras_s2s.layers.local_attention import LocalAttention as LocalAttention
+from keras_s2s.layers.location_aware_attention import (
+    LocationAwareAttention as LocationAwareAttention,
+)
 from keras_s2s.layers.luong_attention import LuongAttention as LuongAttention
+from keras_s2s.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
 from keras_s2s.layers.rnn_decoder import RNNDecoder as RNNDecoder
 from keras_s2s.layers.rnn_encoder import RNNEncoder as RNNEncoder
 from keras_s2s.layers.scheduled_sampling import ScheduledSampling as ScheduledSampling

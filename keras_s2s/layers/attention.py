@@ -200,8 +200,12 @@ class Attention(KeepsParts, keras.layers.Layer):
         """
         weights = self.weigh(self.score(query, state, prepared), prepared["mask"])
         state = self.update(state, weights, prepared)
+        return *self.look(weights, prepared, dtype), state
+
+    def look(self, weights, prepared, dtype):
+        """The contexts of float32 weights `(batch, queries, source)`; both in `dtype`."""
         weights = ops.cast(weights, dtype)
-        return multiply(weights, prepared["values"]), weights, state
+        return multiply(weights, prepared["values"]), weights
 
     def call(self, query, values, values_mask=None):
         if values_mask is None:
