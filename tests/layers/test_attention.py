@@ -5,7 +5,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_s2s.layers import BahdanauAttention, LuongAttention
+from keras_s2s.layers import (
+    BahdanauAttention,
+    CoverageAttention,
+    LocalAttention,
+    LocationAwareAttention,
+    LuongAttention,
+    MultiHeadAttention,
+    check_attention,
+)
 from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import gradients, make_memory, numpy, random, randomize, run, softmax
 
@@ -20,18 +28,27 @@ ATTENTIONS = {
     "general": lambda **kw: LuongAttention("general", **kw),
     "general_scaled": lambda **kw: LuongAttention("general", scale=True, **kw),
     "concat": lambda **kw: LuongAttention("concat", units=UNITS, **kw),
+    "coverage": lambda **kw: CoverageAttention(UNITS, **kw),
+    "location": lambda **kw: LocationAwareAttention(UNITS, filters=2, kernel_size=3, **kw),
+    "local_monotonic": lambda **kw: LocalAttention("monotonic", 1, **kw),
+    "local_predictive": lambda **kw: LocalAttention("predictive", 2, **kw),
+    "multi_head": lambda **kw: MultiHeadAttention(2, 3, value_dim=4, **kw),
 }
 all_attentions = pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 2))
+
+
+def weight(attention, path):
+    """The weight of that name, as a matrix that multiplies from the left, as in the papers."""
+    found = [v for v in attention.weights if v.path.endswith(path)]
+    assert len(found) == 1, [v.path for v in attention.weights]
+    return ops.convert_to_numpy(found[0]).T
 
 
 def score(kind, attention, s, h):
     """The score of one query with one position, from the papers and from tensorflow-addons."""
 
     def get(path):
-        """The weight of that name, as a matrix that multiplies from the left, as in the papers."""
-        found = [v for v in attention.weights if v.path.endswith(path)]
-        assert len(found) == 1, [v.path for v in attention.weights]
-        return ops.convert_to_numpy(found[0]).T
+        return weight(attention, path)
 
     if kind == "bahdanau":  # A.1.2: v^T tanh(W s + U h)
         w, u, v = get("query_projection/kernel"), get("key_projection/kernel"), get("vector")
@@ -41,12 +58,60 @@ def score(kind, attention, s, h):
         return get("gain") * v / np.linalg.norm(v) @ np.tanh(w @ s + u @ h + get("additive/bias"))
     if kind.startswith("dot"):  # equation 8
         value = s @ h
-    elif kind.startswith("general"):
+    elif kind.startswith(("general", "local")):
         value = s @ get("key_projection/kernel") @ h
     else:  # v^T tanh(W [s; h])
         w = np.concatenate([get("query_projection/kernel"), get("key_projection/kernel")], axis=1)
         return get("vector") @ np.tanh(w @ np.concatenate([s, h]))
     return get("gain") * value if kind.endswith("scaled") else value
+
+
+def with_past(kind, attention, s, values, past):
+    """Weights of one query, where they depend on the weights `past` of the queries before."""
+
+    def get(path):
+        return weight(attention, path)
+
+    w, u, v = get("query_projection/kernel"), get("key_projection/kernel"), get("additive/vector")
+    hidden = [w @ s + u @ h + get("/bias") for h in values]
+    if kind == "coverage":  # See et al., equations 10 and 11: the sum of the weights before
+        coverage = np.sum(past, axis=0)
+        hidden = [x + get("coverage_vector") * c for x, c in zip(hidden, coverage)]
+    else:  # Chorowski et al., equations 8 and 9: f = F * a, a convolution
+        before = np.pad(past[-1], 1)
+        filters = get("convolution")[:, 0]  # (filters, 3)
+        features = [filters @ before[i : i + 3] for i in range(len(values))]
+        hidden = [x + get("location_projection") @ f for x, f in zip(hidden, features)]
+    return softmax(np.array([v @ np.tanh(x) for x in hidden]))
+
+
+def local(kind, attention, s, values, t):
+    """Luong et al., section 3.2: weights within two positions or one, equation 10 in local-p."""
+    scores = np.array([score(kind, attention, s, h) for h in values])
+    positions, middle, window = np.arange(len(values)), min(t, len(values) - 1), 1
+    if kind == "local_predictive":  # equation 9
+        hidden = np.tanh(weight(attention, "position_projection") @ s)
+        share = 1 / (1 + np.exp(-weight(attention, "position_vector") @ hidden))
+        middle, window = len(values) * share, 2
+    near = np.abs(positions - middle) <= window
+    weights = np.zeros(len(values))
+    weights[near] = softmax(scores[near])
+    if kind == "local_predictive":
+        weights *= np.exp(-((positions - middle) ** 2) / (2 * (window / 2) ** 2))
+    return weights
+
+
+def heads(attention, s, values):
+    """Context and mean weights (Vaswani et al., section 3.2.2)."""
+    names = "query_projection", "key_projection", "value_projection"
+    q, k, v = (np.split(weight(attention, f"{name}/kernel"), 2) for name in names)
+    weights, parts = [], []
+    for i in range(2):
+        scores = np.array([(q[i] @ s) @ (k[i] @ h) / np.sqrt(3) for h in values])
+        weights.append(softmax(scores))
+        parts.append(sum(a * (v[i] @ h) for a, h in zip(weights[-1], values)))
+    output = weight(attention, "output_projection/kernel")
+    return output @ np.concatenate(parts), np.mean(weights, axis=0)
 
 
 def reference(kind, attention, query, memory):
@@ -55,11 +120,21 @@ def reference(kind, attention, query, memory):
     contexts = np.zeros((batch, queries, memory["values"].shape[2]))
     weights = np.zeros((batch, queries, memory["values"].shape[1]))
     for b, length in enumerate(LENGTHS):
+        values, past = memory["values"][b, :length], [np.zeros(length)]
         for q in range(queries if length else 0):
-            values = memory["values"][b, :length]
-            scores = np.array([score(kind, attention, query[b, q], h) for h in values])
-            weights[b, q, :length] = softmax(scores)
-            contexts[b, q] = weights[b, q, :length] @ values
+            s = query[b, q]
+            if kind == "multi_head":
+                contexts[b, q], weights[b, q, :length] = heads(attention, s, values)
+                continue
+            if kind in ("coverage", "location"):
+                found = with_past(kind, attention, s, values, past)
+            elif kind.startswith("local"):
+                found = local(kind, attention, s, values, q)
+            else:
+                found = softmax(np.array([score(kind, attention, s, h) for h in values]))
+            past.append(found)
+            weights[b, q, :length] = found
+            contexts[b, q] = found @ values
     return contexts, weights
 
 
@@ -112,6 +187,66 @@ def test_a_memory_prepared_once_gives_the_same(kind):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.every_backend
+@all_attentions
+def test_does_what_decoders_rely_on(kind):
+    check_attention(ATTENTIONS[kind](), query_dim=DIM if kind.startswith("dot") else 4)
+
+
+class Unmasked(LuongAttention):
+    def weigh(self, scores, mask):
+        return super().weigh(scores, ops.ones_like(mask))
+
+
+class Forgetful(LuongAttention):
+    def get_config(self):
+        return {**super().get_config(), "scale": False}
+
+
+class Growing(CoverageAttention):
+    def update(self, state, weights, prepared):
+        return {**super().update(state, weights, prepared), "more": weights}
+
+
+class Neighbours(LuongAttention):
+    """Each query sees those beside it, which may be of other rows."""
+
+    def score(self, query, state, prepared):
+        mean = ops.mean(query, axis=1, keepdims=True)
+        return super().score(query + mean, state, prepared)
+
+
+class Rounded(CoverageAttention):
+    def start(self, prepared, rows_per_example=1):
+        state = super().start(prepared, rows_per_example)
+        return {name: ops.cast(x, "bfloat16") for name, x in state.items()}
+
+    def update(self, state, weights, prepared):
+        return {"coverage": ops.cast(state["coverage"], "float32") + weights}
+
+
+class Deaf(MultiHeadAttention):
+    def prepare(self, memory, dtype=None, onto=None):
+        return super().prepare(memory, dtype)
+
+
+@pytest.mark.parametrize(
+    "layer, message",
+    [
+        (Unmasked("general"), "padding has weights"),
+        (Forgetful("general", scale=True), "`get_config` does not tell scale"),
+        (Growing(3), "but `step` gives"),
+        (Neighbours("general"), "`step` differs from `attend`"),
+        (Rounded(3), "but `step` gives"),
+        (Deaf(2, 3), "with `onto`"),
+    ],
+    ids=lambda x: type(x).__name__ if isinstance(x, keras.layers.Layer) else "",
+)
+def test_the_check_names_what_is_wrong(layer, message):
+    with pytest.raises(AssertionError, match=f"(?s){type(layer).__name__}: .*{message}"):
+        check_attention(layer)
+
+
 def test_initial_normalised_form_is_that_of_addons():
     attention = BahdanauAttention(16, normalize=True)
     attention.build((1, 1, 3), (1, 2, 4))
@@ -149,7 +284,8 @@ def test_gradient_reaches_every_weight_and_no_padding(kind):
     assert all(np.any(g) and np.isfinite(g).all() for g in by_weights)
     assert np.isfinite(by_values).all()
     assert not by_values[~memory["mask"]].any()
-    assert by_values[memory["mask"]].any(axis=-1).all()
+    if not kind.startswith("local"):  # whose window has an outside
+        assert by_values[memory["mask"]].any(axis=-1).all()
 
 
 @pytest.mark.every_backend
@@ -194,8 +330,9 @@ def test_alone_in_a_functional_model(kind, tmp_path):
     context, weights = model.predict([tokens, query], verbose=0)
     # Keras's own mask, carried by the values, hides the padding.
     assert not weights[1:][(np.repeat(tokens[1:, None], 2, axis=1) == 0)].any()
-    np.testing.assert_allclose(weights.sum(-1), [[1, 1], [1, 1], [0, 0]], atol=1e-6)
-    np.testing.assert_allclose(weights[1, :, 0], 1)
+    if kind != "local_predictive":
+        np.testing.assert_allclose(weights.sum(-1), [[1, 1], [1, 1], [0, 0]], atol=1e-6)
+        np.testing.assert_allclose(weights[1, :, 0], 1)
 
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
