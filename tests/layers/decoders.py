@@ -2,7 +2,14 @@
 
 import numpy as np
 
-from keras_s2s.layers import BahdanauAttention, LuongAttention, RNNDecoder
+from keras_s2s.layers import (
+    BahdanauAttention,
+    CoverageAttention,
+    LocationAwareAttention,
+    LuongAttention,
+    MultiHeadAttention,
+    RNNDecoder,
+)
 from tests.fewer import pairwise
 from tests.layers.helpers import STATE_SIZE, make_memory, randomize, tensors
 
@@ -21,6 +28,17 @@ WIRINGS = {
     "luong_feeding": lambda: {"attention": "luong", "input_feeding": True},
     "luong_additive_feeding": lambda: {
         "attention": BahdanauAttention(3, normalize=True),
+        "order": "luong",
+        "input_feeding": True,
+    },
+    "coverage": lambda: {"attention": CoverageAttention(3)},
+    # Looks at the memory after all steps, and each look depends on the one before.
+    "luong_location": lambda: {
+        "attention": LocationAwareAttention(3, filters=2, kernel_size=3),
+        "order": "luong",
+    },
+    "multi_head_feeding": lambda: {
+        "attention": MultiHeadAttention(2, 3, output_dim=7),
         "order": "luong",
         "input_feeding": True,
     },

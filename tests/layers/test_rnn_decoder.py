@@ -146,7 +146,9 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     layers = [layer for layer in decoder._flatten_layers() if layer not in own]
     assert {layer.dtype_policy.name for layer in layers} == {policy}
     _, state = decoder.start(tensors(memory))
-    assert {keras.backend.standardize_dtype(s.dtype) for s in flat(state)} == {compute}
+    # An attention may keep what it sums up in float32.
+    dtypes = {keras.backend.standardize_dtype(s.dtype) for s in flat(state["cells"])}
+    assert dtypes == {compute}
     tolerance = 0.06 if compute == "bfloat16" else 0.008
     fused = call(decoder, targets, memory)
     for got, expected in zip(fused, step_by_step(decoder, targets, memory), strict=True):
@@ -364,7 +366,7 @@ def test_fused_layers_give_the_same(wiring, cell, monkeypatch):
 
 
 @pytest.mark.every_backend
-@representatives
+@pytest.mark.parametrize("wiring", [*REPRESENTATIVES, "coverage", "luong_location"])
 def test_beams_are_rows_of_one_memory(wiring):
     """Rows of one example side by side, each equal to itself alone with its memory."""
     beams = 3
@@ -393,7 +395,7 @@ def test_beams_are_rows_of_one_memory(wiring):
 
 
 @pytest.mark.slow
-@representatives
+@pytest.mark.parametrize("wiring", [*REPRESENTATIVES, "coverage", "luong_location"])
 def test_several_targets_of_an_example_are_rows_of_one_memory(wiring):
     """The same as with an example of its own for each target, gradients too."""
     decoder, memory = make(wiring, num_layers=2)

@@ -1,5 +1,6 @@
 """The same weights give the same numbers on every backend."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
 from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[2]
-CELLS = dict(zip(WIRINGS, ["gru", "lstm", "rnn", "gru", "lstm", "gru", "lstm"], strict=True))
+CELLS = dict(zip(WIRINGS, itertools.cycle(["gru", "lstm", "rnn"]), strict=False))
 # One that loops over its steps, and one that is fused.
 SOME = ("bahdanau", "luong")
 
