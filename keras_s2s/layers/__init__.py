@@ -1,6 +1,9 @@
 """Encoders, attentions and decoders: the layers around the memory."""
 
 from keras_s2s.layers.attention import Attention as Attention
+from keras_s2s.layers.attention_losses import AttentionLoss as AttentionLoss
+from keras_s2s.layers.attention_losses import CoverageLoss as CoverageLoss
+from keras_s2s.layers.attention_losses import DoublyStochastic as DoublyStochastic
 from keras_s2s.layers.bahdanau_attention import BahdanauAttention as BahdanauAttention
 from keras_s2s.layers.bridge import Bridge as Bridge
 from keras_s2s.layers.check_attention import check_attention as check_attention

@@ -93,7 +93,7 @@ class Attention(KeepsParts, keras.layers.Layer):
             weights `(rows, source)`; and the new state.
         """
         rows, batch = ops.shape(query)[0], ops.shape(prepared["mask"])[0]
-        per_example = _per_example(rows, batch)
+        per_example = rows_of_each(rows, batch)
 
         def fold(x):
             return ops.reshape(x, (batch, per_example, *ops.shape(x)[1:]))
@@ -123,7 +123,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         """
         rows, steps, _ = ops.shape(query)
         batch = ops.shape(prepared["mask"])[0]
-        state = self.start(prepared, _per_example(rows, batch))
+        state = self.start(prepared, rows_of_each(rows, batch))
         if not state:
             # All steps of all rows are queries.
             flat = ops.reshape(query, (rows * steps, query.shape[-1]))
@@ -224,7 +224,8 @@ class Attention(KeepsParts, keras.layers.Layer):
         return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
 
 
-def _per_example(rows, batch):
+def rows_of_each(rows, batch):
+    """How many rows each example of a batch has."""
     # Not -1, which no reshape can infer where the batch is empty.
     if ops.is_tensor(batch) or ops.is_tensor(rows):
         return ops.where(batch > 0, rows // ops.maximum(batch, 1), 1)

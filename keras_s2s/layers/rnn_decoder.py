@@ -10,6 +10,7 @@ from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.layers.attention import Attention
+from keras_s2s.layers.attention_losses import AttentionLoss, DoublyStochastic
 from keras_s2s.layers.bahdanau_attention import BahdanauAttention
 from keras_s2s.layers.bridge import Bridge
 from keras_s2s.layers.luong_attention import LuongAttention
@@ -56,9 +57,10 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         variational_dropout: Whether `dropout` too draws one mask per sequence in place
             of one per step.
         tie_embeddings: Whether the output embedding is the input embedding.
-        doubly_stochastic: Float, the factor of a loss in training that is the mean over
-            outputs of the mean over positions of (1 - a)^2, where a is the attention that a
-            position gets in all steps together. Makes the decoder look everywhere.
+        doubly_stochastic: Float, short for `keras_s2s.layers.DoublyStochastic` with this factor
+            among the `attention_losses`.
+        attention_losses: Losses on the attention weights in training, such as
+            `[keras_s2s.layers.CoverageLoss()]`.
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
@@ -119,6 +121,7 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         variational_dropout=False,
         tie_embeddings=True,
         doubly_stochastic=0.0,
+        attention_losses=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -151,9 +154,12 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         self.recurrent_dropout = recurrent_dropout
         self.variational_dropout = variational_dropout
         self.tie_embeddings = tie_embeddings
-        if doubly_stochastic and self.attention is None:
-            raise ValueError("`doubly_stochastic` is about the attention, and there is none.")
         self.doubly_stochastic = doubly_stochastic
+        # A tuple, which Keras does not wrap.
+        self.attention_losses = tuple(map(_as_loss, attention_losses))
+        if self.attention is None and (doubly_stochastic or attention_losses):
+            name = "doubly_stochastic" if doubly_stochastic else "attention_losses"
+            raise ValueError(f"`{name}` is about the attention, and there is none.")
         self.seed_generator = keras.random.SeedGenerator()
 
         self.embedding = keras.layers.ReversibleEmbedding(
@@ -337,10 +343,9 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         run = self._run_loop if self._steps_depend_on_attention else self._run_layers
         outputs = run(embedded, state, memory, masks, rows_per_example)
         readout = self._drop(outputs["readout"], training)
-        if training and self.doubly_stochastic:
-            self.add_loss(
-                self._unevenness(outputs["weights"], targets, memory["mask"], rows_per_example)
-            )
+        if training:
+            for loss in self._attention_losses():
+                self.add_loss(loss(outputs["weights"], targets, memory["mask"]))
         # Before the logits, which are many times as large.
         logits = self._logits(readout[:, :length])
         if return_attention:
@@ -348,22 +353,9 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             return logits, outputs["weights"][:, :length]
         return logits
 
-    def _unevenness(self, weights, targets, mask, rows_per_example):
-        weights = ops.cast(weights, "float32")
-        valid = ops.expand_dims(ops.cast(targets != 0, "float32"), -1)
-        batch, source = ops.shape(mask)
-        per_example = ops.reshape(
-            ops.sum(weights * valid, axis=1), (batch, rows_per_example, source)
-        )
-        positions = ops.expand_dims(ops.cast(mask, "float32"), 1)
-        squares = ops.sum(ops.square(1 - per_example) * positions, axis=-1)
-        number = ops.sum(positions, axis=-1)
-        means = ops.divide_no_nan(squares, number)
-        # Not one that is padding in place of an output, or without anything to attend to.
-        counts = ops.reshape(ops.max(valid, axis=1), (batch, rows_per_example))
-        counts *= ops.cast(number > 0, "float32")
-        total = ops.divide_no_nan(ops.sum(means * counts), ops.sum(counts))
-        return self.doubly_stochastic * total
+    def _attention_losses(self):
+        short = [DoublyStochastic(self.doubly_stochastic)] if self.doubly_stochastic else []
+        return [*self.attention_losses, *short]
 
     def _check_attention(self):
         if self.attention is None:
@@ -542,6 +534,9 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             "variational_dropout": self.variational_dropout,
             "tie_embeddings": self.tie_embeddings,
             "doubly_stochastic": self.doubly_stochastic,
+            "attention_losses": [
+                keras.saving.serialize_keras_object(loss) for loss in self.attention_losses
+            ],
         }
 
     @classmethod
@@ -551,6 +546,17 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             # The decoder builds it, so that its variables have the same paths as before.
             config["attention"] = {**config["attention"], "build_config": None}
         return super().from_config(config)
+
+
+def _as_loss(loss):
+    if isinstance(loss, dict):
+        loss = keras.saving.deserialize_keras_object(loss)
+    if not isinstance(loss, AttentionLoss):
+        raise TypeError(
+            "`attention_losses` must hold losses of keras_s2s.layers, such as CoverageLoss(). "
+            f"Received: {loss!r}"
+        )
+    return loss
 
 
 def _is_one(rows_per_example):
