@@ -6,9 +6,11 @@ Neither has a loop, which is most of what recurrent layers take to trace and to 
 import keras
 from keras import ops
 
+from keras_s2s.layers import Decoder, Encoder
+
 
 @keras.saving.register_keras_serializable("keras_s2s_tests")
-class WordEncoder(keras.layers.Layer):
+class WordEncoder(Encoder):
     """Token ids to their embeddings."""
 
     def __init__(self, units, vocabulary_size, dropout=0.0, **kwargs):
@@ -38,14 +40,13 @@ class WordEncoder(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("keras_s2s_tests")
-class WordDecoder(keras.layers.Layer):
+class WordDecoder(Decoder):
     """A step knows the sum of the memory, and the last token, which attends to the memory.
 
     A source of the same words in another order, or with padding, gives the same.
     """
 
-    #: Says that there is attention.
-    attention = "dot"
+    attends = True
 
     def __init__(self, vocabulary_size, units, **kwargs):
         super().__init__(**kwargs)
@@ -61,7 +62,7 @@ class WordDecoder(keras.layers.Layer):
             if not layer.built:
                 layer.build(shape)
 
-    def start(self, memory, rows_per_example=1):
+    def start(self, memory, rows_per_example=1, max_length=None):
         values = memory["values"]
         total = ops.sum(values * ops.cast(memory["mask"], values.dtype)[..., None], axis=1)
         return memory, {"sum": ops.repeat(total, rows_per_example, axis=0)}

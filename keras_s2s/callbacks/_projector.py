@@ -16,7 +16,7 @@ def write(model, folder):
 
     config, done = ProjectorConfig(), []
     for side, layer in (("source", model.encoder), ("target", model.decoder)):
-        embedding = getattr(layer, "embedding", None)
+        embedding = layer.embedding
         if embedding is None or any(embedding is other for other in done):
             continue
         done.append(embedding)

@@ -179,7 +179,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
 
     def _write_examples(self):
         model, shown = self.model, self.attention_examples
-        attends = getattr(model.decoder, "attention", None) is not None and shown > 0
+        attends = model.decoder.attends and shown > 0
         found = model.generate(self.examples, sampler="greedy", return_attention=attends)
         texts, alignments = found if attends else (found, [])
         with_image = model.encoder_input == "images"

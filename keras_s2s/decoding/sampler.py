@@ -53,8 +53,7 @@ class Sampler:
         """Decodes a batch.
 
         Args:
-            decoder: A decoder with `start(memory, rows_per_example)`, `step` and
-                `vocabulary_size`, such as `keras_s2s.layers.RNNDecoder`.
+            decoder: A `keras_s2s.layers.Decoder`.
             memory: What the encoder returned: `"values"` `(batch, source, dim)`, `"mask"`
                 `(batch, source)` and whatever else the decoder reads, with `batch` as first axis.
             max_length: Int, or on TensorFlow an int scalar tensor: tokens per hypothesis at most,
@@ -95,7 +94,7 @@ class Sampler:
         if return_attention:
             attention = ops.zeros((rows, max_length, source), dtype="float32")
         examples = {"memory": memory} if prefix is None else {"memory": memory, "prefix": prefix}
-        prepared, state = decoder.start(memory, self.rows_per_example)
+        prepared, state = decoder.start(memory, self.rows_per_example, max_length)
         variables = (
             ops.zeros((), dtype="int32"),
             ops.full((rows,), START, dtype="int32"),
@@ -105,7 +104,7 @@ class Sampler:
         )
 
         def run(examples, variables, left):
-            memory, _ = decoder.start(examples["memory"], self.rows_per_example)
+            memory, _ = decoder.start(examples["memory"], self.rows_per_example, max_length)
             return self._run(decoder, memory, examples.get("prefix"), max_length, variables, left)
 
         # Attention stays in the order that the rows had.

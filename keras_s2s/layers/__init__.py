@@ -8,6 +8,8 @@ from keras_s2s.layers.bahdanau_attention import BahdanauAttention as BahdanauAtt
 from keras_s2s.layers.bridge import Bridge as Bridge
 from keras_s2s.layers.check_attention import check_attention as check_attention
 from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
+from keras_s2s.layers.decoder import Decoder as Decoder
+from keras_s2s.layers.encoder import Encoder as Encoder
 from keras_s2s.layers.image_encoder import ImageEncoder as ImageEncoder
 from keras_s2s.layers.local_attention import LocalAttention as LocalAttention
 from keras_s2s.layers.location_aware_attention import (

@@ -42,6 +42,9 @@ class Attention(KeepsParts, keras.layers.Layer):
         are zero.
     """
 
+    #: The order of a decoder that is told none: `"bahdanau"` (attend, then run the cell) or
+    #: `"luong"` (the reverse).
+    order = "bahdanau"
     #: The names in what `prepare` returns that a step multiplies by once, with `multiply`. Their
     #: gradient is one product after the loop, where others are summed step by step.
     matrices = ("query", "values", "output")

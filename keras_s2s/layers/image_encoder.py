@@ -8,13 +8,13 @@ from keras_s2s import _pixels
 from keras_s2s._backend.require import require
 from keras_s2s._checks import check_rate, check_sizes
 from keras_s2s.layers import _applications
-from keras_s2s.layers._parts import KeepsParts
+from keras_s2s.layers.encoder import Encoder
 
 _CHANNELS_LAST = "channels_last"
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class ImageEncoder(KeepsParts, keras.layers.Layer):
+class ImageEncoder(Encoder):
     """Convolutional encoder: from images to a memory of grid positions.
 
     A backbone gives features for each cell of a grid, such as 7 rows of 7 columns. A memory's
@@ -143,6 +143,11 @@ class ImageEncoder(KeepsParts, keras.layers.Layer):
             raise ValueError("The backbone gives features of the shape of its images.")
         return tuple(shape[1:])
 
+    layout = "grid"
+
+    def input_spec_for_serving(self):
+        return (None, *self.image_size, 3), "float32"
+
     @property
     def grid(self):
         """Tuple of the numbers of rows and columns."""
@@ -236,10 +241,6 @@ class ImageEncoder(KeepsParts, keras.layers.Layer):
             "mask": (batch, positions),
             "state": [[(batch, self.units)]],
         }
-
-    def compute_mask(self, *args, **kwargs):
-        # The mask is part of the memory.
-        return None
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object

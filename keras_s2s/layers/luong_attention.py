@@ -53,6 +53,8 @@ class LuongAttention(Attention):
         Machine Translation, section 3.1, https://arxiv.org/abs/1508.04025
     """
 
+    order = "luong"
+
     def __init__(self, score_type="general", units=None, scale=False, **kwargs):
         super().__init__(**kwargs)
         check_choice("score_type", score_type, SCORES)

@@ -49,6 +49,7 @@ class MultiHeadAttention(Attention):
         https://arxiv.org/abs/1706.03762
     """
 
+    order = "luong"
     matrices = ("query", "output")
 
     def __init__(self, num_heads, key_dim, value_dim=None, output_dim=None, **kwargs):

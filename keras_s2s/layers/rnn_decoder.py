@@ -4,22 +4,19 @@ from keras import ops
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s._backend.split import split
 from keras_s2s._checks import check_choice, check_rate, check_sizes
-from keras_s2s.layers import _recurrence
+from keras_s2s.layers import _recurrence, attentions
 from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
-from keras_s2s.layers._parts import KeepsParts
-from keras_s2s.layers.attention import Attention
 from keras_s2s.layers.attention_losses import AttentionLoss, DoublyStochastic
-from keras_s2s.layers.bahdanau_attention import BahdanauAttention
 from keras_s2s.layers.bridge import Bridge
-from keras_s2s.layers.luong_attention import LuongAttention
+from keras_s2s.layers.decoder import Decoder
 
 ORDERS = ("bahdanau", "luong")
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class RNNDecoder(KeepsParts, keras.layers.Layer):
+class RNNDecoder(Decoder):
     """Recurrent decoder: a step over tokens that reads a memory.
 
     | order | one step |
@@ -42,7 +39,8 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         embedding_dim: Integer, the size of the embedding; `units` when not given.
         cell: One of `"rnn"` (tanh), `"gru"`, `"lstm"`.
         num_layers: Integer, the number of stacked layers.
-        attention: `"bahdanau"` or `"luong"` (with their defaults), an attention layer,
+        attention: An attention layer; the name of one with its defaults, `"bahdanau"`,
+            `"luong"`, `"multi_head"` (8 heads), `"coverage"`, `"location_aware"` or `"local"`;
             or None for the encoder's last state alone.
         order: `"bahdanau"` (attend, then run the cell) or `"luong"` (the reverse). By
             default the order of the attention's authors. Any attention goes with both.
@@ -139,8 +137,8 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
         )
         self.cell = cell
         self.num_layers = num_layers
-        self.attention = self._make_attention(attention)
-        self.order = order or ("luong" if isinstance(self.attention, LuongAttention) else ORDERS[0])
+        self.attention = attentions.get(attention, units, dtype=self.dtype_policy, name="attention")
+        self.order = order or (ORDERS[0] if self.attention is None else self.attention.order)
         check_choice("order", self.order, ORDERS)
         if input_feeding and (self.attention is None or self.order != "luong"):
             raise ValueError(
@@ -186,18 +184,10 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             self.embedding_dim, activation="tanh", dtype=self.dtype_policy, name="readout"
         )
 
-    def _make_attention(self, attention):
-        if attention is None or isinstance(attention, Attention):
-            return attention
-        kwargs = {"dtype": self.dtype_policy, "name": "attention"}
-        if attention == "bahdanau":
-            return BahdanauAttention(self.units, **kwargs)
-        if attention == "luong":
-            return LuongAttention(**kwargs)
-        raise ValueError(
-            '`attention` must be "bahdanau", "luong", an attention layer of keras_s2s.layers, or '
-            f"None. Received: attention={attention!r}"
-        )
+    @property
+    def attends(self):
+        """Whether there is an attention."""
+        return self.attention is not None
 
     @property
     def _steps_depend_on_attention(self):
@@ -231,18 +221,20 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
             if not layer.built:
                 layer.build(*shapes)
 
-    def start(self, memory, rows_per_example=1):
+    def start(self, memory, rows_per_example=1, max_length=None):
         """What is computed once before the steps.
 
         Args:
             memory: What an encoder returned.
             rows_per_example: Integer, the rows that each example has in the steps, side by
                 side, such as beams.
+            max_length: Unused; the state has one size for any number of steps.
 
         Returns:
             Tuple of the memory with `"prepared"`, what the steps multiply by, and the state
             before the first step: a dict of `"cells"`, for each layer a list of
-            `(rows, units)`, and with input feeding `"readout"` `(rows, embedding_dim)`.
+            `(rows, units)`, with input feeding `"readout"` `(rows, embedding_dim)`, and
+            `"attention"`, the attention's own state.
         """
         if not self.built:
             self.build((None, None), keras.tree.map_structure(lambda x: tuple(x.shape), memory))
@@ -498,9 +490,6 @@ class RNNDecoder(KeepsParts, keras.layers.Layer):
                 (batch, self.units), self.recurrent_dropout, dtype, self.seed_generator
             )
         return masks
-
-    def compute_mask(self, *args, **kwargs):
-        return None
 
     def compute_output_shape(self, targets_shape, memory_shape):
         return (*targets_shape, self.vocabulary_size)

@@ -5,11 +5,11 @@ from keras_s2s._checks import check_choice, check_rate, check_sizes
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
-from keras_s2s.layers._parts import KeepsParts
+from keras_s2s.layers.encoder import Encoder
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class RNNEncoder(KeepsParts, keras.layers.Layer):
+class RNNEncoder(Encoder):
     """Recurrent encoder: from a sequence to a memory.
 
     Args:
@@ -196,10 +196,6 @@ class RNNEncoder(KeepsParts, keras.layers.Layer):
             "mask": (batch, source),
             "state": [[(batch, self.output_dim)] * size for _ in range(self.num_layers)],
         }
-
-    def compute_mask(self, *args, **kwargs):
-        # The mask is part of the memory.
-        return None
 
     def get_config(self):
         return {

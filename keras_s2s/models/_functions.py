@@ -11,7 +11,6 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding import _compaction
-from keras_s2s.tokens import END, PAD
 
 
 class Alignment(NamedTuple):
@@ -64,11 +63,7 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, draw
     else:
         limits = max_length * ops.ones_like(lengths)
     # What is empty gives an empty output: just an end.
-    empty = lengths == 0
-    if getattr(model.encoder, "vocabulary_size", None) is not None:
-        words = ops.logical_and(source != PAD, source != END)
-        empty = ops.logical_not(ops.any(words, axis=1))
-    limits = ops.where(empty, 1, limits)
+    limits = ops.where(model.encoder.is_empty(source, memory), 1, limits)
     return sampler(
         model.decoder,
         memory,
@@ -310,7 +305,7 @@ def _alignments(model, inputs, result, i):
         weights = weights[: len(ids)]
         if source is not None:
             weights = weights[:, : len(source)]
-        elif hasattr(model.encoder, "grid"):
+        elif model.encoder.layout == "grid":
             weights = weights.reshape(-1, *model.encoder.grid)
         alignments.append(Alignment(source, target, weights))
     return alignments

@@ -6,7 +6,7 @@ from keras_s2s import decoding
 from keras_s2s._backend.replicas import batch_mean, number_of_replicas
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s._checks import check_choice, check_int
-from keras_s2s.layers import ScheduledSampling
+from keras_s2s.layers import Attention, Decoder, Encoder, ScheduledSampling
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.models import _files, _long_inputs, _raw, _summary, generation, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
@@ -27,9 +27,8 @@ class Seq2Seq(KeepsParts, keras.Model):
     preprocessor would return.
 
     Args:
-        encoder: Layer from features to a memory, such as `keras_s2s.layers.RNNEncoder`.
-        decoder: Layer with `start`, `step` and `call`, such as
-            `keras_s2s.layers.RNNDecoder`.
+        encoder: A `keras_s2s.layers.Encoder`, such as `keras_s2s.layers.RNNEncoder`.
+        decoder: A `keras_s2s.layers.Decoder`, such as `keras_s2s.layers.RNNDecoder`.
         preprocessor: From raw data to tensors and back, such as
             `keras_s2s.preprocessing.TextPairPreprocessor`, or None.
         share_embedding: Whether the encoder embeds with the decoder's embedding. Both
@@ -66,8 +65,8 @@ class Seq2Seq(KeepsParts, keras.Model):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.encoder = encoder
-        self.decoder = decoder
+        self.encoder = _check_part("encoder", encoder, Encoder)
+        self.decoder = _check_part("decoder", decoder, Decoder)
         self.preprocessor = preprocessor
         self.share_embedding = share_embedding
         self.sampler = decoding.get(sampler)
@@ -86,7 +85,7 @@ class Seq2Seq(KeepsParts, keras.Model):
             return
         for side, layer in (("source", self.encoder), ("target", self.decoder)):
             tokenizer = getattr(self.preprocessor, f"{side}_tokenizer", None)
-            size = getattr(layer, "vocabulary_size", None)
+            size = layer.vocabulary_size
             if tokenizer is not None and size is not None and size != tokenizer.vocabulary_size:
                 raise ValueError(
                     f"The {side} tokenizer has {tokenizer.vocabulary_size} tokens, but the "
@@ -232,8 +231,7 @@ class Seq2Seq(KeepsParts, keras.Model):
         # TensorFlow traces twice what makes variables, and most of a first step is tracing. Layers
         # of others may make some of their own when they are first called.
         optimizer, layers = self.optimizer, [self.encoder, self.decoder]
-        if getattr(self.decoder, "attention", None) is not None:
-            layers.append(self.decoder.attention)
+        layers += [part for part in self._flatten_layers() if isinstance(part, Attention)]
         is_ours = all(type(layer).__module__.startswith("keras_s2s.") for layer in layers)
         if self.built and is_ours and optimizer is not None and not optimizer.built:
             optimizer.build(self.trainable_variables)
@@ -748,6 +746,15 @@ class _TellCuts(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.cuts.warn()
         self.cuts.is_watching = False
+
+
+def _check_part(name, layer, base):
+    if not isinstance(layer, base):
+        raise TypeError(
+            f"`{name}` must be a keras_s2s.layers.{base.__name__}, such as those there or a "
+            f"subclass. Received: {layer!r}"
+        )
+    return layer
 
 
 def _check_batch_size(value, name="batch_size"):

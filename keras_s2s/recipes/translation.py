@@ -63,7 +63,9 @@ class Model:
     cell: Literal["rnn", "gru", "lstm"] = "gru"
     encoder_layers: int = 1
     decoder_layers: int = 1
-    attention: Literal["bahdanau", "luong"] = "bahdanau"
+    attention: Literal["bahdanau", "luong", "multi_head", "coverage", "location_aware", "local"] = (
+        "bahdanau"
+    )
     input_feeding: bool = False
     tie_embeddings: bool = True
     """Whether the decoder's output embedding is its input embedding."""

@@ -69,8 +69,7 @@ def _check_model(model):
         )
     if not (model.encoder.built and model.decoder.built):
         raise ValueError("The model has no weights yet. Train it or load weights, then export it.")
-    reads_ids = getattr(model.encoder, "vocabulary_size", None) is not None
-    if not (reads_ids or hasattr(model.encoder, "image_size")):
+    if model.encoder.input_spec_for_serving() is None:
         raise ValueError(
             "Only models that read token ids or images can be exported; this encoder reads "
             "features. Make the encoder with a `vocabulary_size`."

@@ -68,11 +68,11 @@ def make(model, sampler, max_length):
         features = read(raw)
         result = best(features, with_attention=True)
         attention, named = result["attention"], {}
-        if hasattr(preprocessor, "source_tokenizer"):
-            named["source_tokens"] = _pieces(preprocessor.source_tokenizer, features)
-        else:
+        if model.encoder.layout == "grid":
             shape = tf.concat([tf.shape(attention)[:2], model.encoder.grid], axis=0)
             attention = tf.reshape(attention, shape)
+        else:
+            named["source_tokens"] = _pieces(preprocessor.source_tokenizer, features)
         return {
             **text_of(result),
             **named,
@@ -85,7 +85,7 @@ def make(model, sampler, max_length):
             lambda raw, read=read_other: text_of(best(read(raw))), other
         )
     traced["nbest"] = _trace(lambda raw: text_of(run(read(raw), whole_beam, False)), spec)
-    if getattr(model.decoder, "attention", None) is None:
+    if not model.decoder.attends:
         warnings.warn(
             f"The {type(model.decoder).__name__} has no attention, so the export has no signature "
             "`align`.",
@@ -98,10 +98,9 @@ def make(model, sampler, max_length):
 
 def _features(model):
     """The `tf.TensorSpec` of a batch of the encoder's features."""
-    if hasattr(model.encoder, "image_size"):
-        shape = [None, *model.encoder.image_size, 3]
-        return tf.TensorSpec(shape, tf.float32, name=model.encoder_input)
-    return tf.TensorSpec([None, None], tf.int32, name="token_ids")
+    shape, dtype = model.encoder.input_spec_for_serving()
+    is_text = model.encoder.vocabulary_size is not None
+    return tf.TensorSpec(shape, dtype, name="token_ids" if is_text else model.encoder_input)
 
 
 def _trace(function, spec):

@@ -28,7 +28,7 @@ class FakeDecoder:
         self.python_steps = 0
         self.memories = []
 
-    def start(self, memory, rows_per_example=1):
+    def start(self, memory, rows_per_example=1, max_length=None):
         memory = {**memory, "keys": 2.0 * memory["values"]}
         return memory, {"cells": [ops.repeat(memory["state"], rows_per_example, axis=0)]}
 
@@ -65,7 +65,7 @@ class TableDecoder:
         self.logits = np.log(np.maximum(np.array([probabilities], "float32"), 1e-30))
         self.vocabulary_size = len(probabilities)
 
-    def start(self, memory, rows_per_example=1):
+    def start(self, memory, rows_per_example=1, max_length=None):
         return memory, ops.repeat(memory["state"], rows_per_example, axis=0)
 
     def step(self, tokens, state, memory, return_attention=False):

@@ -185,7 +185,7 @@ def test_every_model_of_keras_has_its_scaling():
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"units": 0}, "units=0"),
+        ({"units": 0}, "`units` must be an int, at least 1.*: 0"),
         ({"dropout": 1}, "dropout"),
         ({"backbone": "MobilNetV2"}, "MobilNetV2.*Did you mean.*MobileNetV2"),
         ({"backbone": None}, "`backbone` must be a `keras.Model` or the name"),

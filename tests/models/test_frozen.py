@@ -7,7 +7,14 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.layers import Attention, ImageEncoder, LuongAttention, RNNDecoder, RNNEncoder
+from keras_s2s.layers import (
+    Attention,
+    Encoder,
+    ImageEncoder,
+    LuongAttention,
+    RNNDecoder,
+    RNNEncoder,
+)
 from keras_s2s.models import ImageCaptioner, Seq2Seq, Translator
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, eager, make_batch, make_model
 
@@ -83,7 +90,7 @@ def test_layers_made_frozen_are_frozen_throughout(attention):
     assert not trained(model)
 
 
-class Foreign(keras.layers.Layer):
+class Foreign(Encoder):
     """An encoder of others, whose config tells nothing of what is inside."""
 
     def __init__(self, **kwargs):

@@ -241,7 +241,7 @@ def test_wrong_types_are_named(call, message, model):
         (lambda m: m.train_on_batch("a", "b"), "`x` must be a list"),
         (lambda m: m.train_on_batch(SOURCES), "pairs"),
         (lambda m: m.test_on_batch(SOURCES, TARGETS, np.ones(5)), "`sample_weight`"),
-        (lambda m: m.generate(SOURCES, on_error="ignore"), "'raise' or 'none'.*'ignore'"),
+        (lambda m: m.generate(SOURCES, on_error="ignore"), "'raise', 'none'.*'ignore'"),
         (lambda m: m.generate(SOURCES, max_length=True), "`max_length`.*True"),
         (lambda m: GenerationMetrics(SOURCES, TARGETS, max_length=0), "`max_length`.*0"),
     ],

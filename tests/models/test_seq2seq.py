@@ -55,6 +55,34 @@ def test_translator_is_built_at_once():
     assert model.count_params() > 0 and model.name == "mine"
 
 
+def test_parts_say_what_they_are():
+    dense = keras.layers.Dense(3)
+    with pytest.raises(TypeError, match="`encoder` must be a keras_s2s.layers.Encoder.*Dense"):
+        Seq2Seq(dense, RNNDecoder(TARGET_SIZE, 4))
+    with pytest.raises(TypeError, match="`decoder` must be a keras_s2s.layers.Decoder.*Dense"):
+        Seq2Seq(RNNEncoder(4, vocabulary_size=SOURCE_SIZE), dense)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", ["greedy", "beam"])
+def test_a_decoder_is_told_how_many_steps_it_takes_at_most(sampler):
+    told = []
+
+    class Told(WordDecoder):
+        def start(self, memory, rows_per_example=1, max_length=None):
+            told.append(max_length)
+            return super().start(memory, rows_per_example, max_length)
+
+    model = Seq2Seq(WordEncoder(4, SOURCE_SIZE), Told(TARGET_SIZE, 4))
+    x, _, _ = make_batch()
+    model(x)
+    told.clear()
+    model.generate({"encoder_token_ids": x["encoder_token_ids"]}, max_length=7, sampler=sampler)
+    assert told and None not in told
+    if BACKEND != "tensorflow":  # in whose graphs it may be a tensor
+        assert set(told) == {7}
+
+
 @pytest.mark.slow
 def test_comes_compiled():
     model = make_simple_model()

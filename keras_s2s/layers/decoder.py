@@ -1,0 +1,72 @@
+"""What all decoders share."""
+
+import keras
+
+from keras_s2s.layers._parts import KeepsParts
+
+
+class Decoder(KeepsParts, keras.layers.Layer):
+    """Base of the decoders: a step over tokens that reads a memory.
+
+    A subclass sets `vocabulary_size` and implements `start`, `step` and `call`, which takes all
+    steps at once and gives what they give. One with attention sets `attends` and takes
+    `return_attention`.
+
+    Args:
+        **kwargs: Keras's own layer arguments.
+
+    Call arguments:
+        targets: `(rows, target)` integer token ids that enter the steps: the start
+            token, then the target shifted by one; 0 is padding.
+        memory: What an encoder returned.
+        training: Whether to drop.
+        return_attention: Whether to return the attention weights too.
+        rows_per_example: Integer, the rows of targets that each example of the memory
+            has, side by side, such as several captions of one image.
+
+    Returns:
+        Logits `(rows, target, vocabulary_size)`; with `return_attention` a tuple of them
+        and the weights `(rows, target, source)`.
+    """
+
+    #: Number of tokens, including padding (0).
+    vocabulary_size = None
+    #: The layer that embeds them, or None.
+    embedding = None
+    #: Whether steps give attention weights.
+    attends = False
+
+    def start(self, memory, rows_per_example=1, max_length=None):
+        """What is computed once before the steps.
+
+        Args:
+            memory: What an encoder returned.
+            rows_per_example: Integer, the rows that each example has in the steps, side by
+                side, such as beams.
+            max_length: The number of steps at most, an integer or a scalar tensor, for a state
+                that has room for all of them; None where it is not known.
+
+        Returns:
+            Tuple of the memory, with what steps read of it, and the state before the first step:
+            nested tensors whose first axis is `rows`. It keeps its structure, shapes and dtypes.
+        """
+        raise NotImplementedError
+
+    def step(self, tokens, state, memory, return_attention=False):
+        """One step.
+
+        Args:
+            tokens: `(rows,)` integer ids of the previous tokens, those of one example side by
+                side.
+            state: What `start` or the last step returned.
+            memory: The memory that `start` returned.
+            return_attention: Whether to return the attention weights too.
+
+        Returns:
+            Tuple of logits `(rows, vocabulary_size)`, the new state and, with
+            `return_attention`, the weights `(rows, source)`.
+        """
+        raise NotImplementedError
+
+    def compute_mask(self, *args, **kwargs):
+        return None
