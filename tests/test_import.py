@@ -10,7 +10,13 @@ import keras_s2s
 from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[1]
-ABSTRACT = [keras_s2s.layers.Attention, keras_s2s.decoding.Sampler]
+ABSTRACT = [
+    keras_s2s.decoding.Sampler,
+    keras_s2s.layers.Attention,
+    keras_s2s.layers.AttentionLoss,
+    keras_s2s.layers.Decoder,
+    keras_s2s.layers.Encoder,
+]
 
 
 def run(code, *arguments, warnings="error", **variables):
