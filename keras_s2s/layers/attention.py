@@ -64,7 +64,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         Args:
             memory: Dict of `"values"` `(batch, source, dim)` and `"mask"` `(batch, source)`, such
                 as an encoder returns.
-            dtype: The dtype of queries and contexts; that of the values by default.
+            dtype: The dtype of queries and contexts; by default the dtype of the values.
             onto: A matrix `(context_dim, size)` that contexts are to be multiplied by, or None.
                 Sums of the multiplied memory are the multiplied sums of the memory.
 
@@ -130,8 +130,8 @@ class Attention(KeepsParts, keras.layers.Layer):
         if not state:
             # All steps of all rows are queries.
             flat = ops.reshape(query, (rows * steps, query.shape[-1]))
-            found = self.step(flat, state, prepared)[:2]
-            return tuple(ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in found)
+            outputs = self.step(flat, state, prepared)[:2]
+            return tuple(ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in outputs)
 
         def step(state, query, prepared):
             context, weights, state = self.step(query, state, prepared)
@@ -144,8 +144,8 @@ class Attention(KeepsParts, keras.layers.Layer):
             for size in (self._context_dim(prepared), source)
         )
         constants = with_matrices(prepared, self.matrices)
-        _, found = scan(step, state, query, like, constants)
-        return tuple(ops.transpose(x, (1, 0, 2)) for x in found)
+        _, outputs = scan(step, state, query, like, constants)
+        return tuple(ops.transpose(x, (1, 0, 2)) for x in outputs)
 
     def _context_dim(self, prepared):
         last = "output" if "output" in prepared else "values"

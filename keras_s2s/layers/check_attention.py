@@ -102,17 +102,20 @@ class _Check:
             self._say(x.shape[0] == rows, f"the state has {x.shape[0]} rows in place of {rows}.")
 
     def weights(self):
-        self.contexts, self.found = self._attend(self.query, self.memory)
+        self.expected_contexts, self.expected_weights = self._attend(self.query, self.memory)
         rows = len(LENGTHS) * ROWS
         shape = (rows, STEPS, max(LENGTHS))
-        self._say(self.found.shape == shape, f"weights have the shape {self.found.shape}.")
-        self._say((self.found >= 0).all(), "weights are negative.")
-        sums = self.found.sum(axis=-1)
+        self._say(
+            self.expected_weights.shape == shape,
+            f"weights have the shape {self.expected_weights.shape}.",
+        )
+        self._say((self.expected_weights >= 0).all(), "weights are negative.")
+        sums = self.expected_weights.sum(axis=-1)
         self._say((sums < 1 + 1e-4).all(), f"weights sum to {sums.max()}, more than 1.")
         valid = np.repeat(self.memory["mask"], ROWS, axis=0)[:, None]
-        outside = np.where(valid, 0, self.found)
+        outside = np.where(valid, 0, self.expected_weights)
         self._say(not outside.any(), "padding has weights, which the mask forbids.")
-        self._say(np.isfinite(self.contexts).all(), "contexts are not finite.")
+        self._say(np.isfinite(self.expected_contexts).all(), "contexts are not finite.")
 
     def steps(self):
         prepared = self.layer.prepare(_tensors(self.memory))
@@ -120,12 +123,12 @@ class _Check:
         for t in range(STEPS):
             query = ops.convert_to_tensor(self.query[:, t])
             context, weights, state = self.layer.step(query, state, prepared)
-            expected = self.contexts[:, t], self.found[:, t]
+            expected = self.expected_contexts[:, t], self.expected_weights[:, t]
             self._equal(_arrays((context, weights)), expected, "`step` differs from `attend`.")
         rows = slice(None, None, ROWS)
         values, mask = _tensors((self.memory["values"], self.memory["mask"]))
         called = self.layer(ops.convert_to_tensor(self.query[rows]), values, values_mask=mask)
-        expected = self.contexts[rows], self.found[rows]
+        expected = self.expected_contexts[rows], self.expected_weights[rows]
         self._equal(_arrays(called), expected, "a call differs from `attend`.")
 
     def padding(self):
@@ -133,26 +136,30 @@ class _Check:
             rows = slice(i * ROWS, (i + 1) * ROWS)
             if length:
                 alone = {name: x[i : i + 1, :length] for name, x in self.memory.items()}
-                expected = self.contexts[rows], self.found[rows, :, :length]
+                expected = self.expected_contexts[rows], self.expected_weights[rows, :, :length]
                 got = self._attend(self.query[rows], alone)
                 self._equal(got, expected, "an example alone differs from one in a batch.")
         values = np.pad(self.memory["values"], ((0, 0), (0, 2), (0, 0)), constant_values=9)
         wider = {"values": values, "mask": np.pad(self.memory["mask"], ((0, 0), (0, 2)))}
         contexts, weights = self._attend(self.query, wider)
         got = contexts, weights[..., : max(LENGTHS)]
-        self._equal(got, (self.contexts, self.found), "padding changes the result.")
+        self._equal(
+            got, (self.expected_contexts, self.expected_weights), "padding changes the result."
+        )
 
     def rows(self):
         repeated = {name: np.repeat(x, ROWS, axis=0) for name, x in self.memory.items()}
         got = self._attend(self.query, repeated)
         self._equal(
-            got, (self.contexts, self.found), "rows of one example differ from each by itself."
+            got,
+            (self.expected_contexts, self.expected_weights),
+            "rows of one example differ from each by itself.",
         )
 
     def onto(self):
-        onto = self._random(self.contexts.shape[-1], 3)
+        onto = self._random(self.expected_contexts.shape[-1], 3)
         got = self._attend(self.query, self.memory, onto=ops.convert_to_tensor(onto))
-        expected = self.contexts @ onto, self.found
+        expected = self.expected_contexts @ onto, self.expected_weights
         self._equal(got, expected, "with `onto`, contexts are not the multiplied ones.")
 
     def sixteen_bits(self):
@@ -168,7 +175,7 @@ class _Check:
         self._say(same, "in 16 bits the state changes its dtypes.")
         np.testing.assert_allclose(
             np.asarray(ops.cast(weights, "float32")),
-            self.found[:, 0],
+            self.expected_weights[:, 0],
             atol=0.15,
             err_msg=f"{type(layer).__name__}: in 16 bits the weights are others.",
         )

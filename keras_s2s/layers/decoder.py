@@ -56,7 +56,7 @@ class Decoder(KeepsParts, keras.layers.Layer):
         """One step.
 
         Args:
-            tokens: `(rows,)` integer ids of the previous tokens, those of one example side by
+            tokens: `(rows,)` integer ids of the previous tokens, the rows of one example side by
                 side.
             state: What `start` or the last step returned.
             memory: The memory that `start` returned.

@@ -18,7 +18,7 @@ class MultiHeadAttention(Attention):
         num_heads: Integer.
         key_dim: Integer, the size of each head's queries and keys.
         value_dim: Integer, the size of each head's values; `key_dim` when not given.
-        output_dim: Integer, the size of contexts; that of the memory when not given.
+        output_dim: Integer, the size of contexts; by default the size of the memory.
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
