@@ -174,7 +174,7 @@ class _Check:
         same = _described(after) == _described(state)
         self._say(same, "in 16 bits the state changes its dtypes.")
         np.testing.assert_allclose(
-            np.asarray(ops.cast(weights, "float32")),
+            _arrays(ops.cast(weights, "float32")),
             self.expected_weights[:, 0],
             atol=0.15,
             err_msg=f"{type(layer).__name__}: in 16 bits the weights are others.",

@@ -29,12 +29,15 @@ class Decoder(KeepsParts, keras.layers.Layer):
         and the weights `(rows, target, source)`.
     """
 
-    #: Number of tokens, including padding (0).
-    vocabulary_size = None
-    #: The layer that embeds them, or None.
-    embedding = None
     #: Whether steps give attention weights.
     attends = False
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        #: Number of tokens, including padding (0).
+        self.vocabulary_size = None
+        #: The layer that embeds them, or None.
+        self.embedding = None
 
     def start(self, memory, rows_per_example=1, max_length=None):
         """What is computed once before the steps.

@@ -25,12 +25,15 @@ class Encoder(KeepsParts, keras.layers.Layer):
         at padding, and perhaps `"state"`, a list for each layer of `(batch, size)`.
     """
 
-    #: Number of tokens, where the inputs are token ids; else None.
-    vocabulary_size = None
-    #: The layer that embeds them, or None.
-    embedding = None
     #: What a position of the memory is: one of the `"pieces"` of a text, or a cell of a `"grid"`.
     layout = "pieces"
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        #: Number of tokens, where the inputs are token ids; else None.
+        self.vocabulary_size = None
+        #: The layer that embeds them, or None.
+        self.embedding = None
 
     def input_spec_for_serving(self):
         """Shape and dtype of the inputs, where None is any size, for an exported model.
