@@ -1,6 +1,7 @@
 """Reads a SentencePiece model file without any package, so that it can be checked everywhere."""
 
-NORMAL, UNKNOWN, CONTROL, BYTE = 1, 2, 3, 6  # Piece types of sentencepiece_model.proto.
+# Piece types of sentencepiece_model.proto.
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol buffer wire types.
 
