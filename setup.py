@@ -13,13 +13,12 @@ def version():
     return re.search(r'__version__ = "([^"]+)"', text).group(1)
 
 
-# tensorflow-text is built for these machines only; elsewhere the layers, training on token ids and
-# decoding work, and strings do not.
+# tensorflow-text is built for these machines only; elsewhere everything works but `export`.
 TEXT_MACHINES = (
     "(sys_platform == 'linux' and platform_machine == 'x86_64') or sys_platform == 'darwin'"
 )
 TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21.1; {TEXT_MACHINES}"]
-TRAIN = ["sentencepiece>=0.2.1", "babel>=2.19", "num2words>=0.5.14"]
+TRAIN = ["babel>=2.19", "num2words>=0.5.14"]
 METRICS = ["sacrebleu>=2.6", "pycocoevalcap>=1.2", "rouge-score>=0.1.2", "jiwer>=4"]
 VISUALIZE = ["matplotlib>=3.11"]
 JAX = ["jax>=0.10.2"]
@@ -35,7 +34,14 @@ setup(
     license="Apache-2.0",
     keywords=["keras", "sequence-to-sequence", "translation", "image captioning", "attention"],
     python_requires=">=3.11",
-    install_requires=["keras>=3.15", "numpy>=2", "rich>=15", "typer>=0.29", *TENSORFLOW],
+    install_requires=[
+        "keras>=3.15",
+        "numpy>=2",
+        "rich>=15",
+        "sentencepiece>=0.2.1",
+        "typer>=0.29",
+        *TENSORFLOW,
+    ],
     extras_require={
         "train": TRAIN,
         "metrics": METRICS,

@@ -17,20 +17,23 @@ def import_tensorflow():
 
 
 def import_tensorflow_text():
-    """Returns the `tensorflow_text` module, or raises an `ImportError` naming the pip command."""
+    """Returns the `tensorflow_text` module, or raises an `ImportError` that says what to do."""
+    tensorflow = import_tensorflow()
     return _import(
         "tensorflow_text",
         "pip install tensorflow-text",
-        "SentencePiece inside a TensorFlow graph",
-        " Its version must equal that of tensorflow; wheels exist for Linux x86-64 and macOS.",
+        "A SavedModel that takes or gives text, which is what `export` writes,",
+        " Its version must equal that of tensorflow. Wheels exist for Linux on x86-64 and for "
+        "macOS; elsewhere everything but `export` works without it: save the model with "
+        "`save_to_preset`, and load and export it on one of these machines.",
+        # What a wheel for another version of TensorFlow raises.
+        errors=(ImportError, tensorflow.errors.NotFoundError),
     )
 
 
 def import_sentencepiece():
     """Returns the `sentencepiece` module, or raises an `ImportError` naming the pip command."""
-    return _import(
-        "sentencepiece", "pip install sentencepiece", "Training a tokenizer or encoding on the host"
-    )
+    return _import("sentencepiece", "pip install sentencepiece", "Turning text into token ids")
 
 
 def import_matplotlib():
@@ -64,10 +67,10 @@ def import_metric(module):
     return _import(module, 'pip install "keras-s2s[metrics]"', "This metric")
 
 
-def _import(module, command, purpose, note=""):
+def _import(module, command, purpose, note="", errors=ImportError):
     try:
         return importlib.import_module(module)
-    except ImportError as error:
+    except errors as error:
         raise ImportError(
             f"{purpose} needs `{module}`, which cannot be imported ({error}). "
             f"Install it with: {command}.{note}"

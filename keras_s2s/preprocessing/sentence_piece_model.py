@@ -1,7 +1,11 @@
 """Reads a SentencePiece model file without any package, so that it can be checked everywhere."""
 
+import struct
+
 # Piece types of sentencepiece_model.proto.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
+
+_UNIGRAM = 1  # Among its model types.
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol buffer wire types.
 
@@ -44,9 +48,35 @@ def read_pieces(proto):
     return pieces, types
 
 
+def read_scores(proto):
+    """Returns the scores of the pieces of a serialised SentencePiece model, a list of floats."""
+    entries = [dict(_fields(value)) for field, value in _fields(proto) if field == 1]
+    return [struct.unpack("<f", entry.get(2, bytes(4)))[0] for entry in entries]
+
+
+def is_unigram(proto):
+    """Whether a serialised SentencePiece model is a unigram model."""
+    return _trainer(proto).get(3, _UNIGRAM) == _UNIGRAM
+
+
+def strips_first_blank(proto):
+    """Whether a serialised SentencePiece model leaves out the blank before the first word."""
+    settings = _normalizer(proto)
+    adds_blank, removes_blanks = settings.get(3, True), settings.get(4, True)
+    return bool(adds_blank or removes_blanks)
+
+
 def read_normalization(proto):
     """Returns the name of the normalisation rule of a serialised SentencePiece model, a `str`."""
-    return dict(_fields(dict(_fields(proto))[3])).get(1, b"").decode("utf-8")
+    return _normalizer(proto).get(1, b"").decode("utf-8")
+
+
+def _trainer(proto):
+    return dict(_fields(dict(_fields(proto))[2]))
+
+
+def _normalizer(proto):
+    return dict(_fields(dict(_fields(proto))[3]))
 
 
 def _fields(data):

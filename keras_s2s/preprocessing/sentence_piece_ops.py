@@ -38,10 +38,14 @@ class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
         except tf.errors.OpError as error:
             raise ValueError(f"The SentencePiece model is damaged: {error.message}") from error
 
-    def tokenize(self, strings, nbest_size=0, alpha=1.0):
-        """`tf.string` tensor `(batch,)` to a ragged int32 tensor `(batch, None)`."""
+    def tokenize(self, strings, alpha=None):
+        """`tf.string` tensor `(batch,)` to a ragged int32 tensor `(batch, None)`.
+
+        The best segmentations, or ones drawn with the inverse temperature `alpha`.
+        """
+        sampling = (0, 1.0) if alpha is None else (-1, alpha)
         values, splits = ops.sentencepiece_tokenize_op(
-            self.resource_handle, strings, nbest_size, alpha, False, False, False, tf.int32
+            self.resource_handle, strings, *sampling, False, False, False, tf.int32
         )
         return tf.RaggedTensor.from_row_splits(values, splits, validate=False)
 

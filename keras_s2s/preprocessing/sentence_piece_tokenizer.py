@@ -1,17 +1,24 @@
-"""SentencePiece: text to subword ids and back, in graph."""
+"""SentencePiece: text to subword ids and back, on the host and in TensorFlow graphs."""
 
 import base64
 import io
+import math
+import operator
 import os
 import re
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 
 from keras_s2s._checks import check_choice
-from keras_s2s._optional import import_sentencepiece, import_tensorflow
+from keras_s2s._optional import (
+    import_sentencepiece,
+    import_tensorflow,
+    import_tensorflow_text,
+)
+from keras_s2s.preprocessing.columns import check_eager
+from keras_s2s.preprocessing.sentence_piece_library import SentencePieceLibrary
 from keras_s2s.preprocessing.sentence_piece_model import (
     BYTE,
     CONTROL,
@@ -24,17 +31,18 @@ from keras_s2s.preprocessing.text import as_list, as_strings
 #: The rules of sentencepiece, see `SentencePieceTokenizer.train`.
 NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
 
-_creation = threading.Lock()
-_seeding = threading.Lock()
+_creation = threading.RLock()
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class SentencePieceTokenizer:
     """Text to subword ids and back, with a SentencePiece model.
 
-    `tokenize` and `detokenize` are TensorFlow ops: they run eagerly, in `tf.data`, and inside a
-    SavedModel, and need `tensorflow-text`. Construction, the vocabulary and (de)serialisation need
-    neither it nor TensorFlow; `encode` needs only the `sentencepiece` package.
+    `encode` and `decode` are for Python values: lists of strings, lists and arrays of ids. They
+    run on the host, with the `sentencepiece` library, and need no TensorFlow. `tokenize` and
+    `detokenize` give the same ids and texts as TensorFlow ops, for tensors: they run eagerly, in a
+    `tf.function` and in `tf.data`. Where `tensorflow-text` is installed they are its ops, which a
+    SavedModel can hold; elsewhere they call the library.
 
     Text is first made valid UTF-8 (each broken part becomes U+FFFD) and then normalised by the
     rule inside the model (`train` chooses `nmt_nfkc`, i.e. Unicode NFKC, white space collapsed).
@@ -65,8 +73,9 @@ class SentencePieceTokenizer:
     from keras_s2s.preprocessing import SentencePieceTokenizer
 
     tokenizer = SentencePieceTokenizer.train(["ein Hund", "zwei Hunde"], vocabulary_size=15)
-    ids = tokenizer.tokenize(["ein Hund"])
-    assert tokenizer.detokenize(ids).numpy().tolist() == [b"ein Hund"]
+    ids = tokenizer.encode(["ein Hund"])
+    assert tokenizer.decode(ids) == ["ein Hund"]
+    assert tokenizer.tokenize(["ein Hund"]).to_list() == [row.tolist() for row in ids]
     ```
     """
 
@@ -104,7 +113,8 @@ class SentencePieceTokenizer:
                 "with --pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3."
             )
         self._ids = {piece: index for index, piece in enumerate(self._pieces)}
-        self._tensorflow_resource = None
+        self._library_of_proto = None
+        self._ops_of_proto = None
 
     @classmethod
     def train(
@@ -185,8 +195,8 @@ class SentencePieceTokenizer:
 
         Args:
             inputs: A string, a list or array of strings, or a `tf.string` tensor of rank 0 or 1.
-            sample: If true, draw the segmentation (`sample_alpha`). For training only; the draws
-                of TensorFlow Text cannot be seeded, those of `encode` can.
+            sample: If true, draw the segmentation (`sample_alpha`). For training only; these
+                draws cannot be seeded, those of `encode` can.
 
         Returns:
             int32 ids: `(tokens,)` for one string, else a ragged tensor `(batch, None)`.
@@ -198,11 +208,8 @@ class SentencePieceTokenizer:
         tf = import_tensorflow()
         strings = as_strings(inputs)
         strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
-        options = {}
-        if sample:
-            self._check_sampling()
-            options = {"nbest_size": -1, "alpha": self.sample_alpha}
-        ids = self._resource().tokenize(tf.reshape(strings, [-1]), **options)
+        alpha = self._checked_alpha() if sample else None
+        ids = self._ops().tokenize(tf.reshape(strings, [-1]), alpha)
         return ids.values if strings.shape.rank == 0 else ids
 
     def detokenize(self, inputs):
@@ -220,22 +227,26 @@ class SentencePieceTokenizer:
         tf = import_tensorflow()
         if isinstance(inputs, tf.RaggedTensor):
             inputs = inputs.to_tensor(self.pad_token_id)
-        ids = tf.cast(inputs, tf.int32)
+        ids = tf.convert_to_tensor(inputs)
+        if ids.dtype != tf.int32:
+            # Not to int32, where large ids would become others.
+            ids = tf.cast(ids, tf.int64)
         if ids.shape.rank is None or ids.shape.rank < 1:
             raise ValueError(f"`inputs` must be (..., tokens). Received shape {ids.shape}.")
         outer = tf.shape(ids)[:-1]
         rows = tf.reshape(ids, [tf.reduce_prod(outer), tf.shape(ids)[-1]])
         ended = tf.cumsum(tf.cast(rows == self.end_token_id, tf.int32), axis=1) > 0
         is_text = (rows > self.end_token_id) & (rows < self.vocabulary_size) & ~ended
-        text = self._resource().detokenize(
-            tf.gather_nd(rows, tf.where(is_text)), tf.reduce_sum(tf.cast(is_text, tf.int64), axis=1)
+        text = self._ops().detokenize(
+            tf.cast(tf.gather_nd(rows, tf.where(is_text)), tf.int32),
+            tf.reduce_sum(tf.cast(is_text, tf.int64), axis=1),
         )
         return tf.ensure_shape(tf.reshape(text, outer), ids.shape[:-1])
 
     def encode(self, sentences, sample=False, seed=None):
         """Turns text into ids on the host: no TensorFlow needed, and draws can be seeded.
 
-        Gives the ids of `tokenize`; for preparing training data ahead.
+        Gives the ids of `tokenize`.
 
         Args:
             sentences: Iterable of strings.
@@ -246,25 +257,62 @@ class SentencePieceTokenizer:
             List of int32 NumPy arrays, without start and end ids.
         """
         strings, _ = as_list(sentences, "sentences")
-        strings = [_repair(string) for string in strings]
-        sentencepiece = import_sentencepiece()
-        processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
-        if not sample:
-            rows = processor.encode(strings)
+        texts = [_repair(string) for string in strings]
+        if sample:
+            rows = self._library().sample(texts, self._checked_alpha(), seed)
         else:
-            self._check_sampling()
-            seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
-
-            def draw():
-                with _seeding:
-                    sentencepiece.set_random_generator_seed(seed)
-                    options = {"enable_sampling": True, "nbest_size": -1, "num_threads": 1}
-                    return processor.encode(strings, alpha=float(self.sample_alpha), **options)
-
-            # The package seeds one generator per thread, when the thread first draws.
-            with ThreadPoolExecutor(max_workers=1) as thread:
-                rows = thread.submit(draw).result()
+            rows = self._library().encode(texts)
         return [np.array(row, "int32") for row in rows]
+
+    def decode(self, ids):
+        """Turns ids into text on the host: no TensorFlow needed.
+
+        Gives the texts of `detokenize`: the first end id and all that follows is ignored; padding,
+        unknown and start ids, and ids outside the vocabulary, are left out.
+
+        Args:
+            ids: Integer ids: one row of them, a list of rows, whose lengths may differ, as `encode`
+                returns it, or a list of such lists; or an array or tensor `(..., tokens)`.
+
+        Returns:
+            `str` for one row, a list for a list of rows (nested as `ids` is), so `[]` for `[]`. For
+            an array of rank 2 or more an array `(...)` of objects, which are `str`.
+
+        Raises:
+            TypeError: If something is not an integer.
+
+        Example:
+        ```python
+        import numpy as np
+        from keras_s2s.preprocessing import SentencePieceTokenizer
+
+        tokenizer = SentencePieceTokenizer.train(["ein Hund", "zwei Hunde"], vocabulary_size=15)
+        one, two = tokenizer.encode(["ein Hund", "zwei"])
+        assert tokenizer.decode(one) == "ein Hund"
+        assert tokenizer.decode([one, two]) == ["ein Hund", "zwei"]
+        beams = np.tile(one, (2, 3, 1))
+        assert tokenizer.decode(beams).shape == (2, 3)
+        ```
+        """
+        check_eager(ids, "ids")
+        if hasattr(ids, "to_list"):
+            ids = ids.to_list()  # A ragged tensor.
+        if isinstance(ids, (list, tuple)):
+            if not ids:
+                return []
+            if not any(map(_is_sequence, ids)):
+                return self._texts([ids])[0]
+            if all(map(_is_row, ids)):
+                return self._texts(ids)
+            return [self.decode(rows) for rows in ids]
+        array = np.asarray(ids)
+        if array.ndim == 0:
+            raise ValueError(f"`ids` must be (..., tokens). Received {ids!r}.")
+        if array.size and array.dtype.kind not in "iu":
+            raise TypeError(f"`ids` must be integers. Received an array of {array.dtype}.")
+        outer = array.shape[:-1]
+        texts = self._texts(array.reshape(math.prod(outer), array.shape[-1]).tolist())
+        return np.array(texts, object).reshape(outer) if outer else texts[0]
 
     def normalize(self, sentences):
         """Returns what the tokenizer makes of text before it cuts it into pieces.
@@ -326,13 +374,18 @@ class SentencePieceTokenizer:
         """
         tf = import_tensorflow()
         ids = tf.cast(inputs, tf.int32)
-        tokens = tf.reshape(self._resource().id_to_token(tf.reshape(ids, [-1])), tf.shape(ids))
+        tokens = tf.reshape(self._ops().id_to_token(tf.reshape(ids, [-1])), tf.shape(ids))
         return tf.ensure_shape(tokens, ids.shape)
 
     @property
     def resources(self):
-        """List of the TensorFlow objects that an exported function with `tokenize` depends on."""
-        return [self._resource()]
+        """List of the TensorFlow objects that an exported function with `tokenize` depends on.
+
+        Raises:
+            ImportError: Where `tensorflow-text` is not installed. Only exports need it.
+        """
+        import_tensorflow_text()
+        return [self._ops()]
 
     def save(self, path):
         """Writes the model to `path`, for `SentencePieceTokenizer(path)` and other programs."""
@@ -350,24 +403,54 @@ class SentencePieceTokenizer:
         return cls(**{**config, "proto": base64.b64decode(config["proto"])})
 
     def __reduce__(self):
-        # Copies and pickles leave the TensorFlow resources behind; each side makes its own.
+        # Copies and pickles leave library and TensorFlow resources behind; each side makes its own.
         return type(self), (self.proto, self.sample_alpha)
 
-    def _check_sampling(self):
+    def _checked_alpha(self):
         if self.sample_alpha is None:
             raise ValueError(
                 "`sample=True` needs a tokenizer with `sample_alpha`, "
                 "e.g. SentencePieceTokenizer(proto, sample_alpha=0.2)."
             )
+        return self.sample_alpha
 
-    def _resource(self):
-        # Made when first used, so that the rest needs no TensorFlow. Locked for threads.
+    def _texts(self, rows):
+        """Returns the texts of rows of ids, which are sequences of integers."""
+        return self._library().decode([self._ids_of_text(row) for row in rows])
+
+    def _ids_of_text(self, row):
+        try:
+            row = list(map(operator.index, row.tolist() if hasattr(row, "tolist") else row))
+        except TypeError as error:
+            raise TypeError(f"`ids` must be integers: {error}.") from error
+        if self.end_token_id in row:
+            row = row[: row.index(self.end_token_id)]
+        return [id for id in row if self.end_token_id < id < self.vocabulary_size]
+
+    # Both are made when first used, so that the rest needs neither package. Locked for threads.
+
+    def _library(self):
         with _creation:
-            if self._tensorflow_resource is None:
-                from keras_s2s.preprocessing.sentence_piece_ops import SentencePieceResource
+            if self._library_of_proto is None:
+                self._library_of_proto = SentencePieceLibrary(self.proto)
+            return self._library_of_proto
 
-                self._tensorflow_resource = SentencePieceResource(self.proto)
-            return self._tensorflow_resource
+    def _ops(self):
+        with _creation:
+            if self._ops_of_proto is None:
+                self._ops_of_proto = self._make_ops()
+            return self._ops_of_proto
+
+    def _make_ops(self):
+        try:
+            import_tensorflow_text()
+        except ImportError:
+            from keras_s2s.preprocessing.sentence_piece_host_ops import SentencePieceHostOps
+
+            return SentencePieceHostOps(self._library())
+        from keras_s2s.preprocessing.sentence_piece_ops import SentencePieceResource
+
+        return SentencePieceResource(self.proto)
 
 
 def _spelling(piece, type):
@@ -376,6 +459,16 @@ def _spelling(piece, type):
     if type == BYTE:  # <0x41>
         return bytes([int(piece[1:-1], 16)])
     return piece.replace("▁", " ").encode("utf-8")
+
+
+def _is_row(value):
+    if hasattr(value, "ndim"):
+        return value.ndim == 1
+    return isinstance(value, (list, tuple)) and not any(map(_is_sequence, value))
+
+
+def _is_sequence(value):
+    return getattr(value, "ndim", 0) > 0 or isinstance(value, (list, tuple))
 
 
 def _repair(string):

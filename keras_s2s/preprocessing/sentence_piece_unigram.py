@@ -14,6 +14,7 @@ from keras_s2s.preprocessing.sentence_piece_model import (
 _UNKNOWN_PENALTY = 10.0  # An unknown character scores this much less than the worst piece.
 _USER_DEFINED_SCORE = -0.1
 _BLANK = "▁"
+_LONGEST_REMEMBERED = 48  # Characters: longer words are rare, and take memory.
 _EPSILON = 2.0**-23  # Of single precision.
 
 _single_precision = functools.partial(array, "f")  # Makes a list of floats that rounds them.
@@ -66,14 +67,12 @@ class UnigramSegmenter:
                 self._pieces[piece] = None if type == UNUSED else (id, score)
         # Where no piece goes on over a blank, words are remembered, too.
         self._has_words = not any(pair[1] == _BLANK for pair in self._pairs)
-        self._word = functools.lru_cache(2**16)(self._word)
-        self._segment = functools.lru_cache(2**16)(self._segment)
+        self._word = functools.lru_cache(2**16)(self._best_of_word)
+        self._segment = functools.lru_cache(2**16)(self._best_of_segment)
 
     def encode(self, text):
         """Returns the ids of a normalised text (`str`), a list."""
-        first, *rest = text.split(_BLANK) if self._has_words else [text]
-        words = map(self._word, [first, *[_BLANK + word for word in rest]])
-        ids, reach, longest, slack = _together(words)
+        ids, reach, longest, slack = _together(self._parts(text))
         # No score on the way through the text is further from 0.
         reach += longest * abs(self._unknown_score)
         if slack <= reach * _EPSILON:
@@ -84,8 +83,22 @@ class UnigramSegmenter:
             ids = [id for last, id in pairs if not last == id == self._unknown_id]
         return ids
 
-    def _word(self, word):
-        return _together(map(self._segment, self._segments(word)))
+    def _parts(self, text):
+        """Yields what `_best_of_segment` says of each part of a text."""
+        first, *rest = text.split(_BLANK) if self._has_words else [text]
+        for word in [first, *[_BLANK + word for word in rest]]:
+            if len(word) <= _LONGEST_REMEMBERED:
+                yield self._word(word)
+            else:
+                yield self._best_of_word(word)
+
+    def _best_of_word(self, word):
+        return _together(
+            self._segment(segment)
+            if len(segment) <= _LONGEST_REMEMBERED
+            else self._best_of_segment(segment)
+            for segment in self._segments(word)
+        )
 
     def _segments(self, text):
         """Yields the parts of a text between the places that no piece crosses."""
@@ -97,9 +110,12 @@ class UnigramSegmenter:
         if text:
             yield text[start:]
 
-    def _segment(self, segment):
-        """Returns the best ids, the size of their score, the length, and how far off from the best
-        another path is, for each sum on the way."""
+    def _best_of_segment(self, segment):
+        """Returns `(ids, reach, length, slack)`.
+
+        The best ids; the size of their score; the number of characters; and by how much another
+        path fell short of the best, divided by the number of sums in which it may have been lost.
+        """
         path, score, margin = self._search(segment, list)
         length = len(segment)
         return self._ids(segment, path), abs(score), length, margin / (length + 1)
@@ -156,7 +172,7 @@ class UnigramSegmenter:
 
 
 def _together(parts):
-    """What `UnigramSegmenter._segment` says of each part, for all of them."""
+    """What `_best_of_segment` says of each part, for all of them."""
     ids, reach, longest, slack = [], 0.0, 0, float("inf")
     for part_ids, part_reach, part_length, part_slack in parts:
         ids += part_ids
