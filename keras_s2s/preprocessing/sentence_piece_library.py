@@ -10,7 +10,6 @@ from keras_s2s.preprocessing.sentence_piece_model import (
     CONTROL,
     is_unigram,
     read_pieces,
-    read_scores,
     strips_first_blank,
 )
 from keras_s2s.preprocessing.sentence_piece_unigram import UnigramSegmenter
@@ -33,10 +32,10 @@ class SentencePieceLibrary:
     def __init__(self, proto):
         self._sentencepiece = import_sentencepiece()
         self._processor = self._sentencepiece.SentencePieceProcessor(model_proto=proto)
-        self.pieces, types = read_pieces(proto)
+        self.pieces, types, scores = read_pieces(proto)
         self._segmenter = None
         if is_unigram(proto):
-            self._segmenter = UnigramSegmenter(self.pieces, types, read_scores(proto))
+            self._segmenter = UnigramSegmenter(self.pieces, types, scores)
         self._ignored_first = set()
         if strips_first_blank(proto):
             self._ignored_first = {

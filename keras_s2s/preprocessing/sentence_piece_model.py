@@ -11,13 +11,14 @@ _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol buffer wire types.
 
 
 def read_pieces(proto):
-    """Returns the pieces of a serialised SentencePiece model and their types.
+    """Returns the pieces of a serialised SentencePiece model, their types and scores.
 
     Args:
         proto: `bytes`, the content of a `.model` file.
 
     Returns:
-        `(pieces, types)`: list of `str` in the order of their ids, list of `int`.
+        `(pieces, types, scores)`: list of `str` in the order of their ids, list of `int`, list of
+        `float`.
 
     Raises:
         ValueError: If the bytes are not one complete SentencePiece model.
@@ -28,11 +29,11 @@ def read_pieces(proto):
     from keras_s2s.preprocessing.sentence_piece_model import read_pieces
 
     tokenizer = SentencePieceTokenizer.train(["ab ba"] * 10, vocabulary_size=8)
-    pieces, types = read_pieces(tokenizer.proto)
+    pieces, types, scores = read_pieces(tokenizer.proto)
     assert pieces[:4] == ["<pad>", "<unk>", "<s>", "</s>"]
     ```
     """
-    pieces, types, sections = [], [], set()
+    pieces, types, scores, sections = [], [], [], set()
     try:
         for field, value in _fields(proto):
             sections.add(field)
@@ -40,18 +41,13 @@ def read_pieces(proto):
                 entry = dict(_fields(value))
                 pieces.append(entry[1].decode("utf-8"))
                 types.append(entry.get(3, NORMAL))
-    except (IndexError, KeyError, ValueError, AttributeError, TypeError) as error:
+                scores.append(*struct.unpack("<f", entry.get(2, bytes(4))))
+    except (IndexError, KeyError, ValueError, AttributeError, TypeError, struct.error) as error:
         raise ValueError("not a SentencePiece model, or a truncated one") from error
     # 2: trainer settings, 3: normaliser. Both follow the pieces, so a cut file lacks one.
     if not pieces or not {2, 3} <= sections:
         raise ValueError("not a complete SentencePiece model")
-    return pieces, types
-
-
-def read_scores(proto):
-    """Returns the scores of the pieces of a serialised SentencePiece model, a list of floats."""
-    entries = [dict(_fields(value)) for field, value in _fields(proto) if field == 1]
-    return [struct.unpack("<f", entry.get(2, bytes(4)))[0] for entry in entries]
+    return pieces, types, scores
 
 
 def is_unigram(proto):

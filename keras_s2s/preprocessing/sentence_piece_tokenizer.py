@@ -100,7 +100,7 @@ class SentencePieceTokenizer:
         self.proto = bytes(proto)
         self.sample_alpha = sample_alpha
         try:
-            self._pieces, self._types = read_pieces(self.proto)
+            self._pieces, self._types, _ = read_pieces(self.proto)
         except ValueError as error:
             raise ValueError(
                 f"{origin} is {error} ({len(self.proto)} bytes). Pass what "

@@ -97,7 +97,7 @@ def random_ids(tokenizer, count, seed):
     """Rows of any ids, of those of bytes and blanks, and of some that are none."""
     rng = np.random.default_rng(seed)
     size = tokenizer.vocabulary_size
-    pieces, types = read_pieces(tokenizer.proto)
+    pieces, types, _ = read_pieces(tokenizer.proto)
     special = [id for id in range(size) if types[id] == BYTE or pieces[id][0] == "▁"]
     outside = [-1, -(2**31), -(2**40), size, size + 1, 2**31 - 1, 2**32 + 5, 2**62]
     pools = [np.arange(size), special, special[:3], outside + special, [0, 1, 2, 3, *special]]
