@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing.columns import as_column, describe
+from keras_s2s.preprocessing.as_column import as_column, describe
 from keras_s2s.preprocessing.long_texts import CutWarning
 from keras_s2s.tokens import END, PAD, decoder_inputs
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_s2s._checks import check_int
 from keras_s2s.preprocessing import image_items
-from keras_s2s.preprocessing.columns import as_column
+from keras_s2s.preprocessing.as_column import as_column
 
 
 def cached_features(encoder, images, folder, image_converter=None, batch_size=32, verbose=1):

@@ -17,6 +17,7 @@ from keras_s2s.layers.location_aware_attention import (
 )
 from keras_s2s.layers.luong_attention import LuongAttention as LuongAttention
 from keras_s2s.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
+from keras_s2s.layers.multi_source_encoder import MultiSourceEncoder as MultiSourceEncoder
 from keras_s2s.layers.rnn_decoder import RNNDecoder as RNNDecoder
 from keras_s2s.layers.rnn_encoder import RNNEncoder as RNNEncoder
 from keras_s2s.layers.scheduled_sampling import ScheduledSampling as ScheduledSampling

@@ -17,15 +17,16 @@ class Alignment(NamedTuple):
     """Where the model looked.
 
     Attributes:
-        source_tokens: List of strings, the pieces of the source; None for an image.
+        source_tokens: List of strings, the pieces of the source; None for an image. A model of
+            several inputs has a dict of them, by the `raw_name` of each.
         target_tokens: List of strings, the pieces of the output.
         weights: `(target, source)` float32, one row per piece of the output; for an image
-            `(target, rows, columns)`, one grid per piece.
+            `(target, rows, columns)`, one grid per piece. A model of several inputs has a dict.
     """
 
-    source_tokens: list
+    source_tokens: list | dict | None
     target_tokens: list
-    weights: np.ndarray
+    weights: np.ndarray | dict
 
 
 @no_gradient()
@@ -46,8 +47,7 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, draw
     if tokenizer is not None:
         spellings = tokenizer.get_spellings()[: model.decoder.vocabulary_size]
         options["spellings"] = decoding.Spellings(spellings, model.decoder.vocabulary_size)
-    source = inputs[model.encoder_input]
-    memory = model.encoder(source)
+    memory = model.encode(inputs)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
     prompt, prompted, width = None, 0, 0
     if "prompt_token_ids" in inputs:
@@ -63,7 +63,8 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, draw
     else:
         limits = max_length * ops.ones_like(lengths)
     # What is empty gives an empty output: just an end.
-    limits = ops.where(model.encoder.is_empty(source, memory), 1, limits)
+    is_empty = model.encoder.is_empty(model.encoder.select(inputs), memory)
+    limits = ops.where(is_empty, 1, limits)
     return sampler(
         model.decoder,
         memory,
@@ -151,19 +152,18 @@ class Functions:
         preprocessor = model.preprocessor
 
         def function(items, prompts, max_length, indices):
-            inputs = _to_backend(preprocessor.generate_preprocess(items, prompts))
+            features = preprocessor.generate_preprocess(items, prompts)
+            inputs = _to_backend(features)
             result = run(inputs, max_length, indices)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
-            texts = preprocessor.generate_postprocess(result["token_ids"]).numpy()
-            count = len(items)
-            rows = []
-            for i in range(count):
-                alignments = [None] * len(texts[i])
-                if return_attention:
-                    alignments = _alignments(model, inputs, result, i)
-                hypotheses = zip(texts[i], result["scores"][i], alignments)
-                rows.append([(t.decode("utf-8"), float(s), a) for t, s, a in hypotheses])
-            return rows
+            texts = preprocessor.generate_postprocess(
+                result["token_ids"], preprocessor.origin(items)
+            )
+            alignments = [[None] * len(row) for row in texts]
+            if return_attention:
+                alignments = _alignments(model, inputs, result)
+            scores = result["scores"].tolist()
+            return [list(zip(*row)) for row in zip(texts.tolist(), scores, alignments)]
 
         return function
 
@@ -295,17 +295,29 @@ def _to_backend(structure):
     return keras.tree.map_structure(convert, structure)
 
 
-def _alignments(model, inputs, result, i):
-    preprocessor = model.preprocessor
-    source = preprocessor.source_tokens(inputs, i)
-    alignments = []
-    for ids, weights in zip(result["token_ids"][i], result["attention"][i]):
-        ids = ids[ids != 0]
-        target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
-        weights = weights[: len(ids)]
-        if source is not None:
-            weights = weights[:, : len(source)]
-        elif model.encoder.layout == "grid":
-            weights = weights.reshape(-1, *model.encoder.grid)
-        alignments.append(Alignment(source, target, weights))
-    return alignments
+def _alignments(model, inputs, result):
+    """For each example a list of the `Alignment` of each hypothesis."""
+    preprocessor, encoder = model.preprocessor, model.encoder
+    columns = {column.name: column for column in preprocessor.columns}
+    inputs = keras.tree.map_structure(ops.convert_to_numpy, encoder.select(inputs))
+    by_input = encoder.split_attention(result["attention"], inputs)
+    by_input = {name: ops.convert_to_numpy(weights) for name, weights in by_input.items()}
+    by_name = inputs if isinstance(inputs, dict) else {encoder.input_names[0]: inputs}
+    rows = []
+    for i, hypotheses in enumerate(result["token_ids"]):
+        sources = {name: columns[name].tokens(x[i]) for name, x in by_name.items()}
+        rows.append([])
+        for j, ids in enumerate(hypotheses):
+            ids = ids[ids != 0]
+            target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
+            parts = {}
+            for name, tokens in sources.items():
+                weights = by_input[name][i, j, : len(ids)]
+                parts[name] = weights if tokens is None else weights[:, : len(tokens)]
+            if len(sources) == 1:
+                [tokens], [weights] = sources.values(), parts.values()
+            else:
+                tokens = {columns[name].raw_name: value for name, value in sources.items()}
+                weights = {columns[name].raw_name: value for name, value in parts.items()}
+            rows[-1].append(Alignment(tokens, target, weights))
+    return rows

@@ -1,13 +1,17 @@
 """Raw data, such as strings, in the forms in which people have it."""
 
+import collections
 import sys
 
 import keras
 import numpy as np
 
+from keras_s2s._optional import import_tensorflow
 from keras_s2s.models import _raw_batches
+from keras_s2s.models._raw_lists import RawLists
 from keras_s2s.preprocessing import TextPairPreprocessor
-from keras_s2s.preprocessing.columns import as_column, check_table, part
+from keras_s2s.preprocessing.as_column import as_column, check_table, part
+from keras_s2s.preprocessing.preprocessor import TARGETS
 
 
 def is_dataset(x):
@@ -16,9 +20,14 @@ def is_dataset(x):
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
 
 
+# Without a preprocessor, text is what counts as raw.
+_NO_TOKENIZER = collections.namedtuple("NoTokenizer", ["tokenize", "vocabulary_size"])(None, None)
+_TEXT = TextPairPreprocessor(_NO_TOKENIZER)
+
+
 def reader(preprocessor):
-    """Whoever knows which data are raw; without a preprocessor, text is."""
-    return TextPairPreprocessor if preprocessor is None else preprocessor
+    """The preprocessor, or one that knows which data are raw and can do nothing else."""
+    return _TEXT if preprocessor is None else preprocessor
 
 
 def given(preprocessor, x, name="x", shuffle=False, steps=None, batch_size=None):
@@ -33,9 +42,11 @@ def given(preprocessor, x, name="x", shuffle=False, steps=None, batch_size=None)
         batch_size: Integer or None.
     """
     known = reader(preprocessor)
+    if isinstance(x, RawLists):
+        return x
     if isinstance(x, keras.utils.PyDataset):
         return _raw_batches.of_py_dataset(known, x, shuffle)
-    if isinstance(x, dict) or is_dataset(x) or known.is_one(x):
+    if isinstance(x, dict) or is_dataset(x) or known.raw.is_one(x):
         return x
     check_table(x, name)
     if hasattr(x, "row_lengths"):
@@ -57,12 +68,12 @@ def is_raw(preprocessor, x):
     if is_dataset(x):
         x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
     if isinstance(x, dict):
-        inputs, outputs = known.raw_keys
-        # Where the raw inputs have the name of the encoder's features, texts decide.
-        return outputs in x or (inputs in x and inputs != known.encoder_input)
+        # Where raw values have the name of their features, texts decide.
+        raw = [column.raw_name for column in known.columns if column.raw_name != column.name]
+        return TARGETS in x or any(name in x for name in raw)
     if isinstance(x, keras.utils.PyDataset) or not _is_indexed(x):
         return False
-    return known.is_raw(x)
+    return known.raw.is_raw(x)
 
 
 def _is_indexed(x):
@@ -76,15 +87,18 @@ def has_columns(preprocessor, x):
     return not is_ready and is_raw(preprocessor, x)
 
 
-def check_keys(preprocessor, x):
-    """Raises a `ValueError` for a dict of what is neither raw data nor features."""
-    known = reader(preprocessor)
-    if isinstance(x, dict) and known.encoder_input not in x:
+def check_keys(preprocessor, x, names):
+    """Raises a `ValueError` for a dict of what is neither raw data nor features of these names."""
+    if any(name not in x for name in names):
         raise ValueError(
-            f"A dict of raw data must hold {known.raw_keys[0]!r} and {known.raw_keys[1]!r}, and "
-            f"one of tensors {known.encoder_input!r} and 'decoder_token_ids'. Received the keys "
-            f"{sorted(x)}"
+            f"A dict of raw data must hold {_listed(reader(preprocessor).raw_keys)}, and one of "
+            f"tensors {_listed([*names, 'decoder_token_ids'])}. Received the keys {sorted(x)}"
         )
+
+
+def _listed(names):
+    *names, last = map(repr, names)
+    return f"{', '.join(names)} and {last}"
 
 
 def check_pairs(preprocessor, x, method):
@@ -92,8 +106,9 @@ def check_pairs(preprocessor, x, method):
     if isinstance(x, dict) or not has_columns(preprocessor, x):
         return
     known = reader(preprocessor)
-    column = () if known.is_one(x) else as_column(x, "x")
-    if known.is_one(x) or any(map(known.is_one, part(column, range(min(len(column), 1))))):
+    is_one = known.raw.is_one
+    column = () if is_one(x) else as_column(x, "x")
+    if is_one(x) or any(map(is_one, part(column, range(min(len(column), 1))))):
         raise ValueError(
             f"`{method}` needs pairs of inputs and outputs, for it returns the logits of the "
             "outputs. For the texts that the model makes of inputs call `generate(inputs)`."
@@ -102,18 +117,21 @@ def check_pairs(preprocessor, x, method):
 
 def columns(preprocessor, x, y):
     """Inputs and outputs by position, from two sequences or from one of pairs."""
-    keys = preprocessor.raw_keys
+    keys, raw = preprocessor.raw_keys, preprocessor.raw
     if isinstance(x, dict):
-        if y is not None or set(x) != set(keys):
+        if set(x) != set(keys if y is None else keys[:-1]):
+            told = " and `y`" if y is not None else ""
             raise ValueError(
-                f"A dict of training data must hold {keys[0]!r} and {keys[1]!r}, and come alone. "
-                f"Received the keys {sorted(x)}" + (" and `y`." if y is not None else ".")
+                f"A dict of training data must hold {_listed(keys)}, or the outputs are `y`. "
+                f"Received the keys {sorted(x)}{told}."
             )
-        x, y = (x[key] for key in keys)
+        x, y = _inputs_of(preprocessor, x), x.get(TARGETS, y)
     if y is not None:
-        for name, is_one in (("x", preprocessor.is_one(x)), ("y", isinstance(y, (str, bytes)))):
+        for name, is_one in (("x", raw.is_one(x)), ("y", isinstance(y, (str, bytes)))):
             if is_one:
                 raise ValueError(f"`{name}` must be a list, not one example. Pass `[...]`.")
+        if len(preprocessor.columns) > 1:
+            return raw.as_items(x, "x")[0], as_column(y, "y")
         return as_column(x, "x"), as_column(y, "y")
     pairs = as_column(x, "x")
     for i, pair in enumerate(pairs):
@@ -125,16 +143,25 @@ def columns(preprocessor, x, y):
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
+def _inputs_of(preprocessor, row):
+    """The raw inputs of a dict that holds the outputs too: by themselves where there is one."""
+    names = preprocessor.raw_keys[:-1]
+    return row[names[0]] if len(names) == 1 else {name: row[name] for name in names}
+
+
 def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
-    """A `tf.data.Dataset` of the batches that the preprocessor makes.
+    """`RawLists`, or a `tf.data.Dataset`, of the batches that the preprocessor makes.
 
     `cuts` is a `CutTexts`: it knows at once what of lists is cut, and of datasets after a pass.
     """
-    import tensorflow as tf
-
-    do_not_convert = tf.autograph.experimental.do_not_convert
     is_python = isinstance(x, _raw_batches.RawBatches)
     is_stream = is_python or is_dataset(x)
+    if not is_stream:
+        x, y = columns(preprocessor, x, y)
+        if not preprocessor.raw.needs_tensorflow:
+            return _lists(preprocessor, x, y, batch_size, cuts, training, shuffle)
+    tf = import_tensorflow()
+    do_not_convert = tf.autograph.experimental.do_not_convert
     if is_python:
         if y is not None:
             raise ValueError("`x` gives pairs of inputs and outputs, so `y` must be None.")
@@ -142,7 +169,9 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
     elif is_stream:
         pairs, keys = x, preprocessor.raw_keys
         if isinstance(pairs.element_spec, dict) and set(pairs.element_spec) == set(keys):
-            pairs = pairs.map(do_not_convert(lambda row: tuple(row[key] for key in keys)))
+            pairs = pairs.map(
+                do_not_convert(lambda row: (_inputs_of(preprocessor, row), row[TARGETS]))
+            )
         if not isinstance(pairs.element_spec, tuple) or len(pairs.element_spec) != 2:
             raise ValueError(
                 "A raw dataset must give pairs of input and output. Received: "
@@ -150,23 +179,19 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
             )
         if pairs.cardinality() == 0:
             raise ValueError("There is no data: the dataset is empty.")
-        spec, load = pairs.element_spec[0], preprocessor.load
-        batched = spec.shape.rank != preprocessor.rank_of_one(spec)
+        spec, load = pairs.element_spec[0], preprocessor.raw.load
+        one = next(iter(spec.values())) if isinstance(spec, dict) else spec
+        batched = one.shape.rank != preprocessor.raw.rank_of_one(spec)
         if not batched and load is not None:
             # Errors name the element by its number.
             pairs = pairs.enumerate().map(do_not_convert(_named))
+            load = _load_named(load)
     else:
-        x, y = columns(preprocessor, x, y)
-        inputs, load = preprocessor.as_slices(x, "x")
+        inputs, load = preprocessor.raw.as_slices(x, "x")
         outputs = preprocessor.as_targets(y, "y")
         count = tf.nest.flatten(inputs)[0].shape[0]
-        if count != outputs.shape[0]:
-            raise ValueError(
-                f"Inputs and outputs must be as many. Received: {count} and {outputs.shape[0]}"
-            )
-        if not count:
-            raise ValueError("There is no data: `x` is empty.")
-        cuts.count(inputs, outputs)
+        _check_counts(count, outputs.shape[0])
+        cuts.count(x, outputs)
         pairs = tf.data.Dataset.from_tensor_slices((inputs, outputs))
         if training and shuffle:
             pairs = pairs.shuffle(count)
@@ -176,7 +201,7 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
 
             @do_not_convert
             def load_one(source, target):
-                return load(*(source if isinstance(source, tuple) else (source,))), target
+                return load(source), target
 
             pairs = pairs.map(load_one, num_parallel_calls=tf.data.AUTOTUNE)
         pairs = pairs.batch(batch_size)
@@ -185,7 +210,7 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
     def prepare(source, target):
         features, labels, weights = preprocessor(source, target, sample=training)
         if is_stream:
-            cuts.watch(source, target, features[preprocessor.encoder_input], labels)
+            cuts.watch(source, target, features, labels)
         return features, labels, weights
 
     if is_python and not x.ahead:
@@ -193,9 +218,29 @@ def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
     return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
 
-def _named(number, pair):
-    import tensorflow as tf
+def _lists(preprocessor, inputs, outputs, batch_size, cuts, training, shuffle):
+    inputs, single = preprocessor.raw.as_items(inputs, "x")
+    if single:
+        raise ValueError("`x` must be a list, not one example. Pass `[...]`.")
+    outputs = preprocessor.as_targets(outputs, "y")
+    _check_counts(len(inputs), len(outputs))
+    cuts.count(inputs, outputs)
+    return RawLists(preprocessor, inputs, outputs, batch_size, training, training and shuffle)
 
+
+def _check_counts(inputs, outputs):
+    if inputs != outputs:
+        raise ValueError(f"Inputs and outputs must be as many. Received: {inputs} and {outputs}")
+    if not inputs:
+        raise ValueError("There is no data: `x` is empty.")
+
+
+def _load_named(load):
+    return lambda source: load(*source)
+
+
+def _named(number, pair):
+    tf = import_tensorflow()
     source, target = pair
     name = tf.strings.join(["number ", tf.strings.as_string(number), " of the dataset (from 0)"])
     return (source, name), target
@@ -203,8 +248,7 @@ def _named(number, pair):
 
 def equally_long(dataset):
     """The batches padded to the longest of all, so that what is predicted of them can be joined."""
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     features = dataset.map(lambda features, *_: features)
     # Those of images are equally large.
     longest = {name: 1 for name, spec in features.element_spec.items() if spec.dtype.is_integer}
@@ -227,12 +271,11 @@ def items(preprocessor, inputs, name="inputs", failures=None):
 
     The errors of single ones go into the dict `failures`, if given, as of `as_items`.
     """
-    return preprocessor.as_items(inputs_alone(preprocessor, inputs), name, failures)
+    return preprocessor.raw.as_items(inputs_alone(preprocessor, inputs), name, failures)
 
 
 def inputs_alone(preprocessor, inputs):
     """Inputs without the outputs that a dataset of pairs has beside them."""
-    key = preprocessor.raw_keys[0]
 
     def choose(element):
         if (
@@ -240,19 +283,19 @@ def inputs_alone(preprocessor, inputs):
             and _raw_batches.kind(preprocessor, element) == "batch"
         ):
             element = element[0]
-        return element[key] if isinstance(element, dict) else element
+        return _inputs_of(preprocessor, element) if isinstance(element, dict) else element
 
     if isinstance(inputs, keras.utils.PyDataset):
         return [
             value for i in range(len(inputs)) for value in as_column(choose(inputs[i]), f"[{i}]")
         ]
     if is_dataset(inputs) and isinstance(inputs.element_spec, (tuple, dict)):
-        import tensorflow as tf
+        tf = import_tensorflow()
 
         @tf.autograph.experimental.do_not_convert
         def select(*element):
             element = element[0]
-            return element[key] if isinstance(element, dict) else element
+            return _inputs_of(preprocessor, element) if isinstance(element, dict) else element
 
         return inputs.map(select)
     return inputs
@@ -266,7 +309,10 @@ def with_prompts(preprocessor, inputs):
     unknown = sorted(set(inputs) - set(keys))
     if unknown:
         raise ValueError(f"A dict of raw inputs may hold {keys}. Received the keys {unknown} too.")
-    return inputs[keys[0]], inputs.get(keys[1])
+    missing = sorted(set(keys[:-1]) - set(inputs))
+    if missing:
+        raise ValueError(f"A dict of raw inputs must hold {keys[:-1]}. It lacks {missing}.")
+    return _inputs_of(preprocessor, inputs), inputs.get(TARGETS)
 
 
 def check_equal(first_name, first, second_name, second):

@@ -21,8 +21,8 @@ def generate(model, inputs, max_length, sampler, batch_size, return_attention, o
     items, single = _raw.items(preprocessor, inputs, failures=failures)
     if prompts is not None:
         prompts, _ = as_list(prompts, "prompts", failures)
-        names = preprocessor.raw_keys
-        _raw.check_equal(names[0], items, names[1], prompts)
+        *names, outputs = preprocessor.raw_keys
+        _raw.check_equal(names[0], items, outputs, prompts)
     rows = [row for row in range(len(items)) if not failures or row not in failures]
     if prompts is not None:
         check_prompts(preprocessor, prompts, rows, max_length)
@@ -52,7 +52,7 @@ def _run(model, parts, max_length, sampler, batch_size, return_attention, failur
         for i, result in zip(batch, run(items, prompts, max_length, indices)):
             results[i] = result
 
-    for batch in _raw.batches_of_similar_size(parts.items, model.preprocessor.size, batch_size):
+    for batch in _raw.batches_of_similar_size(parts.items, model.preprocessor.raw.size, batch_size):
         try:
             run_batch(batch)
         except Exception:

@@ -10,7 +10,7 @@ from keras_s2s.layers import Attention, Decoder, Encoder, ScheduledSampling
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.models import _files, _long_inputs, _raw, _summary, generation, presets
 from keras_s2s.models._functions import Functions, without_tensorflow
-from keras_s2s.preprocessing.columns import part
+from keras_s2s.preprocessing.as_column import part
 from keras_s2s.preprocessing.long_texts import CutTexts
 from keras_s2s.preprocessing.text import as_list
 from keras_s2s.training.losses import TokenCrossentropy
@@ -40,7 +40,7 @@ class Seq2Seq(KeepsParts, keras.Model):
         **kwargs: Keras's own model arguments.
 
     Call arguments:
-        inputs: Dict of the encoder's features, for text `"encoder_token_ids"`
+        inputs: Dict of the features that the encoder reads, for text `"encoder_token_ids"`
             `(batch, source)`, and `"decoder_token_ids"` `(batch, target)`: the start
             token, then the target shifted by one. 0 is padding. Where inputs have several
             outputs each, `(batch, outputs, target)`.
@@ -50,9 +50,6 @@ class Seq2Seq(KeepsParts, keras.Model):
         Logits `(batch, [outputs,] target, vocabulary_size)`. So `predict` returns logits, as in
         KerasHub; `generate` returns text.
     """
-
-    #: The key of the encoder's features in the inputs.
-    encoder_input = "encoder_token_ids"
 
     def __init__(
         self,
@@ -75,23 +72,42 @@ class Seq2Seq(KeepsParts, keras.Model):
         ):
             scheduled_sampling = ScheduledSampling(scheduled_sampling)
         self.scheduled_sampling = scheduled_sampling
-        self._check_vocabularies()
+        self._check_columns()
         if share_embedding:
             self._share_embedding()
         self.compile()
+        self._build_if_shapes_are_known()
 
-    def _check_vocabularies(self):
+    def _check_columns(self):
+        """Raises where the preprocessor makes what the encoder or the decoder cannot read."""
         if self.preprocessor is None:
             return
-        for side, layer in (("source", self.encoder), ("target", self.decoder)):
-            tokenizer = getattr(self.preprocessor, f"{side}_tokenizer", None)
-            size = layer.vocabulary_size
-            if tokenizer is not None and size is not None and size != tokenizer.vocabulary_size:
+        columns = {column.name: column for column in self.preprocessor.columns}
+        missing = [name for name in self.encoder.input_names if name not in columns]
+        if missing:
+            raise ValueError(
+                f"The {type(self.encoder).__name__} reads {missing[0]!r}, but the columns of the "
+                f"preprocessor are {sorted(columns)}. Give a column that name."
+            )
+        for name, size in self.encoder.vocabulary_sizes.items():
+            side = "source" if len(columns) == 1 else repr(name)
+            _check_vocabulary(side, columns[name].vocabulary_size, self.encoder, size)
+        target = self.preprocessor.target_tokenizer.vocabulary_size
+        _check_vocabulary("target", target, self.decoder, self.decoder.vocabulary_size)
+        for name, (shape, _) in (self.encoder.input_spec_for_serving() or {}).items():
+            made = columns[name].shape
+            if made is not None and made != tuple(shape[1:]):
                 raise ValueError(
-                    f"The {side} tokenizer has {tokenizer.vocabulary_size} tokens, but the "
-                    f"{type(layer).__name__} was made with vocabulary_size={size}. Pass "
-                    f"vocabulary_size={tokenizer.vocabulary_size} there."
+                    f"The preprocessor makes {name!r} of {made}, but the encoder takes "
+                    f"{tuple(shape[1:])}. Give both the same `image_size`."
                 )
+
+    def _build_if_shapes_are_known(self):
+        specs = self.encoder.input_spec_for_serving()
+        if specs is None or self.built:
+            return
+        shapes = {name: tuple(shape) for name, (shape, _) in specs.items()}
+        self.build({**shapes, "decoder_token_ids": (None, None)})
 
     def _share_embedding(self):
         ours, theirs = self.encoder.embedding, self.decoder.embedding
@@ -114,7 +130,7 @@ class Seq2Seq(KeepsParts, keras.Model):
         self.encoder.embedding = theirs
 
     def build(self, input_shape):
-        source = input_shape[self.encoder_input]
+        source = self.encoder.select(input_shape)
         # A shared embedding must belong to one layer only: that which builds it first.
         if not self.encoder.built:
             self.encoder.build(source)
@@ -124,8 +140,20 @@ class Seq2Seq(KeepsParts, keras.Model):
         if self.scheduled_sampling is not None and not self.scheduled_sampling.built:
             self.scheduled_sampling.build()
 
+    def encode(self, features, training=False):
+        """From features to the memory that decoders read.
+
+        Args:
+            features: Dict of the features; others, such as `"decoder_token_ids"`, are not read.
+            training: Whether to drop.
+
+        Returns:
+            The memory, see `keras_s2s.layers.Encoder`.
+        """
+        return self.encoder(self.encoder.select(features), training=training)
+
     def call(self, inputs, training=False):
-        memory = self.encoder(inputs[self.encoder_input], training=training)
+        memory = self.encode(inputs, training)
         targets = inputs["decoder_token_ids"]
         if len(targets.shape) == 2:
             return self._decode(targets, memory, training, rows_per_example=1)
@@ -380,8 +408,11 @@ class Seq2Seq(KeepsParts, keras.Model):
         raw = x = _raw.given(self.preprocessor, x, steps=steps, batch_size=batch_size)
         _raw.check_pairs(self.preprocessor, x, "predict")
         cuts = CutTexts(self.preprocessor)
-        x, _, batch_size = self._prepare(x, None, batch_size, cuts)
-        if x is not raw:
+        x, _, size = self._prepare(x, None, batch_size, cuts, for_keras=False)
+        if isinstance(x, _raw.RawLists):
+            x, steps = x.features(steps), None
+        elif x is not raw:
+            batch_size = size
             # They are read twice.
             x = _raw.equally_long(x if steps is None else x.take(steps).cache())
         logits = super().predict(
@@ -431,20 +462,20 @@ class Seq2Seq(KeepsParts, keras.Model):
                 "the weights multiplied."
             )
 
-    def _prepare(self, x, y, batch_size, cuts, training=False, shuffle=False):
-        """Raw data as a dataset of tensors; anything else as it is. `cuts` counts what is cut."""
+    def _prepare(self, x, y, batch_size, cuts, training=False, shuffle=False, for_keras=True):
+        """Raw data as batches of features; anything else as it is. `cuts` counts what is cut."""
         if x is None:
             raise ValueError("There is no data: `x` is None.")
         if not _raw.is_raw(self.preprocessor, x):
-            _raw.check_keys(self.preprocessor, x)
-            self._check_features(x)
+            if isinstance(x, dict):
+                _raw.check_keys(self.preprocessor, x, self.encoder.input_names)
+                self.encoder.check_features(self.encoder.select(x))
             return x, y, batch_size
         self._check_preprocessor()
-        dataset = _raw.dataset(self.preprocessor, x, y, batch_size or 32, cuts, training, shuffle)
-        return dataset, None, None
-
-    def _check_features(self, inputs):
-        """Raises where a dict of tensors holds what the encoder does not take."""
+        batches = _raw.dataset(self.preprocessor, x, y, batch_size or 32, cuts, training, shuffle)
+        if for_keras and isinstance(batches, _raw.RawLists):
+            batches = batches.for_keras()
+        return batches, None, None
 
     def _check_preprocessor(self):
         if self.preprocessor is None:
@@ -513,17 +544,13 @@ class Seq2Seq(KeepsParts, keras.Model):
         if max_length is not None:
             max_length = check_int("max_length", max_length, 1)
         batch_size = check_int("batch_size", batch_size, 1)
-        _long_inputs.check_on_long(on_long, return_attention)
+        _long_inputs.check_on_long(self.preprocessor, on_long, return_attention)
         if isinstance(inputs, dict) and not _raw.is_raw(self.preprocessor, inputs):
-            if self.encoder_input not in inputs:
-                raise ValueError(
-                    f"A dict of tensors needs the key {self.encoder_input!r}. Received: "
-                    f"{sorted(inputs)}"
-                )
+            features = self.encoder.select(inputs)
             if "prompt_token_ids" in inputs:
                 most = max_length or getattr(self.preprocessor, "target_length", None) or 256
                 _long_inputs.check_prompt_ids(inputs["prompt_token_ids"], most)
-            self._check_features(inputs)
+            self.encoder.check_features(features)
             run = self._functions.decode(self, sampler, return_attention)
             result = run({name: without_tensorflow(x) for name, x in inputs.items()}, max_length)
             return {name: ops.convert_to_numpy(value) for name, value in result.items()}
@@ -755,6 +782,14 @@ def _check_part(name, layer, base):
             f"subclass. Received: {layer!r}"
         )
     return layer
+
+
+def _check_vocabulary(side, size, layer, made_with):
+    if size is not None and made_with is not None and size != made_with:
+        raise ValueError(
+            f"The {side} tokenizer has {size} tokens, but the {type(layer).__name__} was made with "
+            f"vocabulary_size={made_with}. Pass vocabulary_size={size} there."
+        )
 
 
 def _check_batch_size(value, name="batch_size"):

@@ -266,6 +266,16 @@ class SentencePieceTokenizer:
                 rows = thread.submit(draw).result()
         return [np.array(row, "int32") for row in rows]
 
+    def decode(self, ids):
+        sentencepiece = import_sentencepiece()
+        processor = sentencepiece.SentencePieceProcessor(model_proto=self.proto)
+        ids = np.asarray(ids)
+        rows = []
+        for row in ids.reshape(-1, ids.shape[-1]).tolist():
+            row = row[: row.index(3)] if 3 in row else row
+            rows.append(processor.decode([i for i in row if 3 < i < self.vocabulary_size]))
+        return np.array(rows, object).reshape(ids.shape[:-1])
+
     def normalize(self, sentences):
         """Returns what the tokenizer makes of text before it cuts it into pieces.
 
