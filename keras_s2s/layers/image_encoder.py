@@ -171,6 +171,8 @@ class ImageEncoder(Encoder):
     def build(self, images_shape=None):
         if self.built:
             return
+        if self.augmentation is not None and not self.augmentation.built:
+            self.augmentation.build((None, *self.image_size, 3))
         rows, columns, channels = self.feature_shape
         initializer = keras.initializers.RandomNormal(stddev=0.02)
         self.row_position = self.add_weight(

@@ -111,7 +111,7 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
         iterator = itertools.chain([first], iterator)
     if found != "batch":
         values = iterator if once else as_column(iterable, name)
-        return [_row(preprocessor, value) for value in values]
+        return [row(preprocessor, value) for value in values]
     if once and steps is not None:
         return RawBatches(_stream(iterator, first), first, ahead=False)
     batches = list(iterator) if once else iterable
@@ -121,7 +121,7 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
 
 def kind(preprocessor, element):
     """What Python code gives: `"items"`, `"pair"`, `"batch"`, or None if it is not raw."""
-    element = _row(preprocessor, element)
+    element = row(preprocessor, element)
     raw = preprocessor.raw
     if raw.is_one(element) or is_missing(plain(element)):
         return "items"
@@ -137,7 +137,8 @@ def kind(preprocessor, element):
 _NOTHING = object()
 
 
-def _row(preprocessor, element):
+def row(preprocessor, element):
+    """A pair of input and output of a dict of both; anything else as it is."""
     *names, outputs = preprocessor.raw_keys
     if not isinstance(element, dict) or set(element) != {*names, outputs}:
         return element
@@ -154,7 +155,7 @@ def _as_tensor(values):
 
 
 def _pair(preprocessor, batch):
-    batch = _row(preprocessor, batch)
+    batch = row(preprocessor, batch)
     if len(batch) != 2:
         raise ValueError(
             "Raw batches must be pairs of inputs and outputs: their tokens weigh 1, and padding 0. "

@@ -77,8 +77,8 @@ class ColumnGroup(Column):
     def is_raw(self, values):
         if isinstance(values, dict):
             return set(values) == set(self.columns) and all(self._each("is_raw", values).values())
-        is_list = isinstance(values, (list, tuple)) and len(values)
-        return bool(is_list) and isinstance(values[0], dict) and self.is_raw(values[0])
+        # What is in a list is the group's to refuse.
+        return isinstance(values, (list, tuple))
 
     def is_one(self, value):
         is_row = isinstance(value, dict) and set(value) == set(self.columns)

@@ -125,7 +125,7 @@ def columns(preprocessor, x, y):
                 f"A dict of training data must hold {_listed(keys)}, or the outputs are `y`. "
                 f"Received the keys {sorted(x)}{told}."
             )
-        x, y = _inputs_of(preprocessor, x), x.get(TARGETS, y)
+        x, y = inputs_of(preprocessor, x), x.get(TARGETS, y)
     if y is not None:
         for name, is_one in (("x", raw.is_one(x)), ("y", isinstance(y, (str, bytes)))):
             if is_one:
@@ -134,6 +134,7 @@ def columns(preprocessor, x, y):
             return raw.as_items(x, "x")[0], as_column(y, "y")
         return as_column(x, "x"), as_column(y, "y")
     pairs = as_column(x, "x")
+    pairs = [_raw_batches.row(preprocessor, pair) for pair in pairs]
     for i, pair in enumerate(pairs):
         if not isinstance(pair, (list, tuple, np.ndarray)) or len(pair) != 2:
             raise ValueError(
@@ -143,127 +144,10 @@ def columns(preprocessor, x, y):
     return [pair[0] for pair in pairs], [pair[1] for pair in pairs]
 
 
-def _inputs_of(preprocessor, row):
+def inputs_of(preprocessor, row):
     """The raw inputs of a dict that holds the outputs too: by themselves where there is one."""
     names = preprocessor.raw_keys[:-1]
     return row[names[0]] if len(names) == 1 else {name: row[name] for name in names}
-
-
-def dataset(preprocessor, x, y, batch_size, cuts, training, shuffle):
-    """`RawLists`, or a `tf.data.Dataset`, of the batches that the preprocessor makes.
-
-    `cuts` is a `CutTexts`: it knows at once what of lists is cut, and of datasets after a pass.
-    """
-    is_python = isinstance(x, _raw_batches.RawBatches)
-    is_stream = is_python or is_dataset(x)
-    if not is_stream:
-        x, y = columns(preprocessor, x, y)
-        if not preprocessor.raw.needs_tensorflow:
-            return _lists(preprocessor, x, y, batch_size, cuts, training, shuffle)
-    tf = import_tensorflow()
-    do_not_convert = tf.autograph.experimental.do_not_convert
-    if is_python:
-        if y is not None:
-            raise ValueError("`x` gives pairs of inputs and outputs, so `y` must be None.")
-        pairs, batched = x.as_dataset(preprocessor), True
-    elif is_stream:
-        pairs, keys = x, preprocessor.raw_keys
-        if isinstance(pairs.element_spec, dict) and set(pairs.element_spec) == set(keys):
-            pairs = pairs.map(
-                do_not_convert(lambda row: (_inputs_of(preprocessor, row), row[TARGETS]))
-            )
-        if not isinstance(pairs.element_spec, tuple) or len(pairs.element_spec) != 2:
-            raise ValueError(
-                "A raw dataset must give pairs of input and output. Received: "
-                f"element_spec={pairs.element_spec}"
-            )
-        if pairs.cardinality() == 0:
-            raise ValueError("There is no data: the dataset is empty.")
-        spec, load = pairs.element_spec[0], preprocessor.raw.load
-        one = next(iter(spec.values())) if isinstance(spec, dict) else spec
-        batched = one.shape.rank != preprocessor.raw.rank_of_one(spec)
-        if not batched and load is not None:
-            # Errors name the element by its number.
-            pairs = pairs.enumerate().map(do_not_convert(_named))
-            load = _load_named(load)
-    else:
-        inputs, load = preprocessor.raw.as_slices(x, "x")
-        outputs = preprocessor.as_targets(y, "y")
-        count = tf.nest.flatten(inputs)[0].shape[0]
-        _check_counts(count, outputs.shape[0])
-        cuts.count(x, outputs)
-        pairs = tf.data.Dataset.from_tensor_slices((inputs, outputs))
-        if training and shuffle:
-            pairs = pairs.shuffle(count)
-        batched = False
-    if not batched:
-        if load is not None:
-
-            @do_not_convert
-            def load_one(source, target):
-                return load(source), target
-
-            pairs = pairs.map(load_one, num_parallel_calls=tf.data.AUTOTUNE)
-        pairs = pairs.batch(batch_size)
-
-    @do_not_convert
-    def prepare(source, target):
-        features, labels, weights = preprocessor(source, target, sample=training)
-        if is_stream:
-            cuts.watch(source, target, features, labels)
-        return features, labels, weights
-
-    if is_python and not x.ahead:
-        return pairs.map(prepare)
-    return pairs.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def _lists(preprocessor, inputs, outputs, batch_size, cuts, training, shuffle):
-    inputs, single = preprocessor.raw.as_items(inputs, "x")
-    if single:
-        raise ValueError("`x` must be a list, not one example. Pass `[...]`.")
-    outputs = preprocessor.as_targets(outputs, "y")
-    _check_counts(len(inputs), len(outputs))
-    cuts.count(inputs, outputs)
-    return RawLists(preprocessor, inputs, outputs, batch_size, training, training and shuffle)
-
-
-def _check_counts(inputs, outputs):
-    if inputs != outputs:
-        raise ValueError(f"Inputs and outputs must be as many. Received: {inputs} and {outputs}")
-    if not inputs:
-        raise ValueError("There is no data: `x` is empty.")
-
-
-def _load_named(load):
-    return lambda source: load(*source)
-
-
-def _named(number, pair):
-    tf = import_tensorflow()
-    source, target = pair
-    name = tf.strings.join(["number ", tf.strings.as_string(number), " of the dataset (from 0)"])
-    return (source, name), target
-
-
-def equally_long(dataset):
-    """The batches padded to the longest of all, so that what is predicted of them can be joined."""
-    tf = import_tensorflow()
-    features = dataset.map(lambda features, *_: features)
-    # Those of images are equally large.
-    longest = {name: 1 for name, spec in features.element_spec.items() if spec.dtype.is_integer}
-    for batch in features:
-        longest = {name: max(most, batch[name].shape[-1]) for name, most in longest.items()}
-
-    def pad(features):
-        padded = dict(features)
-        for name, most in longest.items():
-            ids = features[name]
-            before = [[0, 0]] * (ids.shape.rank - 1)
-            padded[name] = tf.pad(ids, [*before, [0, most - tf.shape(ids)[-1]]])
-        return padded
-
-    return features.map(pad)
 
 
 def items(preprocessor, inputs, name="inputs", failures=None):
@@ -283,7 +167,7 @@ def inputs_alone(preprocessor, inputs):
             and _raw_batches.kind(preprocessor, element) == "batch"
         ):
             element = element[0]
-        return _inputs_of(preprocessor, element) if isinstance(element, dict) else element
+        return inputs_of(preprocessor, element) if isinstance(element, dict) else element
 
     if isinstance(inputs, keras.utils.PyDataset):
         return [
@@ -295,7 +179,7 @@ def inputs_alone(preprocessor, inputs):
         @tf.autograph.experimental.do_not_convert
         def select(*element):
             element = element[0]
-            return _inputs_of(preprocessor, element) if isinstance(element, dict) else element
+            return inputs_of(preprocessor, element) if isinstance(element, dict) else element
 
         return inputs.map(select)
     return inputs
@@ -312,7 +196,7 @@ def with_prompts(preprocessor, inputs):
     missing = sorted(set(keys[:-1]) - set(inputs))
     if missing:
         raise ValueError(f"A dict of raw inputs must hold {keys[:-1]}. It lacks {missing}.")
-    return _inputs_of(preprocessor, inputs), inputs.get(TARGETS)
+    return inputs_of(preprocessor, inputs), inputs.get(TARGETS)
 
 
 def check_equal(first_name, first, second_name, second):
@@ -321,24 +205,6 @@ def check_equal(first_name, first, second_name, second):
             f"`{first_name}` and `{second_name}` must be as many. Received: {len(first)} and "
             f"{len(second)}"
         )
-
-
-def batches_of_similar_size(items, size, batch_size, skipped=()):
-    """Lists of indices into `items`, the largest first, without those in `skipped`."""
-    order = [i for i in range(len(items)) if i not in skipped]
-    order.sort(key=lambda i: -size(items[i]))
-    return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-
-
-def unreadable(preprocessor, items, rows):
-    """The errors of those items that the preprocessor cannot read, by their index."""
-    failures = {}
-    for i in rows:
-        try:
-            preprocessor.generate_preprocess([items[i]])
-        except Exception as error:
-            failures[i] = error
-    return failures
 
 
 def check_eager(method):
@@ -350,4 +216,13 @@ def check_eager(method):
             f"`tf.function` or a `tf.data` map. Call it outside, where `model.{method}` takes a "
             "whole dataset; or call an export inside: `model.export(path)`, then "
             '`tf.saved_model.load(path).signatures["serving_default"]`.'
+        )
+
+
+def check_preprocessor(preprocessor):
+    """Raises a `ValueError` where there is none."""
+    if preprocessor is None:
+        raise ValueError(
+            "This model has no preprocessor, so it takes tensors and no raw data. Set "
+            "`model.preprocessor`, or pass dicts of token ids."
         )
