@@ -33,7 +33,7 @@ def cached_features(encoder, images, folder, image_converter=None, batch_size=32
 
     Returns:
         Array `(images, rows, columns, channels)` float16 that reads from the disk, for
-        `CaptionBatches` or `{"images": features}`.
+        `keras_s2s.data.Features` or `{"images": features}`.
 
     Raises:
         ValueError: If an image cannot be read; the message names it.

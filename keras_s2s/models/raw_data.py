@@ -54,7 +54,7 @@ class TakesRawData:
             class_weight: As in Keras, but not for raw data.
             sample_weight: As in Keras, but not for raw data, whose tokens weigh 1 and padding 0.
             initial_epoch: As in Keras.
-            steps_per_epoch: As in Keras, but not for `keras_s2s.data.BucketedBatches`, whose
+            steps_per_epoch: As in Keras, but not for `keras_s2s.data.Batches`, whose
                 epochs would mix.
             validation_steps: As in Keras.
             validation_batch_size: As in Keras, for raw data too.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import keras_s2s
-from keras_s2s.data import CaptionBatches, cached_features
+from keras_s2s.data import Batches, Features, SimilarLengths, cached_features
 from tests.captioners import SIZE, coloured, small_captioner
 from tests.columns import Lazy, Series
 from tests.models.helpers import eager, same_weights
@@ -182,7 +182,8 @@ def test_cached_features_train_as_images_do(paths, tmp_path):
         if cached:
             images = cached_features(model.encoder, files, tmp_path, verbose=0)
         converter = None if cached else model.preprocessor.image_converter
-        batches = CaptionBatches(images, ids, 4, image_converter=converter)
+        columns = {"images": Features(images, converter), "decoder_token_ids": ids}
+        batches = Batches(columns, SimilarLengths(4))
         losses.append(model.fit(batches, epochs=2, shuffle=False, verbose=0).history["loss"])
         models.append(model)
     # Features are kept in 16 bits.

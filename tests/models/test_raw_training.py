@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.data import BucketedBatches
+from keras_s2s.data import Batches, TokensPerBatch
 from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import BACKEND, numpy
 from tests.models.conftest import SOURCES, TARGETS
@@ -185,7 +185,7 @@ def test_validation_data(form, make_translator):
 def test_raw_validation_data_beside_prepared_training_data(make_translator):
     """The other way round than above, and bucketed."""
     model = eager(make_translator())
-    batches = BucketedBatches.from_text(model.preprocessor, SOURCES, TARGETS, tokens_per_batch=60)
+    batches = Batches.from_raw(model.preprocessor, SOURCES, TARGETS, TokensPerBatch(60))
     history = model.fit(batches, validation_data=(SOURCES, TARGETS), verbose=0).history
     expected = model.evaluate(SOURCES, TARGETS, verbose=0, return_dict=True)
     assert history["val_perplexity"][0] == pytest.approx(expected["perplexity"], rel=1e-4)

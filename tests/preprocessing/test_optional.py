@@ -37,8 +37,8 @@ assert tokenizer.vocabulary_size == 120
 assert SentencePieceTokenizer.from_config(tokenizer.get_config()).proto == tokenizer.proto
 assert tokenizer.encode(["Hund"])[0].tolist() == ids
 
-from keras_s2s.data import BucketedBatches
-batches = BucketedBatches.from_text(preprocessor, ["ein Hund"] * 9, ["Kinder"] * 9)
+from keras_s2s.data import Batches
+batches = Batches.from_raw(preprocessor, ["ein Hund"] * 9, ["Kinder"] * 9)
 assert sum(float(weight.any(1).sum()) for _, _, weight in batches) == 9
 assert "tensorflow" not in sys.modules
 
