@@ -18,7 +18,8 @@ def attention(alignment, image=None, columns=5, title=None):
     """Draws where a model looked for each piece of its output.
 
     Of a text a matrix, with a row for each piece of the output and a column for each of the source.
-    Of an image one picture for each piece, darkened where the model did not look.
+    Of an image one picture for each piece, darkened where the model did not look. The inputs of a
+    model with several stand side by side.
 
     Args:
         alignment: `keras_s2s.models.Alignment`, from `model.generate(..., return_attention=True)`.
@@ -43,57 +44,81 @@ def attention(alignment, image=None, columns=5, title=None):
     figure.savefig("attention.png")
     ```
     """
-    if (alignment.source_tokens is None) != (image is not None):
+    is_one = not isinstance(alignment.source_tokens, dict)
+    sources = {None: alignment.source_tokens} if is_one else alignment.source_tokens
+    weights = {None: alignment.weights} if is_one else alignment.weights
+    with_image = any(tokens is None for tokens in sources.values())
+    if with_image != (image is not None):
         raise ValueError(
             "`image` must be given where the source is an image, and only there. Received: image="
             f"{'None' if image is None else type(image).__name__}, of a source of "
-            + ("image positions." if alignment.source_tokens is None else "text.")
+            + ("image positions." if with_image else "text.")
         )
     if title is None:
         title = "".join(alignment.target_tokens[:-1]).replace("▁", " ").strip()
-    if image is None:
-        return _of_text(alignment, title)
-    return _of_image(alignment, _pixels(image), columns, title)
-
-
-def _of_text(alignment, title):
-    target, source = (
-        [_shown(piece) for piece in pieces]
-        for pieces in (alignment.target_tokens, alignment.source_tokens)
-    )
-    size = (1.6 + _TICK * len(source), 1.6 + _TICK * len(target))
+    target = [_shown(piece) for piece in alignment.target_tokens]
+    panels = []
+    for name, tokens in sources.items():
+        if tokens is None:
+            panels.append(_ImagePanel(target, _pixels(image), weights[name], columns))
+        else:
+            tokens = [_shown(piece) for piece in tokens]
+            panels.append(_TextPanel(target, tokens, weights[name]))
+    size = sum(panel.size[0] for panel in panels), max(panel.size[1] for panel in panels)
     figure = import_matplotlib().figure.Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
-    axes.imshow(alignment.weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(source)), source, rotation=90)
-    axes.set_yticks(range(len(target)), target)
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0)
+    if is_one:
+        panels[0].draw(figure)
+    else:
+        ratios = [panel.size[0] for panel in panels]
+        parts = figure.subfigures(1, len(panels), width_ratios=ratios, squeeze=False)[0]
+        for part, name, panel in zip(parts, sources, panels):
+            panel.draw(part)
+            part.supxlabel(name)
     figure.suptitle(title)
     return figure
 
 
-def _of_image(alignment, pixels, columns, title):
-    pieces = [_shown(piece) for piece in alignment.target_tokens]
-    columns = min(columns, len(pieces) + 1)
-    rows = -(-(len(pieces) + 1) // columns)
-    height, width = pixels.shape[:2]
-    size = (columns * _INCHES, rows * (_INCHES * height / width + 0.3) + 0.4)
-    figure = import_matplotlib().figure.Figure(figsize=size, layout="constrained")
-    all_axes = np.ravel(figure.subplots(rows, columns, squeeze=False))
-    for axes in all_axes:
-        axes.set_axis_off()
-    all_axes[0].imshow(pixels)
-    for axes, piece, weights in zip(all_axes[1:], pieces, alignment.weights):
-        axes.imshow(pixels)
-        dark = np.zeros((*weights.shape, 4))
-        dark[..., 3] = _MOST_OPAQUE * (1 - weights / max(weights.max(), 1e-9))
-        # The grid covers the whole image, whatever its aspect ratio.
-        extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-        axes.imshow(dark, extent=extent, interpolation="bicubic")
-        axes.set_title(piece, fontsize="medium")
-    figure.suptitle(title)
-    return figure
+class _TextPanel:
+    """A matrix with a row for each piece of the output and a column for each of a text."""
+
+    def __init__(self, target, source, weights):
+        self.target, self.source, self.weights = target, source, weights
+        self.size = 1.6 + _TICK * len(source), 1.6 + _TICK * len(target)
+
+    def draw(self, figure):
+        axes = figure.add_subplot()
+        axes.imshow(self.weights, cmap="Greys", vmin=0, vmax=1, aspect="auto")
+        axes.set_xticks(range(len(self.source)), self.source, rotation=90)
+        axes.set_yticks(range(len(self.target)), self.target)
+        axes.xaxis.tick_top()
+        axes.tick_params(length=0)
+
+
+class _ImagePanel:
+    """The image once for each piece of the output, dark where the model did not look."""
+
+    def __init__(self, target, pixels, weights, columns):
+        self.target, self.pixels, self.weights = target, pixels, weights
+        self.columns = min(columns, len(target) + 1)
+        self.rows = -(-(len(target) + 1) // self.columns)
+        height, width = pixels.shape[:2]
+        row = _INCHES * height / width + 0.3
+        self.size = self.columns * _INCHES, self.rows * row + 0.4
+
+    def draw(self, figure):
+        height, width = self.pixels.shape[:2]
+        all_axes = np.ravel(figure.subplots(self.rows, self.columns, squeeze=False))
+        for axes in all_axes:
+            axes.set_axis_off()
+        all_axes[0].imshow(self.pixels)
+        for axes, piece, weights in zip(all_axes[1:], self.target, self.weights):
+            axes.imshow(self.pixels)
+            dark = np.zeros((*weights.shape, 4))
+            dark[..., 3] = _MOST_OPAQUE * (1 - weights / max(weights.max(), 1e-9))
+            # The grid covers the whole image, whatever its aspect ratio.
+            extent = (-0.5, width - 0.5, height - 0.5, -0.5)
+            axes.imshow(dark, extent=extent, interpolation="bicubic")
+            axes.set_title(piece, fontsize="medium")
 
 
 def _shown(piece):

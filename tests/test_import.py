@@ -16,6 +16,7 @@ ABSTRACT = [
     keras_s2s.layers.AttentionLoss,
     keras_s2s.layers.Decoder,
     keras_s2s.layers.Encoder,
+    keras_s2s.preprocessing.Column,
 ]
 
 
@@ -45,7 +46,8 @@ for name in ("tensorflow", "tensorflow_text"):
 import keras, keras_s2s
 import numpy as np
 ids = [[4, 5], [6], [5, 4, 7]] * 4
-batches = keras_s2s.data.BucketedBatches(ids, ids, tokens_per_batch=40, max_buckets=1)
+columns = {"encoder_token_ids": ids, "decoder_token_ids": ids}
+batches = keras_s2s.data.Batches(columns, keras_s2s.data.TokensPerBatch(40, max_buckets=1))
 model = keras_s2s.models.Translator(
     keras_s2s.layers.RNNEncoder(4, "rnn", vocabulary_size=8),
     keras_s2s.layers.RNNDecoder(8, 4, cell="rnn", attention="luong"),

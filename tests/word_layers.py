@@ -16,7 +16,7 @@ class WordEncoder(Encoder):
     def __init__(self, units, vocabulary_size, dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.units, self.vocabulary_size = units, vocabulary_size
-        self.dropout = keras.layers.Dropout(dropout)
+        self.dropout = keras.layers.Dropout(dropout, dtype=self.dtype_policy)
         self.embedding = keras.layers.Embedding(vocabulary_size, units, dtype=self.dtype_policy)
 
     def build(self, shape):

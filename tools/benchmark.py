@@ -116,7 +116,7 @@ def main():
     parser.add_argument("--batch-size", default="64", help="one or more, with commas")
     parser.add_argument("--dtype", default="float32", help="dtype policies of the models")
     parser.add_argument(
-        "--max-buckets", type=int, help="most batch shapes; by default as BucketedBatches has it"
+        "--max-buckets", type=int, help="most batch shapes; by default as ExamplesPerBatch has it"
     )
     parser.add_argument("--output", type=Path, help="JSON file to write")
     parser.add_argument("--peers", type=Path, help="folder of the peers' run.sh")

@@ -68,8 +68,9 @@ def measure(data, pairs, epochs):
     folder = Path(data) / "multi30k"
     sources, targets = keras_s2s.data.read_parallel(folder / "train.de.gz", folder / "train.en.gz")
     model = keras_s2s.zoo.load("translation_multi30k_de_en")
-    batches = keras_s2s.data.BucketedBatches.from_text(
-        model.preprocessor, sources[:pairs], targets[:pairs], tokens_per_batch=3600, seed=1
+    plan = keras_s2s.data.TokensPerBatch(3600)
+    batches = keras_s2s.data.Batches.from_raw(
+        model.preprocessor, sources[:pairs], targets[:pairs], plan, seed=1
     )
     with tempfile.TemporaryDirectory() as logs:
         board, clock = EverySecondEpoch(logs, sources[-4:], targets[-4:]), Clock()

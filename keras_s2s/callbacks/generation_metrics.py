@@ -4,7 +4,8 @@ import numpy as np
 from keras_s2s import evaluation
 from keras_s2s._checks import check_int
 from keras_s2s.callbacks._chief import is_chief
-from keras_s2s.preprocessing.columns import as_column, plain
+from keras_s2s.preprocessing.as_column import as_column, plain
+from keras_s2s.preprocessing.preprocessor import TARGETS
 from keras_s2s.preprocessing.text import as_texts
 
 
@@ -109,10 +110,11 @@ class GenerationMetrics(keras.callbacks.Callback):
             print(f" {shown} - {hypotheses[0]!r}", flush=True)
 
     def _holds_features(self):
-        if not isinstance(self.inputs, dict) or self.model.encoder_input not in self.inputs:
+        names = self.model.encoder.input_names
+        if not isinstance(self.inputs, dict) or any(name not in self.inputs for name in names):
             return False
         # With prompts they are raw data, whose inputs may have the same name.
-        return self.model.preprocessor.raw_keys[1] not in self.inputs
+        return TARGETS not in self.inputs
 
     def generate(self):
         """The texts that the model makes of the inputs."""
@@ -124,6 +126,5 @@ class GenerationMetrics(keras.callbacks.Callback):
         for start in range(0, len(self.references), self.batch_size):
             part = {k: np.stack(v[start : start + self.batch_size]) for k, v in self.inputs.items()}
             ids = self.model.generate(part, **options)["token_ids"][:, 0]
-            found = self.model.preprocessor.generate_postprocess(ids)
-            texts += [text.decode("utf-8") for text in np.asarray(found)]
+            texts += self.model.preprocessor.generate_postprocess(ids).tolist()
         return texts

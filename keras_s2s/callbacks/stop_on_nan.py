@@ -15,8 +15,8 @@ class StopOnNaN(keras.callbacks.Callback):
     every batch, for which an accelerator has to wait.
 
     Args:
-        batches: The training data of `fit`: `keras_s2s.data.BucketedBatches`, `CaptionBatches`,
-            or with `fit(shuffle=False)` another `keras.utils.PyDataset`.
+        batches: The training data of `fit`: `keras_s2s.data.Batches`, or with
+            `fit(shuffle=False)` another `keras.utils.PyDataset`.
         path: File for the batch, an `.npz`.
 
     Raises:
@@ -26,7 +26,8 @@ class StopOnNaN(keras.callbacks.Callback):
     ```python
     import keras_s2s
 
-    batches = keras_s2s.data.BucketedBatches([[4, 5], [6]], [[7], [8, 9]], batch_size=2)
+    columns = {"encoder_token_ids": [[4, 5], [6]], "decoder_token_ids": [[7], [8, 9]]}
+    batches = keras_s2s.data.Batches(columns)
     callback = keras_s2s.callbacks.StopOnNaN(batches, "run/nan_batch.npz")
     ```
     """

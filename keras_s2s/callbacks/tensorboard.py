@@ -11,7 +11,7 @@ from keras_s2s._checks import check_int
 from keras_s2s._optional import import_matplotlib, import_tensorboard, import_tensorflow
 from keras_s2s.callbacks import _projector
 from keras_s2s.callbacks._chief import is_chief
-from keras_s2s.preprocessing.columns import as_column, plain
+from keras_s2s.preprocessing.as_column import as_column, plain
 from keras_s2s.preprocessing.text import as_texts
 from keras_s2s.training.metrics import Perplexity
 
@@ -182,7 +182,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         attends = model.decoder.attends and shown > 0
         found = model.generate(self.examples, sampler="greedy", return_attention=attends)
         texts, alignments = found if attends else (found, [])
-        with_image = model.encoder_input == "images"
+        with_image = "images" in model.encoder.input_names
         rows = ["| | source | output | reference |", "|---|---|---|---|"]
         for i, text in enumerate(texts):
             source = self.examples[i]
@@ -205,7 +205,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     def _write_gradients(self):
         model = self.model
         batch = model.preprocessor(self.examples, self.references)
-        batch = keras.tree.map_structure(lambda x: x.numpy(), batch)
+        batch = keras.tree.map_structure(np.asarray, batch)
         if self._gradients is None:
             self._gradients = Gradients(model)
         found = self._gradients(*batch)

@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_s2s._checks import check_int
 from keras_s2s.preprocessing import image_items
-from keras_s2s.preprocessing.columns import as_column
+from keras_s2s.preprocessing.as_column import as_column
 
 
 def cached_features(encoder, images, folder, image_converter=None, batch_size=32, verbose=1):
@@ -33,7 +33,7 @@ def cached_features(encoder, images, folder, image_converter=None, batch_size=32
 
     Returns:
         Array `(images, rows, columns, channels)` float16 that reads from the disk, for
-        `CaptionBatches` or `{"images": features}`.
+        `keras_s2s.data.Features` or `{"images": features}`.
 
     Raises:
         ValueError: If an image cannot be read; the message names it.

@@ -106,6 +106,7 @@ class Beam(Sampler):
         prefix=None,
         limits=None,
         return_attention=False,
+        drop_finished=True,
         spellings=None,
     ):
         """Decodes a batch.
@@ -117,6 +118,7 @@ class Beam(Sampler):
             prefix: As in `Sampler`.
             limits: As in `Sampler`.
             return_attention: As in `Sampler`.
+            drop_finished: As in `Sampler`.
             spellings: Optional `keras_s2s.decoding.Spellings` of the decoder's vocabulary.
 
         Returns:
@@ -126,7 +128,7 @@ class Beam(Sampler):
         # The best hypothesis is the best of its text.
         told._spellings = spellings if self.num_return_sequences > 1 else None
         return super(Beam, told).__call__(
-            decoder, memory, max_length, prefix, limits, return_attention
+            decoder, memory, max_length, prefix, limits, return_attention, drop_finished
         )
 
     @property

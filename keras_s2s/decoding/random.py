@@ -93,6 +93,7 @@ class Random(Greedy):
         prefix=None,
         limits=None,
         return_attention=False,
+        drop_finished=True,
         seed=None,
         indices=None,
     ):
@@ -105,6 +106,7 @@ class Random(Greedy):
             prefix: As in `Sampler`.
             limits: As in `Sampler`.
             return_attention: As in `Sampler`.
+            drop_finished: As in `Sampler`.
             seed: Optional int32 tensor `(2,)` in place of the sampler's seed, as `next_seed`
                 returns it: batches of one request share it.
             indices: Optional int32 tensor `(batch,)`: the index of each example within its
@@ -116,7 +118,7 @@ class Random(Greedy):
         told = copy.copy(self)
         told._given = seed, indices
         return super(Random, told).__call__(
-            decoder, memory, max_length, prefix, limits, return_attention
+            decoder, memory, max_length, prefix, limits, return_attention, drop_finished
         )
 
     def next_seed(self):

@@ -5,7 +5,7 @@ from keras import ops
 
 from keras_s2s._backend.gather import take_rows
 from keras_s2s._checks import check_int
-from keras_s2s.decoding import _compaction
+from keras_s2s.decoding import finished
 from keras_s2s.decoding._tensors import same_static_shape, write
 from keras_s2s.decoding.choices import Choices, Constraints
 from keras_s2s.tokens import END, PAD, START
@@ -48,7 +48,14 @@ class Sampler:
         self.banned_tokens = tuple(check_int("banned_tokens", i, 0) for i in banned_tokens)
 
     def __call__(
-        self, decoder, memory, max_length, prefix=None, limits=None, return_attention=False
+        self,
+        decoder,
+        memory,
+        max_length,
+        prefix=None,
+        limits=None,
+        return_attention=False,
+        drop_finished=True,
     ):
         """Decodes a batch.
 
@@ -65,6 +72,9 @@ class Sampler:
                 hypothesis of each example. Where it is reached the end id is forced, so that an
                 example's result does not depend on the others in its batch.
             return_attention: Whether to return attention weights.
+            drop_finished: Whether examples that are done leave the batch, which is possible in a
+                `tf.function` for batches of any size, without attention. Without it such a
+                function is traced in less time.
 
         Returns:
             A dict of tensors, `n` hypotheses per example, best first:
@@ -108,8 +118,8 @@ class Sampler:
             return self._run(decoder, memory, examples.get("prefix"), max_length, variables, left)
 
         # Attention stays in the order that the rows had.
-        if _compaction.is_possible(memory) and not return_attention:
-            search = _compaction.run(run, examples, variables, max_length)
+        if drop_finished and finished.can_leave(memory) and not return_attention:
+            search = finished.run(run, examples, variables, max_length)
         elif not (isinstance(batch, int) and batch == 0):  # which few decoders can be traced with
             *_, attention, search = self._run(decoder, prepared, prefix, max_length, variables)
         return self._finish(search, max_length, attention if return_attention else None)
@@ -124,7 +134,7 @@ class Sampler:
             if left is None:
                 going_on = ops.logical_not(ops.all(search["done"]))
             else:
-                going_on = _compaction.going_on(search, ops.shape(memory["values"])[0])
+                going_on = finished.going_on(search, ops.shape(memory["values"])[0])
                 going_on = ops.sum(ops.cast(going_on, "int32")) > left
             return ops.logical_and(step < max_length, going_on)
 

@@ -7,6 +7,8 @@ from keras_s2s.layers.attention_losses import DoublyStochastic as DoublyStochast
 from keras_s2s.layers.bahdanau_attention import BahdanauAttention as BahdanauAttention
 from keras_s2s.layers.bridge import Bridge as Bridge
 from keras_s2s.layers.check_attention import check_attention as check_attention
+from keras_s2s.layers.check_decoder import check_decoder as check_decoder
+from keras_s2s.layers.check_encoder import check_encoder as check_encoder
 from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
 from keras_s2s.layers.decoder import Decoder as Decoder
 from keras_s2s.layers.encoder import Encoder as Encoder
@@ -17,6 +19,7 @@ from keras_s2s.layers.location_aware_attention import (
 )
 from keras_s2s.layers.luong_attention import LuongAttention as LuongAttention
 from keras_s2s.layers.multi_head_attention import MultiHeadAttention as MultiHeadAttention
+from keras_s2s.layers.multi_source_encoder import MultiSourceEncoder as MultiSourceEncoder
 from keras_s2s.layers.rnn_decoder import RNNDecoder as RNNDecoder
 from keras_s2s.layers.rnn_encoder import RNNEncoder as RNNEncoder
 from keras_s2s.layers.scheduled_sampling import ScheduledSampling as ScheduledSampling

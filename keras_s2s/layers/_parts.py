@@ -191,3 +191,19 @@ def _leaves(name, value):
         return
     for key, item in items:
         yield from _leaves(f"{name}/{key}", item)
+
+
+def replace_dtype(node, policy):
+    """Gives a config, and all configs of layers inside it, another dtype policy."""
+    if isinstance(node, dict):
+        if node.get("class_name") == "InputLayer":
+            return  # It has no policy, and models take their inputs in any dtype.
+        if "dtype" in node and "name" in node:
+            node["dtype"] = keras.dtype_policies.serialize(policy)
+        if KEY in node:
+            node[KEY] = with_dtype(node[KEY], policy)
+        for value in node.values():
+            replace_dtype(value, policy)
+    elif isinstance(node, list):
+        for value in node:
+            replace_dtype(value, policy)

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_s2s.layers._checking import LayerCheck, arrays, described, tensors
+
 LENGTHS, ROWS, STEPS = (5, 2, 0), 2, 4
 
 
@@ -47,89 +49,59 @@ def check_attention(layer, query_dim=4, dim=6, tolerance=1e-5):
     check.sixteen_bits()
 
 
-class _Check:
+class _Check(LayerCheck):
     def __init__(self, layer, query_dim, dim, tolerance):
-        self.original, self.tolerance = layer, tolerance
-        self.rng = np.random.default_rng(0)
-        self.shapes = (None, None, query_dim), (None, None, dim)
-        self.layer = self._copy()
+        super().__init__(layer, ((None, None, query_dim), (None, None, dim)), tolerance)
         length = max(LENGTHS)
-        self.query = self._random(len(LENGTHS) * ROWS, STEPS, query_dim)
+        self.query = self.random(len(LENGTHS) * ROWS, STEPS, query_dim)
         mask = np.arange(length) < np.array(LENGTHS)[:, None]
-        self.memory = {"values": self._random(len(LENGTHS), length, dim), "mask": mask}
-
-    def _copy(self, **changes):
-        config = {**self.original.get_config(), **changes}
-        layer = type(self.original).from_config(config)
-        layer.build(*self.shapes)
-        rng = np.random.default_rng(1)
-        for variable in layer.trainable_variables:
-            variable.assign(rng.normal(scale=0.5, size=variable.shape))
-        return layer
-
-    def _random(self, *shape):
-        return self.rng.normal(size=shape).astype("float32")
+        self.memory = {"values": self.random(len(LENGTHS), length, dim), "mask": mask}
 
     def _attend(self, query, memory, **options):
-        prepared = self.layer.prepare(_tensors(memory), **options)
-        return _arrays(self.layer.attend(ops.convert_to_tensor(query), prepared))
-
-    def _equal(self, got, expected, message):
-        for a, b in zip(got, expected):
-            np.testing.assert_allclose(
-                a, b, atol=self.tolerance, err_msg=f"{type(self.layer).__name__}: {message}"
-            )
-
-    def _say(self, holds, message):
-        if not holds:
-            raise AssertionError(f"{type(self.layer).__name__}: {message}")
-
-    def config(self):
-        ours, copied = _options(self.original), _options(self.layer)
-        different = sorted(n for n in ours if n in copied and ours[n] != copied[n])
-        self._say(not different, f"`get_config` does not tell {', '.join(different)}.")
+        prepared = self.layer.prepare(tensors(memory), **options)
+        return arrays(self.layer.attend(ops.convert_to_tensor(query), prepared))
 
     def state(self):
-        prepared = self.layer.prepare(_tensors(self.memory))
+        prepared = self.layer.prepare(tensors(self.memory))
         state = self.layer.start(prepared, ROWS)
         query = ops.convert_to_tensor(self.query[:, 0])
         _, _, after = self.layer.step(query, state, prepared)
-        before, after = _described(state), _described(after)
+        before, after = described(state), described(after)
         same = before == after
-        self._say(same, f"`start` gives the state {before}, but `step` gives {after}.")
+        self.say(same, f"`start` gives the state {before}, but `step` gives {after}.")
         rows = len(self.query)
         for x in keras.tree.flatten(state):
-            self._say(x.shape[0] == rows, f"the state has {x.shape[0]} rows in place of {rows}.")
+            self.say(x.shape[0] == rows, f"the state has {x.shape[0]} rows in place of {rows}.")
 
     def weights(self):
         self.expected_contexts, self.expected_weights = self._attend(self.query, self.memory)
         rows = len(LENGTHS) * ROWS
         shape = (rows, STEPS, max(LENGTHS))
-        self._say(
+        self.say(
             self.expected_weights.shape == shape,
             f"weights have the shape {self.expected_weights.shape}.",
         )
-        self._say((self.expected_weights >= 0).all(), "weights are negative.")
+        self.say((self.expected_weights >= 0).all(), "weights are negative.")
         sums = self.expected_weights.sum(axis=-1)
-        self._say((sums < 1 + 1e-4).all(), f"weights sum to {sums.max()}, more than 1.")
+        self.say((sums < 1 + 1e-4).all(), f"weights sum to {sums.max()}, more than 1.")
         valid = np.repeat(self.memory["mask"], ROWS, axis=0)[:, None]
         outside = np.where(valid, 0, self.expected_weights)
-        self._say(not outside.any(), "padding has weights, which the mask forbids.")
-        self._say(np.isfinite(self.expected_contexts).all(), "contexts are not finite.")
+        self.say(not outside.any(), "padding has weights, which the mask forbids.")
+        self.say(np.isfinite(self.expected_contexts).all(), "contexts are not finite.")
 
     def steps(self):
-        prepared = self.layer.prepare(_tensors(self.memory))
+        prepared = self.layer.prepare(tensors(self.memory))
         state = self.layer.start(prepared, ROWS)
         for t in range(STEPS):
             query = ops.convert_to_tensor(self.query[:, t])
             context, weights, state = self.layer.step(query, state, prepared)
             expected = self.expected_contexts[:, t], self.expected_weights[:, t]
-            self._equal(_arrays((context, weights)), expected, "`step` differs from `attend`.")
+            self.equal(arrays((context, weights)), expected, "`step` differs from `attend`.")
         rows = slice(None, None, ROWS)
-        values, mask = _tensors((self.memory["values"], self.memory["mask"]))
+        values, mask = tensors((self.memory["values"], self.memory["mask"]))
         called = self.layer(ops.convert_to_tensor(self.query[rows]), values, values_mask=mask)
         expected = self.expected_contexts[rows], self.expected_weights[rows]
-        self._equal(_arrays(called), expected, "a call differs from `attend`.")
+        self.equal(arrays(called), expected, "a call differs from `attend`.")
 
     def padding(self):
         for i, length in enumerate(LENGTHS):
@@ -138,69 +110,44 @@ class _Check:
                 alone = {name: x[i : i + 1, :length] for name, x in self.memory.items()}
                 expected = self.expected_contexts[rows], self.expected_weights[rows, :, :length]
                 got = self._attend(self.query[rows], alone)
-                self._equal(got, expected, "an example alone differs from one in a batch.")
+                self.equal(got, expected, "an example alone differs from one in a batch.")
         values = np.pad(self.memory["values"], ((0, 0), (0, 2), (0, 0)), constant_values=9)
         wider = {"values": values, "mask": np.pad(self.memory["mask"], ((0, 0), (0, 2)))}
         contexts, weights = self._attend(self.query, wider)
         got = contexts, weights[..., : max(LENGTHS)]
-        self._equal(
+        self.equal(
             got, (self.expected_contexts, self.expected_weights), "padding changes the result."
         )
 
     def rows(self):
         repeated = {name: np.repeat(x, ROWS, axis=0) for name, x in self.memory.items()}
         got = self._attend(self.query, repeated)
-        self._equal(
+        self.equal(
             got,
             (self.expected_contexts, self.expected_weights),
             "rows of one example differ from each by itself.",
         )
 
     def onto(self):
-        onto = self._random(self.expected_contexts.shape[-1], 3)
+        onto = self.random(self.expected_contexts.shape[-1], 3)
         got = self._attend(self.query, self.memory, onto=ops.convert_to_tensor(onto))
         expected = self.expected_contexts @ onto, self.expected_weights
-        self._equal(got, expected, "with `onto`, contexts are not the multiplied ones.")
+        self.equal(got, expected, "with `onto`, contexts are not the multiplied ones.")
 
     def sixteen_bits(self):
-        layer = self._copy(dtype="mixed_bfloat16")
+        layer = self.copy(dtype="mixed_bfloat16")
         values = ops.cast(ops.convert_to_tensor(self.memory["values"]), "bfloat16")
-        prepared = layer.prepare({**_tensors(self.memory), "values": values})
+        prepared = layer.prepare({**tensors(self.memory), "values": values})
         state = layer.start(prepared, ROWS)
         query = ops.cast(ops.convert_to_tensor(self.query[:, 0]), "bfloat16")
         context, weights, after = layer.step(query, state, prepared)
         dtypes = {keras.backend.standardize_dtype(x.dtype) for x in (context, weights)}
-        self._say(dtypes == {"bfloat16"}, f"of queries in bfloat16 it makes {sorted(dtypes)}.")
-        same = _described(after) == _described(state)
-        self._say(same, "in 16 bits the state changes its dtypes.")
+        self.say(dtypes == {"bfloat16"}, f"of queries in bfloat16 it makes {sorted(dtypes)}.")
+        same = described(after) == described(state)
+        self.say(same, "in 16 bits the state changes its dtypes.")
         np.testing.assert_allclose(
-            _arrays(ops.cast(weights, "float32")),
+            arrays(ops.cast(weights, "float32")),
             self.expected_weights[:, 0],
             atol=0.15,
             err_msg=f"{type(layer).__name__}: in 16 bits the weights are others.",
         )
-
-
-def _options(layer):
-    """What an author's `__init__` keeps, as far as it is a number or a string."""
-    kinds = (bool, int, float, str, type(None))
-    others = {"built", "name", "trainable"}
-    return {
-        name: value
-        for name, value in vars(layer).items()
-        if isinstance(value, kinds) and not name.startswith("_") and name not in others
-    }
-
-
-def _tensors(structure):
-    return keras.tree.map_structure(ops.convert_to_tensor, structure)
-
-
-def _arrays(structure):
-    return keras.tree.map_structure(ops.convert_to_numpy, structure)
-
-
-def _described(state):
-    return keras.tree.map_structure(
-        lambda x: f"{keras.backend.standardize_dtype(x.dtype)}{tuple(x.shape)}", state
-    )

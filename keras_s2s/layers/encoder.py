@@ -10,14 +10,16 @@ from keras_s2s.tokens import END, PAD
 class Encoder(KeepsParts, keras.layers.Layer):
     """Base of the encoders: from features to a memory.
 
-    A subclass implements `call(inputs, training)` and `compute_output_shape`. Where its inputs
-    are no token ids, it says so in the attributes below.
+    A subclass implements `call(inputs, training)` and `compute_output_shape`, and sets
+    `vocabulary_size` where its inputs are token ids. Where they are not, or there are several,
+    it says so in the attributes and methods below.
 
     Args:
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
-        inputs: The features, such as token ids `(batch, source)`.
+        inputs: The features, such as token ids `(batch, source)`. An encoder of several inputs
+            takes a dict of them.
         training: Whether to drop.
 
     Returns:
@@ -25,8 +27,8 @@ class Encoder(KeepsParts, keras.layers.Layer):
         at padding, and perhaps `"state"`, a list for each layer of `(batch, size)`.
     """
 
-    #: What a position of the memory is: one of the `"pieces"` of a text, or a cell of a `"grid"`.
-    layout = "pieces"
+    #: Names of the features it reads among the inputs of a model.
+    input_names = ("encoder_token_ids",)
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -35,21 +37,76 @@ class Encoder(KeepsParts, keras.layers.Layer):
         #: The layer that embeds them, or None.
         self.embedding = None
 
-    def input_spec_for_serving(self):
-        """Shape and dtype of the inputs, where None is any size, for an exported model.
+    @property
+    def vocabulary_sizes(self):
+        """Dict from the names of inputs that are token ids to the number of tokens."""
+        if self.vocabulary_size is None:
+            return {}
+        return {name: self.vocabulary_size for name in self.input_names}
+
+    def select(self, features):
+        """The features that this encoder reads, in the form in which `call` takes them.
+
+        Args:
+            features: Dict of features, or of their shapes; others may be among them.
 
         Returns:
-            Tuple of a shape and a dtype, or None where an encoder takes features that no server
-            is sent.
+            The one it reads, or a dict where it reads several.
+
+        Raises:
+            ValueError: If one is missing.
         """
-        return None if self.vocabulary_size is None else ((None, None), "int32")
+        missing = [name for name in self.input_names if name not in features]
+        if missing:
+            raise ValueError(
+                f"The {type(self).__name__} reads {missing[0]!r}, which the features lack. "
+                f"Received the keys {sorted(features)}"
+            )
+        if len(self.input_names) == 1:
+            return features[self.input_names[0]]
+        return {name: features[name] for name in self.input_names}
+
+    def input_spec_for_serving(self):
+        """Shapes and dtypes of the features, where None is any size, for an exported model.
+
+        Returns:
+            Dict from the names to tuples of a shape and a dtype, or None where an encoder reads
+            features that no server is sent.
+        """
+        if self.vocabulary_size is None:
+            return None
+        return {name: ((None, None), "int32") for name in self.input_names}
+
+    def check_features(self, inputs):
+        """Raises a `ValueError` for values that the encoder cannot read, before any training.
+
+        Args:
+            inputs: What `select` returned, all examples of it.
+        """
 
     def is_empty(self, inputs, memory):
-        """Which inputs hold nothing, `(batch,)` bool: their output is empty, too."""
+        """Which examples hold nothing, `(batch,)` bool: the model writes nothing for them."""
         if self.vocabulary_size is None:
             return ops.logical_not(ops.any(memory["mask"], axis=1))
         words = ops.logical_and(inputs != PAD, inputs != END)
         return ops.logical_not(ops.any(words, axis=1))
+
+    def memory_length(self, inputs):
+        """The number of positions that the memory of these inputs has, an integer or a scalar."""
+        return ops.shape(inputs)[1]
+
+    def split_attention(self, weights, inputs):
+        """Attention weights by input, in the shape of each.
+
+        Args:
+            weights: `(..., source)`, over the positions of the memory; an array or a tensor.
+            inputs: What `call` was given.
+
+        Returns:
+            Dict from the names of the inputs to weights `(..., positions)`; of images
+            `(..., rows, columns)`.
+        """
+        return {self.input_names[0]: weights}
 
     def compute_mask(self, *args, **kwargs):
         # The mask is part of the memory.

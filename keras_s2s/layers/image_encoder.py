@@ -11,6 +11,8 @@ from keras_s2s.layers import _applications
 from keras_s2s.layers.encoder import Encoder
 
 _CHANNELS_LAST = "channels_last"
+# Images that are looked at together.
+_ROWS = 64
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -143,10 +145,23 @@ class ImageEncoder(Encoder):
             raise ValueError("The backbone gives features of the shape of its images.")
         return tuple(shape[1:])
 
-    layout = "grid"
+    input_names = ("images",)
 
     def input_spec_for_serving(self):
-        return (None, *self.image_size, 3), "float32"
+        return {"images": ((None, *self.image_size, 3), "float32")}
+
+    def check_features(self, inputs):
+        if tuple(getattr(inputs, "shape", ()))[1:] != (*self.image_size, 3):
+            return
+        # Also those that a compiled step could not refuse.
+        for start in range(0, inputs.shape[0], _ROWS):
+            _pixels.check(ops.convert_to_numpy(inputs[start : start + _ROWS]), start)
+
+    def memory_length(self, inputs):
+        return math.prod(self.grid)
+
+    def split_attention(self, weights, inputs):
+        return {"images": ops.reshape(weights, (*ops.shape(weights)[:-1], *self.grid))}
 
     @property
     def grid(self):
@@ -156,6 +171,8 @@ class ImageEncoder(Encoder):
     def build(self, images_shape=None):
         if self.built:
             return
+        if self.augmentation is not None and not self.augmentation.built:
+            self.augmentation.build((None, *self.image_size, 3))
         rows, columns, channels = self.feature_shape
         initializer = keras.initializers.RandomNormal(stddev=0.02)
         self.row_position = self.add_weight(

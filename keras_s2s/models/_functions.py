@@ -2,34 +2,17 @@
 
 import collections
 import json
-from typing import NamedTuple
 
-import keras
-import numpy as np
 from keras import ops
 
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
-from keras_s2s.decoding import _compaction
-
-
-class Alignment(NamedTuple):
-    """Where the model looked.
-
-    Attributes:
-        source_tokens: List of strings, the pieces of the source; None for an image.
-        target_tokens: List of strings, the pieces of the output.
-        weights: `(target, source)` float32, one row per piece of the output; for an image
-            `(target, rows, columns)`, one grid per piece.
-    """
-
-    source_tokens: list
-    target_tokens: list
-    weights: np.ndarray
+from keras_s2s.models._compiled import compile, to_backend
+from keras_s2s.models.alignment import alignments
 
 
 @no_gradient()
-def decode(model, sampler, inputs, max_length=None, return_attention=False, draws=None):
+def decode(model, sampler, inputs, max_length=None, return_attention=False, options=None):
     """From the tensors of the encoder to what the sampler returns: the core of it all.
 
     Args:
@@ -39,15 +22,14 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, draw
             `"prompt_token_ids"`, what they begin with.
         max_length: Integer, tensor or None for the default of `Seq2Seq.generate`.
         return_attention: Whether the sampler is to return it.
-        draws: Dict of what `Random` is told of the request, or None.
+        options: Dict of further arguments of the sampler's call, or None.
     """
-    options = dict(draws or {})
+    options = dict(options or {})
     tokenizer = _spelling_tokenizer(model, sampler)
     if tokenizer is not None:
         spellings = tokenizer.get_spellings()[: model.decoder.vocabulary_size]
         options["spellings"] = decoding.Spellings(spellings, model.decoder.vocabulary_size)
-    source = inputs[model.encoder_input]
-    memory = model.encoder(source)
+    memory = model.encode(inputs)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
     prompt, prompted, width = None, 0, 0
     if "prompt_token_ids" in inputs:
@@ -63,7 +45,8 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, draw
     else:
         limits = max_length * ops.ones_like(lengths)
     # What is empty gives an empty output: just an end.
-    limits = ops.where(model.encoder.is_empty(source, memory), 1, limits)
+    is_empty = model.encoder.is_empty(model.encoder.select(inputs), memory)
+    limits = ops.where(is_empty, 1, limits)
     return sampler(
         model.decoder,
         memory,
@@ -91,6 +74,9 @@ def score(model, inputs, labels, sample_weight):
     return -ops.sum(loss * sample_weight, axis=tuple(range(1, len(loss.shape))))
 
 
+_OURS = (decoding.Beam, decoding.Greedy, decoding.Random)
+
+
 class Functions:
     """The last compiled functions of a model. Not a dict, which Keras would track and save."""
 
@@ -110,14 +96,16 @@ class Functions:
             return decode(model, sampler, inputs, max_length, return_attention, draws)
 
         def of_few(inputs, max_length, draws):
-            with _compaction.never():
-                return function(inputs, max_length, draws)
+            options = {**(draws or {}), "drop_finished": False}
+            return decode(model, sampler, inputs, max_length, return_attention, options)
 
         most = getattr(model.preprocessor, "target_length", None)
         tokenizer = _spelling_tokenizer(model, sampler)
         key = "decode", _key(sampler), return_attention, most, tokenizer
         draws = isinstance(sampler, decoding.Random)
         changed = () if draws else sampler.variables
+        # Samplers of other authors may take other arguments.
+        of_few = of_few if type(sampler) in _OURS else None
         run = self._get(model, key, function, changed, static=1, of_few=of_few)
         if not draws:
             return lambda inputs, max_length, indices=None: run(inputs, max_length, None)
@@ -138,7 +126,7 @@ class Functions:
 
         def on_backend(*pairs):
             """The preprocessor makes TensorFlow's tensors, and the model wants its backend's."""
-            return run(*(_to_backend(value) for value in pairs))
+            return run(*(to_backend(value) for value in pairs))
 
         return on_backend
 
@@ -151,24 +139,23 @@ class Functions:
         preprocessor = model.preprocessor
 
         def function(items, prompts, max_length, indices):
-            inputs = _to_backend(preprocessor.generate_preprocess(items, prompts))
+            features = preprocessor.generate_preprocess(items, prompts)
+            inputs = to_backend(features)
             result = run(inputs, max_length, indices)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
-            texts = preprocessor.generate_postprocess(result["token_ids"]).numpy()
-            count = len(items)
-            rows = []
-            for i in range(count):
-                alignments = [None] * len(texts[i])
-                if return_attention:
-                    alignments = _alignments(model, inputs, result, i)
-                hypotheses = zip(texts[i], result["scores"][i], alignments)
-                rows.append([(t.decode("utf-8"), float(s), a) for t, s, a in hypotheses])
-            return rows
+            texts = preprocessor.generate_postprocess(
+                result["token_ids"], preprocessor.origin(items)
+            )
+            looked = [[None] * len(row) for row in texts]
+            if return_attention:
+                looked = alignments(model, inputs, result)
+            scores = result["scores"].tolist()
+            return [list(zip(*row)) for row in zip(texts.tolist(), scores, looked)]
 
         return function
 
     def _get(self, model, key, function, changed=(), static=None, of_few=None):
-        found = self._cache.pop(key, None) or _compile(model, function, changed, static, of_few)
+        found = self._cache.pop(key, None) or compile(model, function, changed, static, of_few)
         self._cache[key] = found
         if len(self._cache) > self.SIZE:
             self._cache.popitem(last=False)
@@ -177,135 +164,8 @@ class Functions:
 
 def _key(sampler):
     # Samplers of other authors may hold what their config does not tell.
-    if type(sampler) not in (decoding.Beam, decoding.Greedy, decoding.Random):
+    if type(sampler) not in _OURS:
         return sampler
     config = sampler.get_config()
     config.pop("seed", None)  # A tensor that functions are given.
     return type(sampler), json.dumps(config, sort_keys=True)
-
-
-def _compile(model, function, changed, static, of_few):
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        return _compile_tensorflow(function, of_few)
-    if backend == "jax":
-        return _compile_jax(model, function, changed, static)
-    return _without_gradient(function)
-
-
-def _compile_tensorflow(function, of_few=None):
-    """Plain graphs, which take every shape; XLA would compile each anew.
-
-    `of_few`, if given, is what to run in place of `function` on small batches.
-    """
-    import tensorflow as tf
-
-    specs, graphs = {}, {}
-
-    def spec(tensor, known, few):
-        # Any batch and any number of tokens; and axes that differed once may differ again.
-        shape = tensor.shape
-        if known is not None and known.is_compatible_with(shape):
-            return known
-        # But the very first sentence comes sooner from a graph for its shape alone.
-        if shape.rank and not (few and known is None):
-            shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
-        shape = tf.TensorShape(shape)
-        return shape if known is None else known.most_specific_compatible_shape(shape)
-
-    def call(inputs, *arguments):
-        arguments = {name: tf.convert_to_tensor(x) for name, x in inputs.items()}, *arguments
-        # Which of them are None decides what is traced.
-        absent = tf.nest.map_structure(lambda x: x is None, arguments)
-        tensors = [tf.convert_to_tensor(x) for x in tf.nest.flatten(arguments) if x is not None]
-        few = of_few is not None and tensors[0].shape[0] < _compaction.SMALLEST
-        # Features of another size are another kind: images, or what was made of them.
-        kinds = [
-            (x.dtype, x.shape.rank, x.shape[-1:] if x.dtype.is_floating else 0) for x in tensors
-        ]
-        kind = few, str(absent), str(kinds)
-        known = specs.get(kind, [None] * len(tensors))
-        shapes = [spec(x, k, few) for x, k in zip(tensors, known)]
-        if shapes != known:
-
-            def run(*tensors):
-                given = iter(tensors)
-                given = tf.nest.map_structure(lambda x: None if x else next(given), absent)
-                return (of_few if few else function)(*given)
-
-            signature = [tf.TensorSpec(s, x.dtype) for s, x in zip(shapes, tensors)]
-            graphs[kind] = tf.function(run, input_signature=signature, autograph=False)
-            specs[kind] = shapes
-        return graphs[kind](*tensors)
-
-    return call
-
-
-def _compile_jax(model, function, changed, static):
-    """`changed` are the variables, beside the model's, that the function changes."""
-    import jax
-
-    def stateless(values, *arguments):
-        # Weights must be arguments: those that a function closes over are constants of it.
-        variables = [*model.variables, *changed]
-        with keras.StatelessScope(state_mapping=list(zip(variables, values))) as scope:
-            result = function(*arguments)
-        return result, [scope.get_current_value(v) for v in changed]
-
-    compiled = jax.jit(stateless, static_argnums=() if static is None else (static + 1,))
-
-    def call(*arguments):
-        # In the middle of `fit` the weights are elsewhere.
-        model.jax_state_sync()
-        values = [v.value for v in (*model.variables, *changed)]
-        result, new = compiled(values, *arguments)
-        for variable, value in zip(changed, new):
-            variable.assign(value)
-        return result
-
-    return call
-
-
-def _without_gradient(function):
-    import torch
-
-    return torch.no_grad()(function)
-
-
-def without_tensorflow(tensor):
-    """An array in place of a tensor of TensorFlow, where that is not the backend."""
-    foreign = type(tensor).__module__.startswith("tensorflow.")
-    if foreign and keras.backend.backend() != "tensorflow":
-        return np.asarray(tensor)
-    return tensor
-
-
-def _to_backend(structure):
-    """TensorFlow's tensors as those of the backend; for JAX padded, so that few shapes occur."""
-    if keras.backend.backend() == "tensorflow":
-        return structure
-
-    def convert(tensor):
-        value = np.asarray(tensor)
-        if keras.backend.backend() == "jax" and value.ndim == 2:
-            width = -(-value.shape[1] // 16) * 16
-            value = np.pad(value, ((0, 0), (0, width - value.shape[1])))
-        return ops.convert_to_tensor(value)
-
-    return keras.tree.map_structure(convert, structure)
-
-
-def _alignments(model, inputs, result, i):
-    preprocessor = model.preprocessor
-    source = preprocessor.source_tokens(inputs, i)
-    alignments = []
-    for ids, weights in zip(result["token_ids"][i], result["attention"][i]):
-        ids = ids[ids != 0]
-        target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
-        weights = weights[: len(ids)]
-        if source is not None:
-            weights = weights[:, : len(source)]
-        elif model.encoder.layout == "grid":
-            weights = weights.reshape(-1, *model.encoder.grid)
-        alignments.append(Alignment(source, target, weights))
-    return alignments

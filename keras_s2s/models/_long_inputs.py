@@ -15,15 +15,31 @@ _MOST_INPUTS = 2**20
 
 def find(preprocessor, items):
     """Indices of the raw inputs whose ends the preprocessor would cut off, a list."""
-    if preprocessor.source_length is None or not items:
+    if not items:
         return []
-    counts = preprocessor.count_source_ids(items)
-    return np.flatnonzero(counts > preprocessor.source_length).tolist()
+    long = set()
+    for column, values in _by_column(preprocessor, items):
+        if column.length is not None:
+            long.update(np.flatnonzero(column.count_ids(values) > column.length).tolist())
+    return sorted(long)
 
 
-def check_on_long(on_long, return_attention):
+def _by_column(preprocessor, items):
+    """Tuples of a column and its raw values."""
+    if len(preprocessor.columns) == 1:
+        return [(preprocessor.raw, items)]
+    values = preprocessor.raw.by_column(items)
+    return [(column, values[column.raw_name]) for column in preprocessor.columns]
+
+
+def check_on_long(preprocessor, on_long, return_attention):
     """Refuses what `generate` cannot do."""
     check_choice("on_long", on_long, CHOICES)
+    if on_long == "split" and preprocessor is not None and len(preprocessor.columns) > 1:
+        raise ValueError(
+            'The sentences of several inputs do not correspond. Pass `on_long="cut"` or "error", '
+            "or a shorter text."
+        )
     if on_long == "split" and return_attention:
         raise ValueError(
             'Attention is there for one sentence at a time. Pass `on_long="cut"`, or split the '
@@ -107,17 +123,22 @@ class Parts:
 
 
 def _message(preprocessor, long, rows):
+    lengths = [
+        pieces(column.length) + ("" if column is preprocessor.raw else f" of {column.raw_name!r}")
+        for column in preprocessor.columns
+        if column.length is not None
+    ]
     return (
-        f"{len(long):,} of {len(rows):,} inputs have more than "
-        f"{pieces(preprocessor.source_length)}, the first at index {long[0]}"
+        f"{len(long):,} of {len(rows):,} inputs have more than {' or '.join(lengths)}, the first "
+        f"at index {long[0]}"
     )
 
 
 def _split(preprocessor, item):
     pairs = sentences.split_long(
         item.decode("utf-8", errors="replace"),
-        preprocessor.count_source_ids,
-        preprocessor.source_length,
+        preprocessor.raw.count_ids,
+        preprocessor.raw.length,
     )
     parts, separators = zip(*pairs)
     return [part.encode("utf-8") for part in parts], separators

@@ -3,7 +3,10 @@
 import itertools
 import random
 
-from keras_s2s.preprocessing.columns import as_column, is_missing, plain
+import numpy as np
+
+from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.as_column import as_column, is_missing, plain
 
 
 class RawBatches:
@@ -24,25 +27,26 @@ class RawBatches:
 
     def as_dataset(self, preprocessor):
         """A `tf.data.Dataset` of the batches, pairs of tensors."""
-        import tensorflow as tf
+        tf = import_tensorflow()
 
         def tensors(batch):
             inputs, outputs = _pair(preprocessor, batch)
-            inputs = preprocessor.as_tensor(inputs, "x")
-            outputs = preprocessor.as_targets(outputs, "y")
+            inputs = tf.nest.map_structure(_as_tensor, preprocessor.raw.as_batch(inputs, "x"))
+            outputs = _as_tensor(preprocessor.as_targets(outputs, "y"))
             if preprocessor.several_targets and outputs.shape.rank == 1:
                 outputs = outputs[:, None]
-            if inputs.shape[0] != outputs.shape[0]:
+            count = tf.nest.flatten(inputs)[0].shape[0]
+            if count != outputs.shape[0]:
                 raise ValueError(
                     "A batch must have as many inputs as outputs. Received: "
-                    f"{inputs.shape[0]} and {outputs.shape[0]}"
+                    f"{count} and {outputs.shape[0]}"
                 )
             return inputs, outputs
 
         # Of pixels, which are converted by now, all but the number is known.
         inputs, outputs = tensors(self._first)
         signature = (
-            tf.TensorSpec([None, *inputs.shape[1:]], inputs.dtype),
+            tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), inputs),
             tf.TensorSpec([None] * outputs.shape.rank, tf.string),
         )
         dataset = tf.data.Dataset.from_generator(
@@ -107,7 +111,7 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
         iterator = itertools.chain([first], iterator)
     if found != "batch":
         values = iterator if once else as_column(iterable, name)
-        return [_row(preprocessor, value) for value in values]
+        return [row(preprocessor, value) for value in values]
     if once and steps is not None:
         return RawBatches(_stream(iterator, first), first, ahead=False)
     batches = list(iterator) if once else iterable
@@ -117,14 +121,15 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
 
 def kind(preprocessor, element):
     """What Python code gives: `"items"`, `"pair"`, `"batch"`, or None if it is not raw."""
-    element = _row(preprocessor, element)
-    if preprocessor.is_one(element) or is_missing(plain(element)):
+    element = row(preprocessor, element)
+    raw = preprocessor.raw
+    if raw.is_one(element) or is_missing(plain(element)):
         return "items"
     if isinstance(element, (tuple, list)) and len(element) in (2, 3):
         first = element[0]
-        if preprocessor.is_one(first) or is_missing(first):
+        if raw.is_one(first) or is_missing(first):
             return "pair"
-        if not isinstance(first, dict) and preprocessor.is_raw(first):
+        if raw.is_raw(first):
             return "batch"
     return None
 
@@ -132,15 +137,25 @@ def kind(preprocessor, element):
 _NOTHING = object()
 
 
-def _row(preprocessor, element):
-    keys = preprocessor.raw_keys
-    if isinstance(element, dict) and set(element) == set(keys):
-        return tuple(element[key] for key in keys)
-    return element
+def row(preprocessor, element):
+    """A pair of input and output of a dict of both; anything else as it is."""
+    *names, outputs = preprocessor.raw_keys
+    if not isinstance(element, dict) or set(element) != {*names, outputs}:
+        return element
+    inputs = {name: element[name] for name in names}
+    return (inputs if len(names) > 1 else inputs[names[0]]), element[outputs]
+
+
+def _as_tensor(values):
+    tf = import_tensorflow()
+    if not isinstance(values, np.ndarray) or values.dtype != object:
+        return values
+    # TensorFlow takes an empty array of objects for numbers.
+    return tf.constant(values.tolist(), tf.string, shape=values.shape)
 
 
 def _pair(preprocessor, batch):
-    batch = _row(preprocessor, batch)
+    batch = row(preprocessor, batch)
     if len(batch) != 2:
         raise ValueError(
             "Raw batches must be pairs of inputs and outputs: their tokens weigh 1, and padding 0. "

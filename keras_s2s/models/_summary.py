@@ -36,16 +36,15 @@ def print_preprocessor(preprocessor, line_length=None, print_fn=None):
 
 def _rows(preprocessor):
     """Name, part and description of each."""
-    converter = getattr(preprocessor, "image_converter", None)
-    if converter is not None:
-        height, width = converter.image_size
-        yield "image_converter", converter, f"image size: {height} x {width}"
-    source = getattr(preprocessor, "source_tokenizer", None)
-    target = preprocessor.target_tokenizer
-    sides = [("target", target, preprocessor.target_length)]
-    if source is not None:
-        sides.insert(0, ("source", source, preprocessor.source_length))
-    for side, tokenizer, length in sides:
-        shared = ", the source's" if side == "target" and tokenizer is source else ""
-        config = f"vocabulary size: {tokenizer.vocabulary_size:,}, at most {length} tokens{shared}"
-        yield f"{side}_tokenizer", tokenizer, config
+    columns, target = preprocessor.columns, preprocessor.target_tokenizer
+    tokenizers = []
+    for column in columns:
+        for name, part, config in column.described():
+            if name == "tokenizer":
+                tokenizers.append(part)
+                name = f"{'source' if len(columns) == 1 else column.raw_name}_tokenizer"
+            yield name, part, config
+    shared = ", the source's" if tokenizers == [target] else ""
+    config = f"vocabulary size: {target.vocabulary_size:,}, "
+    config += f"at most {preprocessor.target_length} tokens{shared}"
+    yield "target_tokenizer", target, config

@@ -1,11 +1,6 @@
 import keras
-from keras import ops
 
-from keras_s2s import _pixels
 from keras_s2s.models.seq2seq import Seq2Seq
-
-# Images that are looked at together.
-_ROWS = 64
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -62,28 +57,6 @@ class ImageCaptioner(Seq2Seq):
     Reference:
         Xu et al., 2015, Show, Attend and Tell, https://arxiv.org/abs/1502.03044
     """  # noqa: E501
-
-    encoder_input = "images"
-
-    def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
-        super().__init__(encoder, decoder, preprocessor, **kwargs)
-        size = getattr(getattr(preprocessor, "image_converter", None), "image_size", None)
-        if size is not None and tuple(size) != tuple(encoder.image_size):
-            raise ValueError(
-                f"The preprocessor makes images of {tuple(size)}, but the encoder takes "
-                f"{tuple(encoder.image_size)}. Give both the same `image_size`."
-            )
-        if not self.built:
-            image = (None, *encoder.image_size, 3)
-            self.build({"images": image, "decoder_token_ids": (None, None)})
-
-    def _check_features(self, inputs):
-        images = inputs.get("images") if isinstance(inputs, dict) else None
-        if tuple(getattr(images, "shape", ()))[1:] != (*self.encoder.image_size, 3):
-            return
-        # All of them, before any is trained on: also those that a compiled step could not refuse.
-        for start in range(0, images.shape[0], _ROWS):
-            _pixels.check(ops.convert_to_numpy(images[start : start + _ROWS]), start)
 
     def caption(self, images, **kwargs):
         """The same as `generate`."""

@@ -52,7 +52,7 @@ def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
             found.from_assets(folder / ASSETS, preprocessor["config"])
         )
     if dtype is not None:
-        _replace_dtype(config["config"], keras.dtype_policies.get(dtype))
+        _parts.replace_dtype(config["config"], keras.dtype_policies.get(dtype))
     model = keras.saving.deserialize_keras_object(config)
     if not isinstance(model, cls):
         raise ValueError(
@@ -80,19 +80,6 @@ def _without_optimizer(model):
         yield
     finally:
         model.optimizer = optimizer
-
-
-def _replace_dtype(node, policy):
-    if isinstance(node, dict):
-        if "dtype" in node and "name" in node:
-            node["dtype"] = keras.dtype_policies.serialize(policy)
-        if _parts.KEY in node:
-            node[_parts.KEY] = _parts.with_dtype(node[_parts.KEY], policy)
-        for value in node.values():
-            _replace_dtype(value, policy)
-    elif isinstance(node, list):
-        for value in node:
-            _replace_dtype(value, policy)
 
 
 def _cast_weights(path, dtype):

@@ -29,12 +29,6 @@ class Translator(Seq2Seq):
     ```
     """
 
-    def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
-        super().__init__(encoder, decoder, preprocessor, **kwargs)
-        # Token ids have no size of their own, so the shapes are known.
-        if not self.built:
-            self.build({self.encoder_input: (None, None), "decoder_token_ids": (None, None)})
-
     def translate(self, inputs, **kwargs):
         """The same as `generate`."""
         return self.generate(inputs, **kwargs)

@@ -1,8 +1,10 @@
-"""Text and images to tensors and back.
+"""Text and images to arrays and back.
 
-Needs TensorFlow and TensorFlow Text only when used, not to import.
+Text needs no TensorFlow where it is a list or the like. Images, `tf.data` and exported models do.
 """
 
+from keras_s2s.preprocessing.column import Column
+from keras_s2s.preprocessing.image_column import ImageColumn
 from keras_s2s.preprocessing.image_converter import ImageConverter
 from keras_s2s.preprocessing.image_text_preprocessor import ImageTextPreprocessor
 from keras_s2s.preprocessing.long_texts import CutWarning
@@ -10,14 +12,18 @@ from keras_s2s.preprocessing.preprocessor import Preprocessor
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_s2s.preprocessing.sentences import split_sentences
 from keras_s2s.preprocessing.text import as_strings
+from keras_s2s.preprocessing.text_column import TextColumn
 from keras_s2s.preprocessing.text_pair_preprocessor import TextPairPreprocessor
 
 __all__ = [
+    "Column",
     "CutWarning",
+    "ImageColumn",
     "ImageConverter",
     "ImageTextPreprocessor",
     "Preprocessor",
     "SentencePieceTokenizer",
+    "TextColumn",
     "TextPairPreprocessor",
     "as_strings",
     "split_sentences",

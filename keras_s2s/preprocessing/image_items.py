@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_files, image_pixels
-from keras_s2s.preprocessing.columns import as_column, is_collection, plain
+from keras_s2s.preprocessing.as_column import as_column, is_collection, plain
 
 
 class ImageItem(NamedTuple):
@@ -29,7 +29,7 @@ def as_items(images, name="images", failures=None):
         images: One image or several. One is a path (`str`, `bytes` or `os.PathLike`), the `bytes`
             of a JPEG, PNG, GIF or WebP file, an array or tensor `(height, width)` or `(height,
             width, channels)` in 0..255, of uint16 in 0..65535, or a PIL image. Several are a
-            column of these as `keras_s2s.preprocessing.columns.as_column` takes it, an array
+            column of these as `keras_s2s.preprocessing.as_column.as_column` takes it, an array
             `(batch, height, width, channels)`, a `tf.RaggedTensor` of such pictures, or an array
             or tensor of strings, which are contents of files or paths.
         name: What error messages call the argument.

@@ -5,19 +5,10 @@ import warnings
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing.text import as_strings
 
 
 class CutWarning(UserWarning):
     """Texts were longer than a length, and their ends were cut off."""
-
-
-def count_ids(strings, tokenizer):
-    """Number of ids of each string, the end id included: an integer array of their shape."""
-    tf = import_tensorflow()
-    strings = as_strings(strings) if not tf.is_tensor(strings) else strings
-    lengths = tokenizer.tokenize(tf.reshape(strings, [-1])).row_lengths() + 1
-    return np.reshape(lengths.numpy(), strings.shape)
 
 
 def pieces(length):
@@ -44,10 +35,11 @@ class CutTexts:
         """Counts those among all raw inputs and outputs.
 
         Args:
-            inputs: Raw inputs, one after the other in a list or tensor.
+            inputs: Raw inputs, one after the other in a list.
             outputs: Texts; of inputs with several texts, `(inputs, texts)`.
         """
-        self._count(inputs, outputs, count_all=True)
+        for side, texts in self._texts(inputs, outputs).items():
+            self._count(side, texts, count_all=True)
 
     def watch(self, inputs, outputs, features, labels):
         """Counts in a `tf.data` map, at the cost of a comparison where nothing is cut.
@@ -55,57 +47,74 @@ class CutTexts:
         Args:
             inputs: Raw inputs of a batch.
             outputs: Its texts.
-            features: What the encoder is given.
+            features: Dict of what the encoder is given.
             labels: What the model is to write.
         """
-        tf, source_length = import_tensorflow(), self._preprocessor.source_length
+        tf = import_tensorflow()
         self.is_watching = True
+        sides = self._texts(inputs, outputs)
+        ids = {column.raw_name: features[column.name] for column in self._preprocessor.columns}
+        ids["outputs"] = labels
         # Only a batch as wide as the length can have longer texts.
-        may_be_cut = tf.shape(labels)[-1] >= self._preprocessor.target_length
-        if source_length is None:
-            inputs = tf.zeros([0])
-        else:
-            may_be_cut |= tf.shape(features)[-1] >= source_length
+        may_be_cut = tf.constant(False)
+        for side in sides:
+            may_be_cut |= tf.shape(ids[side])[-1] >= self._limit(side)[0]
 
-        def count(inputs, outputs):
+        def count(*texts):
             if self.is_watching:
-                self._count(inputs, outputs)
+                for side, column in zip(sides, texts):
+                    self._count(side, column)
             return 0
 
         tf.cond(
             may_be_cut,
-            lambda: tf.py_function(count, [inputs, outputs], tf.int32),
+            lambda: tf.py_function(count, list(sides.values()), tf.int32),
             lambda: tf.constant(0),
         )
 
     def warn(self, stacklevel=2):
         """Says what was counted, once."""
         for side, (cut, seen, first) in self._cut.items():
-            length = f"{'source' if side == 'inputs' else 'target'}_length"
-            most = getattr(self._preprocessor, length)
+            length, _, what, option = self._limit(side)
             of_all = f" of {seen:,}" if seen else ""
             warnings.warn(
-                f"{cut:,}{of_all} {side} have more than {pieces(most)} and are cut there, the "
-                f"first: {first}. A larger `{length}` of the preprocessor keeps them whole.",
+                f"{cut:,}{of_all} {what} have more than {pieces(length)} and are cut there, the "
+                f"first: {first}. A larger {option} keeps them whole.",
                 CutWarning,
                 stacklevel=stacklevel + 1,
             )
         self._cut = {}
 
-    def _count(self, inputs, outputs, count_all=False):
+    def _texts(self, inputs, outputs):
+        """The texts that can be too long, by the side they are on."""
+        columns = self._preprocessor.columns
+        if len(columns) > 1:
+            sides = self._preprocessor.raw.by_column(inputs)
+        else:
+            sides = {columns[0].raw_name: inputs}
+        sides = {c.raw_name: sides[c.raw_name] for c in columns if c.length is not None}
+        return {**sides, "outputs": outputs}
+
+    def _limit(self, side):
+        """Length, function that counts ids, what the texts are called, and what to enlarge."""
         p = self._preprocessor
-        for side, texts, length, count in (
-            ("inputs", inputs, p.source_length, p.count_source_ids),
-            ("outputs", outputs, p.target_length, p.count_target_ids),
-        ):
-            if length is None:
-                continue
-            lengths = np.atleast_1d(count(texts))
-            long = np.argwhere(lengths > length)
-            if len(long):
-                cut = self._cut.setdefault(side, [0, 0, _beginning(texts, long[0])])
-                cut[0] += len(long)
-                cut[1] += lengths.size if count_all else 0
+        if side == "outputs":
+            option = "`target_length` of the preprocessor"
+            return p.target_length, p.count_target_ids, "outputs", option
+        [column] = [column for column in p.columns if column.raw_name == side]
+        if len(p.columns) == 1:
+            option = "`source_length` of the preprocessor"
+            return column.length, column.count_ids, "inputs", option
+        return column.length, column.count_ids, repr(side), "`length` of that column"
+
+    def _count(self, side, texts, count_all=False):
+        length, count, _, _ = self._limit(side)
+        lengths = np.atleast_1d(count(texts))
+        long = np.argwhere(lengths > length)
+        if len(long):
+            cut = self._cut.setdefault(side, [0, 0, _beginning(texts, long[0])])
+            cut[0] += len(long)
+            cut[1] += lengths.size if count_all else 0
 
 
 def _beginning(texts, index):

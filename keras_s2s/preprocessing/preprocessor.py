@@ -1,162 +1,165 @@
-"""What all preprocessors share: the text that a model is to write."""
+"""Raw data to what models read and write, and back."""
 
-from keras_s2s._checks import check_int
+import os
+
+import keras
+import numpy as np
+
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing.long_texts import count_ids
-from keras_s2s.preprocessing.text import as_strings
+from keras_s2s.preprocessing.as_column import is_tensor
+from keras_s2s.preprocessing.column_group import ColumnGroup
+from keras_s2s.preprocessing.text import as_batch, as_rows
+from keras_s2s.preprocessing.text_column import (
+    check_length,
+    check_tokenizer,
+    load_tokenizer,
+    save_tokenizer,
+)
+from keras_s2s.preprocessing.text_ids import count_ids, to_ids
 from keras_s2s.tokens import decoder_inputs
 
-DEFAULT_LENGTH = 256
+TARGETS = "decoder_text"
 
 
+@keras.saving.register_keras_serializable("keras_s2s")
 class Preprocessor:
-    """Base of the preprocessors: raw inputs and texts to tensors, and generated ids to texts.
+    """Raw inputs and texts to what a model reads and writes, and generated ids back to texts.
 
-    The same TensorFlow ops run in `tf.data`, in `generate` and in an exported model. Texts are
-    padded on the right with 0 to the longest of the batch; none is empty: each ends with the end
-    id. Longer ones are cut, the end id kept.
+    It is made of columns, one for each input of the model, and the tokenizer of the output. Lists
+    and the like become NumPy arrays, of text without any TensorFlow. Tensors are mapped by
+    TensorFlow's operations, in `tf.data` and in an exported model, to the same numbers.
 
-    A subclass says what its inputs are: it sets `encoder_input` and `raw_keys`, and implements
-    `as_tensor`, `encode`, `is_raw`, `is_one`, `rank_of_one`, `as_items`, `as_slices` and
-    `serving_inputs`.
+    Where there are several columns, raw inputs are a dict of columns by their `raw_name`, or a
+    list of dicts of one value each.
 
     Args:
-        target_tokenizer: Tokenizer of the texts, such as `SentencePieceTokenizer`.
-        target_length: Largest number of ids of a text, the end id included. `None` means 256.
+        columns: List of columns, such as `[TextColumn(...)]`.
+        target_tokenizer: Tokenizer of the outputs, such as `SentencePieceTokenizer`.
+        target_length: Largest number of ids of an output, the end id included. `None` means 256.
+        several_targets: Whether one input may have several outputs in training.
+
+    Example:
+    ```python
+    from keras_s2s.preprocessing import Preprocessor, SentencePieceTokenizer, TextColumn
+
+    tokenizer = SentencePieceTokenizer.train(["what is it", "a dog runs"], vocabulary_size=18)
+    preprocessor = Preprocessor(
+        [
+            TextColumn(tokenizer, name="question_token_ids", raw_name="question_text"),
+            TextColumn(tokenizer, name="context_token_ids", raw_name="context_text"),
+        ],
+        tokenizer,
+    )
+    inputs = {"question_text": ["what is it"], "context_text": ["a dog runs"]}
+    x, labels, sample_weight = preprocessor(inputs, ["a dog"])
+    assert sorted(x) == ["context_token_ids", "decoder_token_ids", "question_token_ids"]
+    ```
     """
 
-    #: The key of the encoder's features in the tensors.
-    encoder_input = None
-    #: The keys of raw inputs and texts in a dict.
-    raw_keys = (None, "decoder_text")
-    #: The largest number of ids of an input, the end id included; None where none can be too long.
-    source_length = None
-    #: Whether one input may have several texts.
-    several_targets = False
-    #: What one raw input becomes, a function, before several form a batch; or None.
-    load = None
-
-    def __init__(self, target_tokenizer, target_length=None):
+    def __init__(self, columns, target_tokenizer, target_length=None, several_targets=False):
+        self.columns = list(columns)
+        self.raw = self.columns[0] if len(self.columns) == 1 else ColumnGroup(self.columns)
         self.target_tokenizer = check_tokenizer(target_tokenizer, "target_tokenizer")
         self.target_length = check_length(target_length, "target_length")
+        self.several_targets = several_targets
 
-    def as_tensor(self, inputs, name="inputs"):
-        """Returns one raw input or a batch of them as a tensor."""
-        raise NotImplementedError
+    @property
+    def raw_keys(self):
+        """The keys of raw inputs and outputs in a dict of raw data."""
+        return *(column.raw_name for column in self.columns), TARGETS
 
-    def encode(self, inputs, sample=False):
-        """Returns the encoder's features of what `as_tensor` returned, a tensor."""
-        raise NotImplementedError
-
-    @classmethod
-    def is_raw(cls, x):
-        """Whether `x`, no dict and no dataset, holds raw inputs; or the `tf.TensorSpec` of some."""
-        raise NotImplementedError
-
-    @classmethod
-    def rank_of_one(cls, spec):
-        """The rank that one raw input of this `tf.TensorSpec` has."""
-        raise NotImplementedError
-
-    @classmethod
-    def is_one(cls, x):
-        """Whether `x` is one raw input, and not several."""
-        raise NotImplementedError
-
-    @classmethod
-    def as_items(cls, inputs, name="inputs", failures=None):
-        """Returns the raw inputs as a list, and whether it was one outside of any list.
-
-        The errors of single inputs go into the dict `failures`, if given, by their index, and the
-        list has None there.
-        """
-        raise NotImplementedError
-
-    def as_slices(self, inputs, name):
-        """Returns tensors with one slice for each raw input, and a function of one slice or None.
-
-        What the function makes of a slice goes to `as_tensor`, in a batch.
-        """
-        raise NotImplementedError
+    def encode(self, batch, sample=False):
+        """Returns the dict of features of what `raw.as_batch` returned."""
+        features = self.raw.encode(batch, sample)
+        if len(self.columns) == 1:
+            return {self.raw.name: features}
+        return {column.name: features[column.raw_name] for column in self.columns}
 
     def as_targets(self, targets, name="targets"):
-        """Returns texts as a string tensor."""
-        return as_strings(targets, name)
+        """Returns outputs as an array of `bytes`, or the string tensor that they are.
 
-    def count_source_ids(self, inputs):
-        """Returns the number of ids of each raw input, the end id included, before any is cut.
-
-        Only where there is a `source_length`. A NumPy array, or a scalar for one input.
+        Where inputs may have several, `(batch, outputs)`; missing ones are empty.
         """
-        raise NotImplementedError
+        if not self.several_targets or isinstance(targets, (str, bytes)):
+            return as_batch(targets, name)
+        if type(targets).__name__ == "RaggedTensor":
+            targets = targets.to_tensor("") if targets.dtype.name == "string" else targets
+        if is_tensor(targets):
+            is_matrix = targets.shape.rank == 2 and targets.dtype.name == "string"
+            return targets if is_matrix else as_batch(targets, name)
+        rows = as_rows(targets, name)
+        if all(isinstance(row, bytes) for row in rows):
+            return as_batch(rows, name)
+        for i, row in enumerate(rows):
+            if isinstance(row, bytes) or not row:
+                row = row.decode("utf-8", "replace") if row else row
+                raise TypeError(
+                    f"`{name}` must hold a list of captions for every image, none of them empty, "
+                    f"or one caption for every image. Element {i} is {row!r}."
+                )
+        most = max(map(len, rows))
+        return np.array([row + [b""] * (most - len(row)) for row in rows], object)
 
     def count_target_ids(self, targets):
-        """Returns the same of texts."""
+        """Returns the number of ids of each text, the end id included, before any is cut."""
         return count_ids(targets, self.target_tokenizer)
-
-    @staticmethod
-    def size(item):
-        """Number by which inputs are sorted, so that similar ones share a batch."""
-        return 0
-
-    def source_tokens(self, inputs, index):
-        """The pieces of one source among the tensors `inputs`, a list of strings, or None."""
-        return None
-
-    def serving_inputs(self, allowed_ops):
-        """What an exported model may be given.
-
-        Args:
-            allowed_ops: Names of the TensorFlow operations that a server has, where there is a
-                choice.
-
-        Returns:
-            Dict from names to tuples of a `tf.TensorSpec` of a batch and a function from such a
-            tensor to the encoder's features. The first is the default.
-        """
-        raise NotImplementedError
 
     def __call__(self, source, target, sample=False):
         """Makes one training batch.
 
         Args:
             source: Raw inputs.
-            target: Texts, as many: a list or array, or a `tf.string` tensor `(batch,)`. A single
-                one, with a single input, gives tensors without the batch axis.
+            target: Outputs, as many: a list or array, or a `tf.string` tensor `(batch,)`. A single
+                one, with a single input, gives arrays without the batch axis.
             sample: If true, tokenizers with a `sample_alpha` draw segmentations; others do what
                 they always do. For training data only.
 
         Returns:
-            `(x, labels, sample_weight)`: `x` is a dict of the encoder's features and int32
+            `(x, labels, sample_weight)`: `x` is a dict of the features and int32
             `"decoder_token_ids"` `(batch, target)`, beginning with the start id; `labels` int32
             `(batch, target)`, the same ids one step ahead, ending with the end id;
             `sample_weight` float32 `(batch, target)`, 0 at padding, else 1. Where an input may
-            have several texts, `(batch, texts, target)` each.
+            have several outputs, `(batch, outputs, target)` each. Arrays, and tensors of what was
+            given as tensors.
 
         Raises:
             TypeError: If an element is of a wrong type.
             ValueError: If the number of sources and targets differs.
         """
-        tf = import_tensorflow()
-        source, target = self.as_tensor(source, "source"), self.as_targets(target, "target")
-        leading = source.shape[: source.shape.rank - self.rank_of_one(source)]
-        most = leading.rank + self.several_targets
-        if target.shape.rank > most or not leading.is_compatible_with(target.shape[: leading.rank]):
+        source, target = self.raw.as_batch(source, "source"), self.as_targets(target, "target")
+        leading = self._leading(source)
+        most = len(leading) + self.several_targets
+        shape = tuple(target.shape)
+        if len(shape) > most or not _compatible(leading, shape[: len(leading)]):
             raise ValueError(
                 "`source` and `target` must be of the same length. "
-                f"Received {_count(leading)} sources and {_count(target.shape)} targets."
+                f"Received {_count(leading)} sources and {_count(shape)} targets."
             )
-        if self.several_targets and target.shape.rank == leading.rank:
+        if self.several_targets and len(shape) == len(leading):
             # Always an axis of its own: a training step is traced for one rank.
             target = target[..., None]
         features = self.encode(source, sample)
         labels = to_ids(target, self.target_tokenizer, self.target_length, sample)
-        weights = tf.cast(labels != self.target_tokenizer.pad_token_id, tf.float32)
+        pad = self.target_tokenizer.pad_token_id
+        if is_tensor(target):
+            tf = import_tensorflow()
+            weights = tf.cast(labels != pad, tf.float32)
+            decoder_ids = decoder_inputs(labels, tf.concat, tf.where)
+            real = tf.cast(target != "", tf.float32)
+        else:
+            weights = (labels != pad).astype("float32")
+            decoder_ids = decoder_inputs(labels)
+            real = np.asarray(target != b"", "float32")
         if self.several_targets:
             # One that is missing counts for nothing.
-            weights *= tf.cast(target != "", tf.float32)[..., None]
-        decoder_ids = decoder_inputs(labels, tf.concat, tf.where)
-        return {self.encoder_input: features, "decoder_token_ids": decoder_ids}, labels, weights
+            weights *= real[..., None]
+        return {**features, "decoder_token_ids": decoder_ids}, labels, weights
+
+    def _leading(self, batch):
+        """The axes before those of one raw input: of a batch its size, of one input none."""
+        rank = self.raw.rank_of_one(batch)
+        one = next(iter(batch.values())) if isinstance(batch, dict) else batch
+        return tuple(one.shape)[: len(one.shape) - rank]
 
     def generate_preprocess(self, source, prompt=None):
         """Makes the input of generation.
@@ -166,77 +169,106 @@ class Preprocessor:
             prompt: What the outputs begin with, as many strings, or None.
 
         Returns:
-            Dict of the encoder's features; with a prompt also of int32 `"prompt_token_ids"`,
+            Dict of the features; with a prompt also of int32 `"prompt_token_ids"`,
             `(batch, prompt)`, without end ids.
         """
-        features = self.encode(self.as_tensor(source))
+        features = self.encode(self.raw.as_batch(source))
         if prompt is None:
-            return {self.encoder_input: features}
-        tf, tokenizer = import_tensorflow(), self.target_tokenizer
-        ended = to_ids(as_strings(prompt, "prompt"), tokenizer, self.target_length, sample=False)
-        prompt_ids = tf.where(ended == tokenizer.end_token_id, tokenizer.pad_token_id, ended)
-        return {self.encoder_input: features, "prompt_token_ids": prompt_ids}
+            return features
+        tokenizer = self.target_tokenizer
+        ids = to_ids(as_batch(prompt, "prompt"), tokenizer, self.target_length)
+        where = import_tensorflow().where if is_tensor(ids) else np.where
+        ids = where(ids == tokenizer.end_token_id, tokenizer.pad_token_id, ids)
+        return {**features, "prompt_token_ids": ids}
 
-    def generate_postprocess(self, token_ids):
-        """Turns generated ids `(..., target)` into a `tf.string` tensor `(...)`."""
-        return self.target_tokenizer.detokenize(token_ids)
+    def origin(self, source):
+        """What `generate_postprocess` needs to know of the inputs, such as words to copy.
+
+        Args:
+            source: Raw inputs; in an exported model tensors of them.
+
+        Returns:
+            None, or nested arrays or tensors whose first axis is the batch.
+        """
+        return None
+
+    def generate_postprocess(self, token_ids, origin=None):
+        """Turns generated ids into texts.
+
+        Args:
+            token_ids: Integer ids `(batch, [sequences,] target)`.
+            origin: What `origin` returned for the inputs.
+
+        Returns:
+            Texts `(batch, [sequences])`: an array of `str` of an array, a `tf.string` tensor of a
+            tensor.
+        """
+        if is_tensor(token_ids):
+            return self.target_tokenizer.detokenize(token_ids)
+        return self.target_tokenizer.decode(np.asarray(token_ids))
+
+    def serving_inputs(self, allowed_ops):
+        """What an exported model may be given, see `Column.serving_inputs`."""
+        return self.raw.serving_inputs(allowed_ops)
 
     @property
     def resources(self):
         """List of the TensorFlow objects an exporter must hold (see `SentencePieceTokenizer`)."""
-        return self.target_tokenizer.resources
+        return [*self.raw.resources, *self.target_tokenizer.resources]
 
+    def save_assets(self, directory):
+        """Writes the tokenizers' models into `directory`, as presets hold them.
 
-def to_ids(strings, tokenizer, length, sample):
-    """Ids `(..., tokens)` of strings `(...)`: cut, ended, padded; never zero wide."""
-    tf = import_tensorflow()
-    batch = tf.reshape(strings, [-1])
-    sample = sample and tokenizer.sample_alpha is not None
-    rows = tokenizer.tokenize(batch, sample=sample)
-    if sample:
-        rows = _where_they_fit(rows, length, lambda: tokenizer.tokenize(batch))
-    # Dense at once: a text by itself waits for each operation, and ragged ones are many.
-    lengths = tf.minimum(rows.row_lengths(), length - 1)[:, None]
-    # A batch of none has no longest sequence.
-    width = tf.maximum(tf.reduce_max(lengths), 0) + 1
-    position = tf.range(width)[None]
-    ids = rows.to_tensor(tokenizer.pad_token_id, shape=tf.stack([-1, width]))
-    ids = tf.where(position == lengths, tokenizer.end_token_id, ids)
-    if strings.shape.rank == 0:
-        return ids[0]
-    if strings.shape.rank > 1:
-        ids = tf.reshape(ids, tf.concat([tf.shape(strings, tf.int64), [width]], axis=0))
-    return tf.ensure_shape(ids, [*strings.shape, None])
+        Args:
+            directory: Gets `target_tokenizer/spm.model`, and a folder for each column.
 
+        Returns:
+            The config without the models, for `from_assets`.
+        """
+        config = self.get_config()
+        save_tokenizer(self.target_tokenizer, os.path.join(directory, "target_tokenizer"))
+        del config["target_tokenizer"]["config"]["proto"]
+        for column, serialized in zip(self.columns, config["columns"]):
+            serialized["config"] = column.save_assets(os.path.join(directory, column.name))
+        return config
 
-def _where_they_fit(drawn, length, make_plain):
-    """Drawn segmentations, and plain ones in place of those that a length would cut."""
-    tf = import_tensorflow()
-    fits = drawn.row_lengths() < length
+    @classmethod
+    def from_assets(cls, directory, config):
+        """Makes the preprocessor which `save_assets` wrote to `directory`, from its config."""
+        columns = []
+        for serialized in config["columns"]:
+            kind = keras.saving.get_registered_object(serialized["registered_name"])
+            column = serialized["config"]
+            columns.append(kind.from_assets(os.path.join(directory, column["name"]), column))
+        folder = os.path.join(directory, "target_tokenizer")
+        tokenizer = load_tokenizer(folder, config["target_tokenizer"])
+        return cls(**{**config, "columns": columns, "target_tokenizer": tokenizer})
 
-    def merge():
-        count = tf.size(fits)
-        both = tf.concat([drawn, make_plain()], axis=0)
-        return tf.gather(both, tf.range(count) + tf.where(fits, 0, count))
+    def get_config(self):
+        serialize = keras.saving.serialize_keras_object
+        return {
+            "columns": [serialize(column) for column in self.columns],
+            "target_tokenizer": serialize(self.target_tokenizer),
+            "target_length": self.target_length,
+            "several_targets": self.several_targets,
+        }
 
-    return tf.cond(tf.reduce_all(fits), lambda: drawn, merge)
-
-
-def check_tokenizer(tokenizer, name):
-    """Returns the tokenizer, or raises a `TypeError`."""
-    if not hasattr(tokenizer, "tokenize"):
-        raise TypeError(
-            f"`{name}` must be a tokenizer, e.g. SentencePieceTokenizer(path). "
-            f"Received {tokenizer!r}."
+    @classmethod
+    def from_config(cls, config):
+        deserialize = keras.saving.deserialize_keras_object
+        return cls(
+            **{
+                **config,
+                "columns": [deserialize(column) for column in config["columns"]],
+                "target_tokenizer": deserialize(config["target_tokenizer"]),
+            }
         )
-    return tokenizer
 
 
-def check_length(value, name):
-    """Returns the length, or raises a `ValueError`."""
-    value = DEFAULT_LENGTH if value is None else value
-    return check_int(name, value, 1)
+def _compatible(shape, other):
+    same = (a is None or b is None or a == b for a, b in zip(shape, other))
+    return len(shape) == len(other) and all(same)
 
 
 def _count(shape):
-    return "one as" if shape.rank == 0 else shape[0]
+    return shape[0] if shape else "one as"

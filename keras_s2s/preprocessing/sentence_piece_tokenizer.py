@@ -17,7 +17,7 @@ from keras_s2s._optional import (
     import_tensorflow,
     import_tensorflow_text,
 )
-from keras_s2s.preprocessing.columns import check_eager
+from keras_s2s.preprocessing.as_column import check_eager
 from keras_s2s.preprocessing.sentence_piece_library import SentencePieceLibrary
 from keras_s2s.preprocessing.sentence_piece_model import (
     BYTE,

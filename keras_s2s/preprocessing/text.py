@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing.columns import (
+from keras_s2s.preprocessing.as_column import (
     as_column,
     check_eager,
     check_table,
@@ -11,6 +11,7 @@ from keras_s2s.preprocessing.columns import (
     is_collection,
     is_missing,
     is_numeric,
+    is_tensor,
     plain,
 )
 
@@ -19,7 +20,7 @@ def as_list(inputs, name="inputs", failures=None):
     """Returns the strings of `inputs` as a list of `bytes`, and whether it was one string.
 
     Args:
-        inputs: `str`, `bytes`, or whatever `keras_s2s.preprocessing.columns.as_column` takes of
+        inputs: `str`, `bytes`, or whatever `keras_s2s.preprocessing.as_column.as_column` takes of
             them: a list, a NumPy array, a column of a table, a dataset, a generator ...
         name: What error messages call the argument.
         failures: None, or a dict which gets the errors of single elements by their index, where
@@ -97,13 +98,34 @@ def as_strings(inputs, name="inputs"):
     return tf.constant(strings[0] if is_scalar else strings, tf.string)
 
 
+def as_batch(inputs, name="inputs"):
+    """Returns strings as an array; a string tensor stays one.
+
+    Args:
+        inputs: A string, a column of strings, or a string tensor of rank 0 or 1.
+        name: What error messages call the argument.
+
+    Returns:
+        NumPy array of `bytes`, `()` for one string, else `(batch,)`; or the tensor.
+
+    Raises:
+        TypeError: If an element is not a string. The message names it and its index.
+        ValueError: If `inputs` has rank 2 or more.
+    """
+    if is_tensor(inputs):
+        _check_tensor(inputs, name)
+        return inputs
+    strings, is_scalar = as_list(inputs, name)
+    return np.array(strings, object).reshape(() if is_scalar else -1)
+
+
 def as_rows(inputs, name="inputs"):
     """Returns for each element of `inputs` one string, or a list of several, as `bytes`.
 
     Captions and references come in both forms: one for each example, or several.
 
     Args:
-        inputs: What `keras_s2s.preprocessing.columns.as_column` takes: of strings, or of such
+        inputs: What `keras_s2s.preprocessing.as_column.as_column` takes: of strings, or of such
             columns of strings.
         name: What error messages call the argument.
 

@@ -1,36 +1,32 @@
-"""Pairs of strings to the tensors that sequence to sequence models train on and generate from."""
+"""Pairs of strings to the arrays that sequence to sequence models train on and generate from."""
 
 import os
 
 import keras
-import numpy as np
 
-from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing.columns import is_collection, is_numeric, plain
-from keras_s2s.preprocessing.long_texts import count_ids
-from keras_s2s.preprocessing.preprocessor import (
-    Preprocessor,
+from keras_s2s.preprocessing.preprocessor import Preprocessor
+from keras_s2s.preprocessing.text_column import (
+    TextColumn,
     check_length,
     check_tokenizer,
-    to_ids,
+    load_tokenizer,
+    save_tokenizer,
 )
-from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
-from keras_s2s.preprocessing.text import as_list, as_strings
 
-_FILE = "spm.model"
+_TOKENIZERS = ("source_tokenizer", "target_tokenizer")
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class TextPairPreprocessor(Preprocessor):
     """Turns pairs of strings into ids for training, and generated ids back into strings.
 
-    The same TensorFlow ops run in `tf.data`, in `generate` and in an exported model. Sequences are
-    padded on the right with 0 to the longest of the batch; none is empty: each ends with the end
-    id, so the empty string is just the end id. Longer texts are cut, the end id kept.
+    A `Preprocessor` of one `TextColumn`. Sequences are padded on the right with 0 to the longest
+    of the batch; none is empty: each ends with the end id, so the empty string is just the end id.
+    Longer texts are cut, the end id kept.
 
     Args:
         source_tokenizer: `SentencePieceTokenizer` of the input text.
-        target_tokenizer: That of the output text. `None` shares the source's. To draw
+        target_tokenizer: Tokenizer of the output text. `None` shares the source's. To draw
             segmentations differently on the two sides of a shared vocabulary, pass two tokenizers
             with the same `proto`.
         source_length: Largest number of source ids, the end id included. `None` means 256.
@@ -44,73 +40,38 @@ class TextPairPreprocessor(Preprocessor):
     preprocessor = TextPairPreprocessor(tokenizer)
     x, labels, sample_weight = preprocessor(["ein Hund"], ["a dog"])
     assert x["decoder_token_ids"].shape == labels.shape == sample_weight.shape
-    assert preprocessor.generate_postprocess(labels).numpy().tolist() == [b"a dog"]
+    assert preprocessor.generate_postprocess(labels).tolist() == ["a dog"]
     ```
     """
-
-    encoder_input = "encoder_token_ids"
-    raw_keys = ("encoder_text", "decoder_text")
 
     def __init__(
         self, source_tokenizer, target_tokenizer=None, source_length=None, target_length=None
     ):
-        self.source_tokenizer = check_tokenizer(source_tokenizer, "source_tokenizer")
-        super().__init__(target_tokenizer or source_tokenizer, target_length)
-        self.source_length = check_length(source_length, "source_length")
+        check_tokenizer(source_tokenizer, "source_tokenizer")
+        column = TextColumn(source_tokenizer, check_length(source_length, "source_length"))
+        super().__init__([column], target_tokenizer or source_tokenizer, target_length)
 
-    def as_tensor(self, inputs, name="inputs"):
-        return as_strings(inputs, name)
+    @property
+    def source_tokenizer(self):
+        return self.raw.tokenizer
 
-    def encode(self, inputs, sample=False):
-        """Returns the ids of strings, int32 `(batch, source)`; `(source,)` for one string."""
-        return to_ids(inputs, self.source_tokenizer, self.source_length, sample)
+    @property
+    def source_length(self):
+        return self.raw.length
 
-    @classmethod
-    def is_raw(cls, x):
-        if getattr(x, "dtype", None) is not None:
-            return not is_numeric(x.dtype)
-        # An empty list, and one of None or of numbers, is the preprocessor's to refuse.
-        return isinstance(x, (str, bytes)) or is_collection(x)
-
-    @classmethod
-    def rank_of_one(cls, spec):
-        return 0
-
-    @classmethod
-    def is_one(cls, x):
-        return isinstance(plain(x), (str, bytes))
-
-    @classmethod
-    def as_items(cls, inputs, name="inputs", failures=None):
-        return as_list(inputs, name, failures)
-
-    def as_slices(self, inputs, name):
-        strings = as_strings(inputs, name)
-        if strings.shape.rank == 0:
-            raise ValueError(f"`{name}` must be a list of strings, not one string.")
-        return strings, None
+    @source_length.setter
+    def source_length(self, value):
+        self.raw.length = check_length(value, "source_length")
 
     def count_source_ids(self, inputs):
-        return count_ids(inputs, self.source_tokenizer)
-
-    @staticmethod
-    def size(item):
-        return len(item)
-
-    def source_tokens(self, inputs, index):
-        ids = np.asarray(inputs[self.encoder_input][index])
-        return [self.source_tokenizer.id_to_token(int(t)) for t in ids[ids != 0]]
-
-    def serving_inputs(self, allowed_ops):
-        tf = import_tensorflow()
-        return {"text": (tf.TensorSpec([None], tf.string, name="text"), self.encode)}
+        """Returns the number of ids of each input, the end id included, before any is cut."""
+        return self.raw.count_ids(inputs)
 
     @property
     def resources(self):
-        resources = self.source_tokenizer.resources
-        if self.target_tokenizer is not self.source_tokenizer:
-            resources += self.target_tokenizer.resources
-        return resources
+        if self.target_tokenizer is self.source_tokenizer:
+            return self.source_tokenizer.resources
+        return super().resources
 
     def save_assets(self, directory):
         """Writes the tokenizers' models into `directory`, as presets hold them.
@@ -123,10 +84,9 @@ class TextPairPreprocessor(Preprocessor):
             The config without the models, for `from_assets`.
         """
         config = self.get_config()
-        for name in ("source_tokenizer", "target_tokenizer"):
+        for name in _TOKENIZERS:
             if config[name] is not None:
-                os.makedirs(os.path.join(directory, name), exist_ok=True)
-                getattr(self, name).save(os.path.join(directory, name, _FILE))
+                save_tokenizer(getattr(self, name), os.path.join(directory, name))
                 del config[name]["config"]["proto"]
         return config
 
@@ -134,10 +94,9 @@ class TextPairPreprocessor(Preprocessor):
     def from_assets(cls, directory, config):
         """Makes the preprocessor which `save_assets` wrote to `directory`, from its config."""
         config = dict(config)
-        for name in ("source_tokenizer", "target_tokenizer"):
+        for name in _TOKENIZERS:
             if config[name] is not None:
-                path = os.path.join(directory, name, _FILE)
-                config[name] = SentencePieceTokenizer(path, **config[name]["config"])
+                config[name] = load_tokenizer(os.path.join(directory, name), config[name])
         return cls(**config)
 
     def get_config(self):
@@ -153,7 +112,7 @@ class TextPairPreprocessor(Preprocessor):
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        for name in ("source_tokenizer", "target_tokenizer"):
+        for name in _TOKENIZERS:
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)

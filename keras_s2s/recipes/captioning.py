@@ -218,11 +218,10 @@ class _Run:
     def _cross_entropy(self, settings, images, folder, shared):
         converter = self.model.preprocessor.image_converter
         train, valid = (
-            data.CaptionBatches(
-                images[name],
-                self.ids[name],
-                settings.batch_size,
-                self.recipe.tokenizer.length,
+            data.Batches(
+                {"images": data.Features(images[name]), "decoder_token_ids": self.ids[name]},
+                data.SimilarLengths(settings.batch_size),
+                lengths={"decoder_token_ids": self.recipe.tokenizer.length},
                 shuffle=name == "train",
                 seed=self.recipe.seed,
                 image_converter=converter if self.model.encoder.backbone.trainable else None,

@@ -69,8 +69,7 @@ class SelfCritical:
         """One update; returns the mean reward of its samples."""
         count, x = self.samples, {"images": np.asarray(images)}
         labels = model.generate(x, max_length=max_length)["token_ids"]
-        texts = model.preprocessor.generate_postprocess(labels).numpy()
-        texts = [text.decode("utf-8") for text in texts.ravel()]
+        texts = model.preprocessor.generate_postprocess(labels).ravel().tolist()
         found = reward(np.repeat(rows, count), texts).reshape(-1, count)
         advantage = (found - found.mean(axis=1, keepdims=True)) * count / (count - 1)
         weights = (labels != PAD) * advantage[..., None] / advantage.size

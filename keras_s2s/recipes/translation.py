@@ -90,7 +90,7 @@ class Training:
     clip_norm: float = 1.0
     label_smoothing: float = 0.0
     max_buckets: int | None = None
-    """The most batch shapes, each compiled once by JAX. By default as `BucketedBatches` has it."""
+    """The most batch shapes, each compiled once by JAX. By default as `TokensPerBatch` has it."""
     dtype: str = "float32"
     """Dtype policy while it trains; the preset computes in float32."""
     gradient_accumulation_steps: int = 1
@@ -150,12 +150,11 @@ class Recipe(schema.Recipe):
         training = self.training
         train = with_other_numbers(self, train, verbose)
         preprocessor = make_preprocessor(self, *train, verbose)
-        options = {"tokens_per_batch": training.tokens_per_batch, "seed": self.seed}
-        if training.max_buckets is not None:
-            options["max_buckets"] = training.max_buckets
+        max_buckets = "auto" if training.max_buckets is None else training.max_buckets
+        plan = data.TokensPerBatch(training.tokens_per_batch, max_buckets)
         batches, held_out = (
-            data.BucketedBatches.from_text(
-                preprocessor, *pairs, sample=is_train, shuffle=is_train, **options
+            data.Batches.from_raw(
+                preprocessor, *pairs, plan, sample=is_train, shuffle=is_train, seed=self.seed
             )
             for pairs, is_train in ((train, True), (valid, False))
         )

@@ -1,5 +1,6 @@
 """The signatures of an exported model: named tensors to named tensors, the batch always first."""
 
+import functools
 import warnings
 
 import tensorflow as tf
@@ -23,8 +24,7 @@ def make(model, sampler, max_length):
     # A plain graph, which takes every shape; XLA would compile each anew.
     @tf.function(autograph=False, jit_compile=False)
     def run(features, sampler, with_attention):
-        inputs = {model.encoder_input: features}
-        return decode(model, sampler, inputs, max_length, return_attention=with_attention)
+        return decode(model, sampler, features, max_length, return_attention=with_attention)
 
     def best(features, with_attention=False):
         # Not the whole beam's first, which is known some steps later.
@@ -36,15 +36,17 @@ def make(model, sampler, max_length):
             result[name] = result[name][:, :longest]
         return result
 
-    def tokens(features):
-        result = best(features)
+    specs = _features(model)
+
+    def tokens(**tensors):
+        result = best({name: tensors[spec.name] for name, spec in specs.items()})
         return {
             "token_ids": result["token_ids"],
             "length": result["lengths"],
             "score": result["scores"],
         }
 
-    traced = {"tokens": _trace(tokens, _features(model))}
+    traced = {"tokens": _trace(tokens, specs.values())}
     preprocessor = model.preprocessor
     if preprocessor is None:
         warnings.warn(
@@ -55,36 +57,48 @@ def make(model, sampler, max_length):
         return traced
     whole_beam = _returning_whole_beam(sampler)
 
-    def text_of(result):
+    def text_of(raw, result):
+        origin = preprocessor.origin(raw)
         return {
-            "text": preprocessor.generate_postprocess(result["token_ids"]),
+            "text": preprocessor.generate_postprocess(result["token_ids"], origin),
             "score": result["scores"],
         }
 
     inputs = preprocessor.serving_inputs(operations.ALLOWED_OPS)
-    first, (spec, read) = next(iter(inputs.items()))
+    first, (given, read) = next(iter(inputs.items()))
+    columns = {column.name: column for column in preprocessor.columns}
 
-    def align(raw):
-        features = read(raw)
+    def align(**tensors):
+        raw = read(**tensors)
+        features = preprocessor.encode(raw)
         result = best(features, with_attention=True)
-        attention, named = result["attention"], {}
-        if model.encoder.layout == "grid":
-            shape = tf.concat([tf.shape(attention)[:2], model.encoder.grid], axis=0)
-            attention = tf.reshape(attention, shape)
-        else:
-            named["source_tokens"] = _pieces(preprocessor.source_tokenizer, features)
-        return {
-            **text_of(result),
-            **named,
-            "target_tokens": _pieces(preprocessor.target_tokenizer, result["token_ids"]),
-            "attention": attention,
-        }
+        selected = model.encoder.select(features)
+        parts = model.encoder.split_attention(result["attention"], selected)
+        named = {}
+        for name, weights in parts.items():
+            # The one input of a model has the short names.
+            prefix = f"{columns[name].raw_name}_" if len(parts) > 1 else ""
+            pieces = columns[name].tokens_in_graph(features[name])
+            if pieces is not None:
+                named[f"{prefix or 'source_'}tokens"] = pieces
+            named[f"{prefix}attention"] = weights
+        tokenizer, ids = preprocessor.target_tokenizer, result["token_ids"]
+        target = tf.where(ids == tokenizer.pad_token_id, "", tokenizer.ids_to_tokens(ids))
+        return {**text_of(raw, result), **named, "target_tokens": target}
 
-    for name, (other, read_other) in inputs.items():
+    def text(read, **tensors):
+        raw = read(**tensors)
+        return text_of(raw, best(preprocessor.encode(raw)))
+
+    def nbest(**tensors):
+        raw = read(**tensors)
+        return text_of(raw, run(preprocessor.encode(raw), whole_beam, False))
+
+    for name, (specs_of_inputs, read_inputs) in inputs.items():
         traced["serving_default" if name == first else name] = _trace(
-            lambda raw, read=read_other: text_of(best(read(raw))), other
+            functools.partial(text, read_inputs), specs_of_inputs.values()
         )
-    traced["nbest"] = _trace(lambda raw: text_of(run(read(raw), whole_beam, False)), spec)
+    traced["nbest"] = _trace(nbest, given.values())
     if not model.decoder.attends:
         warnings.warn(
             f"The {type(model.decoder).__name__} has no attention, so the export has no signature "
@@ -92,24 +106,23 @@ def make(model, sampler, max_length):
             stacklevel=4,
         )
     else:
-        traced["align"] = _trace(align, spec)
+        traced["align"] = _trace(align, given.values())
     return traced
 
 
 def _features(model):
-    """The `tf.TensorSpec` of a batch of the encoder's features."""
-    shape, dtype = model.encoder.input_spec_for_serving()
-    is_text = model.encoder.vocabulary_size is not None
-    return tf.TensorSpec(shape, dtype, name="token_ids" if is_text else model.encoder_input)
+    """Dict from the names of the features to the `tf.TensorSpec` of a batch."""
+    return {
+        # The one text of a model is called by the shorter name.
+        name: tf.TensorSpec(shape, dtype, name=name.removeprefix("encoder_"))
+        for name, (shape, dtype) in model.encoder.input_spec_for_serving().items()
+    }
 
 
-def _trace(function, spec):
-    # The name of the argument is what a client calls the input.
-    def named(**inputs):
-        return function(inputs[spec.name])
-
-    traced = tf.function(named, autograph=False)
-    return traced.get_concrete_function(**{spec.name: spec})
+def _trace(function, specs):
+    # The names of the arguments are what a client calls the inputs.
+    traced = tf.function(function, autograph=False)
+    return traced.get_concrete_function(**{spec.name: spec for spec in specs})
 
 
 def _returning_whole_beam(sampler):
@@ -118,7 +131,3 @@ def _returning_whole_beam(sampler):
     if config.get("num_beams") in (None, config.get("num_return_sequences")):
         return sampler
     return sampler.from_config({**config, "num_return_sequences": config["num_beams"]})
-
-
-def _pieces(tokenizer, ids):
-    return tf.where(ids == tokenizer.pad_token_id, "", tokenizer.ids_to_tokens(ids))

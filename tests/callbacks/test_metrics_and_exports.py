@@ -12,6 +12,7 @@ import keras_s2s
 from keras_s2s import evaluation
 from keras_s2s.callbacks import AverageCheckpoints, ExportBest, GenerationMetrics, StopOnNaN
 from tests.captioners import coloured, small_captioner
+from tests.data.pairs import pair_batches
 from tests.java import JAVA
 from tests.models.helpers import eager, make_batch, make_model
 
@@ -227,7 +228,7 @@ class Spoil(keras.callbacks.Callback):
 def test_nan_stops_and_names_the_batch(tmp_path):
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(12)]
-    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=3)
+    batches = pair_batches(ids, ids, batch_size=3)
     model = eager(make_model())
     path = tmp_path / "run" / "nan.npz"
     kept = keras.callbacks.ModelCheckpoint(

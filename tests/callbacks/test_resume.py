@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import keras_s2s
+from tests.data.pairs import pair_batches
 from tests.models.helpers import make_simple_model
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +52,7 @@ def train(folder, pause):
     keras.utils.set_random_seed(1)
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, 12, rng.integers(1, 6)).tolist() for _ in range(60)]
-    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=6, seed=5)
+    batches = pair_batches(ids, ids, batch_size=6, seed=5)
     model = keras_s2s.models.Translator(
         WordEncoder(8, vocabulary_size=12, dropout=0.3),
         WordDecoder(12, 8),
@@ -117,7 +118,7 @@ def fitted(folder, *callbacks, epochs=1, **kwargs):
     model = make_simple_model(**kwargs)
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(4)]
-    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=2)
+    batches = pair_batches(ids, ids, batch_size=2)
     model.compile(run_eagerly=keras.backend.backend() != "jax")
     callbacks = [*callbacks, keras_s2s.callbacks.Resume(folder, callbacks)]
     model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
@@ -158,7 +159,7 @@ def test_another_training_afterwards_begins_at_its_beginning(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         fitted(tmp_path / "state", Interrupt(), epochs=3)
     model = fitted(tmp_path / "state", epochs=4)
-    batches = keras_s2s.data.BucketedBatches([[4, 5], [6]], [[4], [5]], batch_size=2)
+    batches = pair_batches([[4, 5], [6]], [[4], [5]], batch_size=2)
     history = model.fit(batches, epochs=2, verbose=0)
     assert history.epoch == [0, 1]
 
@@ -178,7 +179,7 @@ def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
     model = make_simple_model()
     model.compile(run_eagerly=keras.backend.backend() != "jax")
     ids = [[4, 5], [6]]
-    batches = keras_s2s.data.BucketedBatches(ids, ids, batch_size=2)
+    batches = pair_batches(ids, ids, batch_size=2)
     resume = keras_s2s.callbacks.Resume(state, [again])
     model.fit(batches, epochs=3, verbose=0, callbacks=[again, resume, look])
     best, wait, patience = seen[0]
@@ -187,9 +188,9 @@ def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
 
 
 def test_an_unbuilt_model_is_told(tmp_path):
-    model = keras_s2s.models.Seq2Seq(
-        keras_s2s.layers.RNNEncoder(4, vocabulary_size=9), keras_s2s.layers.RNNDecoder(9, 4)
-    )
+    # An encoder of features, whose size nobody has told.
+    encoder, decoder = keras_s2s.layers.RNNEncoder(4), keras_s2s.layers.RNNDecoder(9, 4)
+    model = keras_s2s.models.Seq2Seq(encoder, decoder)
     resume = keras_s2s.callbacks.Resume(tmp_path)
     resume.set_model(model)
     with pytest.raises(ValueError, match="call `model.build"):

@@ -46,9 +46,8 @@ def trained(preset, tmp_path_factory):
     )
     both = [board, keras.callbacks.TensorBoard(folder / "keras")]
     # Of one shape, so that JAX compiles one step.
-    batches = keras_s2s.data.BucketedBatches.from_text(
-        model.preprocessor, SOURCES, TARGETS, batch_size=1, max_buckets=1
-    )
+    plan = keras_s2s.data.ExamplesPerBatch(1, max_buckets=1)
+    batches = keras_s2s.data.Batches.from_raw(model.preprocessor, SOURCES, TARGETS, plan)
     history = model.fit(batches, epochs=2, verbose=0, callbacks=both).history
     return folder, model, history
 

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from keras_s2s.data import (
-    CaptionBatches,
+    Batches,
+    Features,
+    SimilarLengths,
     TarImages,
     cached_features,
     read_caption_tar,
@@ -149,10 +151,15 @@ def make_ids(count, seed=0):
     ]
 
 
+def image_batches(images, ids, **options):
+    columns = {"images": Features(images), "decoder_token_ids": ids}
+    return Batches(columns, SimilarLengths(4), **options)
+
+
 @pytest.mark.parametrize("shuffle", [False, True])
 def test_batches_hold_everything_once(shuffle):
     ids = make_ids(21)
-    batches = CaptionBatches(np.arange(21)[:, None], ids, batch_size=4, shuffle=shuffle)
+    batches = image_batches(np.arange(21)[:, None], ids, shuffle=shuffle)
     assert len(batches) == 6
     orders = []
     for _ in range(2):
@@ -178,7 +185,7 @@ def test_batches_hold_everything_once(shuffle):
 
 def test_order_is_that_of_seed_and_epoch():
     def order(seed, epoch):
-        batches = CaptionBatches(np.arange(21)[:, None], make_ids(21), 4, seed=seed)
+        batches = image_batches(np.arange(21)[:, None], make_ids(21), seed=seed)
         batches.set_epoch(epoch)
         return np.concatenate([batches[i][0]["images"][:, 0] for i in range(6)]).tolist()
 
@@ -188,9 +195,11 @@ def test_order_is_that_of_seed_and_epoch():
 
 def test_long_captions_are_cut_and_images_converted():
     ids = [[[5] * 9], [[6]]]
-    with pytest.warns(CutWarning, match="^1 of 2 captions are cut, the first of them with image 0"):
-        batches = CaptionBatches(
-            ["one", "two"], ids, 2, target_length=4, shuffle=False, image_converter=lambda x: x
+    with pytest.warns(CutWarning, match="^1 of 2 examples are cut, the first at index 0"):
+        batches = Batches(
+            {"images": Features(["one", "two"], lambda x: x), "decoder_token_ids": ids},
+            lengths={"decoder_token_ids": 4},
+            shuffle=False,
         )
     x, labels, _ = batches[0]
     assert labels.tolist() == [[[5, 5, 5, END]], [[6, END, 0, 0]]]
@@ -199,7 +208,7 @@ def test_long_captions_are_cut_and_images_converted():
 
 def test_as_tf_dataset():
     pytest.importorskip("tensorflow")
-    batches = CaptionBatches(np.zeros((9, 2, 2, 1)), make_ids(9), 4)
+    batches = image_batches(np.zeros((9, 2, 2, 1)), make_ids(9))
     dataset = batches.as_tf_dataset()
     assert dataset.cardinality() == 3
     first = [labels.numpy().tolist() for _, labels, _ in dataset]
@@ -209,8 +218,8 @@ def test_as_tf_dataset():
 
 @pytest.mark.parametrize("count", [0, 2])
 def test_images_and_captions_of_unequal_number(count):
-    with pytest.raises(ValueError, match=f"{count} images and 3 lists"):
-        CaptionBatches(np.zeros((count, 1)), [[[4]]] * 3)
+    with pytest.raises(ValueError, match=f"same length.*'images': {count}, 'decoder_token_ids': 3"):
+        image_batches(np.zeros((count, 1)), [[[4]]] * 3)
 
 
 # Features

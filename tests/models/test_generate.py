@@ -24,7 +24,7 @@ def expected(translator):
     """One at a time, from the sampler on the memory: tokens to text by the tokenizer alone."""
     texts = []
     for source in SOURCES:
-        ids = translator.preprocessor.generate_preprocess([source])["encoder_token_ids"].numpy()
+        ids = translator.preprocessor.generate_preprocess([source])["encoder_token_ids"]
         result = translator.generate({"encoder_token_ids": ids})
         target = translator.preprocessor.target_tokenizer
         texts.append(target.detokenize(result["token_ids"][:, 0]).numpy()[0].decode())
@@ -184,7 +184,6 @@ def test_outputs_begin_with_their_prompts(sampler, translator, expected):
 def test_what_follows_a_prompt_is_what_the_model_finds_likeliest(translator):
     """The first token after it is that of teacher forcing."""
     inputs = translator.preprocessor.generate_preprocess(["eine Katze"], ["a"])
-    inputs = {name: value.numpy() for name, value in inputs.items()}
     prompt = inputs["prompt_token_ids"][0]
     prompt = prompt[prompt != 0]
     assert 3 not in prompt
@@ -220,9 +219,7 @@ def test_max_length(translator):
     for text in translator.generate(SOURCES, sampler=sampler, max_length=3):
         assert count([text]).row_lengths().numpy()[0] <= 2 + 1
     ids = translator.preprocessor.generate_preprocess(SOURCES)
-    result = translator.generate(
-        {name: value.numpy() for name, value in ids.items()}, sampler=sampler, max_length=3
-    )
+    result = translator.generate(ids, sampler=sampler, max_length=3)
     assert result["token_ids"].shape[-1] == 3
 
 
@@ -342,12 +339,12 @@ def test_nbest_lists_have_a_text_once(make_translator):
     assert np.isfinite(scores).all() and (np.diff(scores) <= 0).all()
     inputs = preprocessor.generate_preprocess(SOURCES)
     ids = model.generate(inputs, sampler=sampler)["token_ids"]
-    found = preprocessor.generate_postprocess(ids).numpy()
-    assert [[text.decode() for text in row] for row in found] == texts
+    found = preprocessor.generate_postprocess(ids)
+    assert found.tolist() == texts
     by_ids = sampler(model.decoder, model.encoder(numpy(inputs["encoder_token_ids"])), 8)[
         "token_ids"
     ]
-    found = preprocessor.generate_postprocess(numpy(by_ids)).numpy()
+    found = preprocessor.generate_postprocess(numpy(by_ids))
     assert any(len(set(row)) < 6 for row in found.tolist())
 
 

@@ -4,9 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.data import BucketedBatches
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
+from tests.data.pairs import pair_batches
 from tests.models.helpers import END, pad
 
 FIRST, SYMBOLS, LONGEST = 4, 8, 5
@@ -24,7 +24,7 @@ def test_learns_to_reverse():
     rng.shuffle(sequences)
     held_out, train = sequences[:300], sequences[300:]
     assert not set(held_out) & set(train)
-    batches = BucketedBatches(train, [s[::-1] for s in train], tokens_per_batch=1024, max_buckets=3)
+    batches = pair_batches(train, [s[::-1] for s in train], tokens_per_batch=1024, max_buckets=3)
     size = FIRST + SYMBOLS
     model = Translator(
         RNNEncoder(32, vocabulary_size=size),

@@ -192,7 +192,7 @@ def test_preset_under_another_dtype_policy(policy, saved, translator):
     variables = "float32" if policy.startswith("mixed") else compute
     assert {v.dtype for v in model.trainable_variables} == {variables}
     x, _, _ = translator.preprocessor(SOURCES, TARGETS)
-    logits = model({name: value.numpy() for name, value in x.items()})
+    logits = model(x)
     assert keras.backend.standardize_dtype(logits.dtype) == compute
     # Every layer computes in it, the model itself included.
     assert model.compute_dtype == compute

@@ -8,9 +8,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s import decoding, evaluation
+from keras_s2s import data, decoding, evaluation
 from keras_s2s.callbacks import GenerationMetrics, TensorBoard
-from keras_s2s.data import BucketedBatches, CaptionBatches
 from tests.columns import COLUMNS, Frame, Lazy, Series
 from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import numpy
@@ -64,11 +63,10 @@ def test_columns_in_every_method(form, model, expected):
     assert evaluation.score(targets, columns()[1], "chrf")["chrf"].value == pytest.approx(100)
     metrics = GenerationMetrics(*columns(), limit=3)
     assert metrics.inputs == SOURCES[::2] and metrics.references == TARGETS[::2]
-    x, labels, _ = BucketedBatches.from_text(
-        model.preprocessor, *columns(), batch_size=COUNT, shuffle=False
-    )[0]
-    texts = model.preprocessor.generate_postprocess(labels).numpy()
-    assert sorted(text.decode() for text in texts) == sorted(TARGETS)
+    plan = data.ExamplesPerBatch(COUNT)
+    x, labels, _ = data.Batches.from_raw(model.preprocessor, *columns(), plan, shuffle=False)[0]
+    texts = model.preprocessor.generate_postprocess(labels)
+    assert sorted(texts) == sorted(TARGETS)
 
 
 @pytest.mark.slow
@@ -159,8 +157,7 @@ def test_a_generator_goes_on_in_the_next_epoch(form, make, expected):
 @pytest.mark.slow
 def test_prepared_generators_are_left_to_keras(model, expected):
     x, labels, weights = model.preprocessor(SOURCES, TARGETS)
-    x = {name: value.numpy() for name, value in x.items()}
-    data = (batch for batch in [(x, labels.numpy(), weights.numpy())])
+    data = (batch for batch in [(x, labels, weights)])
     with warnings.catch_warnings():
         # Keras cannot know how many batches will come.
         warnings.filterwarnings("ignore", message="Your input ran out of data")
@@ -183,7 +180,7 @@ def test_methods_of_one_batch(make, model, expected):
     pairs = list(zip(SOURCES, TARGETS))
     logits = numpy(model.predict_on_batch(pairs))
     x, _, _ = model.preprocessor(SOURCES, TARGETS)
-    whole = numpy(model({name: value.numpy() for name, value in x.items()}))
+    whole = numpy(model(x))
     np.testing.assert_allclose(logits, whole, atol=1e-5)
     trained, other = make(), make()
     for one in (trained, other):
@@ -222,7 +219,11 @@ def test_predict_says_that_generate_makes_texts(inputs, method, model):
         (lambda m: evaluation.score(["a", None], ["a", "b"]), "`hypotheses`.*Element 1 is None"),
         (lambda m: m.fit(set(SOURCES), set(TARGETS)), "`x` is a set"),
         (lambda m: m.evaluate(Batches(["a", None], ["b", "c"])), "`x`.*Element 1 is None"),
-        (lambda m: CaptionBatches(np.zeros((1, 3)), [["a dog"]]), r"`caption_ids\[0\]`.*'a dog'"),
+        (
+            lambda m: data.Batches({"decoder_token_ids": [["a dog"]]}),
+            "`decoder_token_ids`.*Element 0",
+        ),
+        (lambda m: data.Batches({"decoder_token_ids": [[[5], ["a dog"]]]}), r"\[0\]`.*'a dog'"),
     ],
 )
 def test_wrong_types_are_named(call, message, model):
@@ -259,8 +260,8 @@ SIZED = {
     "generate": lambda m, n: m.generate(SOURCES, batch_size=n),
     "score": lambda m, n: m.score(SOURCES, TARGETS, batch_size=n),
     "metrics": lambda m, n: GenerationMetrics(SOURCES, TARGETS, batch_size=n),
-    "buckets": lambda m, n: BucketedBatches([[5]] * 9, [[6]] * 9, batch_size=n),
-    "captions": lambda m, n: CaptionBatches(np.zeros((1, 3)), [[[5]]], batch_size=n),
+    "examples": lambda m, n: data.ExamplesPerBatch(batch_size=n),
+    "similar": lambda m, n: data.SimilarLengths(batch_size=n),
 }
 
 

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.data import BucketedBatches
+from keras_s2s.data import Batches, TokensPerBatch
 from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import BACKEND, numpy
 from tests.models.conftest import SOURCES, TARGETS
@@ -66,8 +66,8 @@ FORMS = {
 def expected(translator):
     """What `evaluate` must give, from prepared tensors by hand."""
     x, labels, weight = translator.preprocessor(SOURCES, TARGETS)
-    log_probs = log_softmax(numpy(translator({k: v.numpy() for k, v in x.items()})))
-    labels, valid = labels.numpy(), weight.numpy() > 0
+    log_probs = log_softmax(numpy(translator(x)))
+    labels, valid = labels, weight > 0
     chosen = np.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
     return {
         "loss": -chosen[valid].mean(),
@@ -98,8 +98,7 @@ def one_step(make_translator):
     model = eager(make_translator(), optimizer=keras.optimizers.SGD(0.1))
     start = model.get_weights()
     x, labels, weight = model.preprocessor(SOURCES, TARGETS)
-    x = {name: value.numpy() for name, value in x.items()}
-    model.fit(x, labels.numpy(), sample_weight=weight.numpy(), batch_size=COUNT, verbose=0)
+    model.fit(x, labels, sample_weight=weight, batch_size=COUNT, verbose=0)
     return start, model.get_weights()
 
 
@@ -131,7 +130,7 @@ def recorder(make_translator):
     model.fit(SOURCES, TARGETS, verbose=0)  # Builds the metrics.
 
     def step(batch):
-        seen.append(keras.tree.map_structure(lambda tensor: tensor.numpy(), batch))
+        seen.append(keras.tree.map_structure(np.asarray, batch))
         return {"loss": 0.0}
 
     model.train_step = step
@@ -150,9 +149,7 @@ def test_fit_on_every_form_gets_the_same_batch(form, recorder):
         data = FORMS[form](model.preprocessor)
     model.fit(*data, verbose=0, shuffle=form != "prepared_dataset")
     [batch] = seen
-    expected = keras.tree.map_structure(
-        lambda tensor: tensor.numpy(), model.preprocessor(SOURCES, TARGETS)
-    )
+    expected = keras.tree.map_structure(np.asarray, model.preprocessor(SOURCES, TARGETS))
     np.testing.assert_array_equal(rows(*batch), rows(*expected))
 
 
@@ -168,9 +165,7 @@ PREPARED = {
     "pairs": lambda p: list(zip(SOURCES, TARGETS)),
     "two_pairs": lambda p: [("eine Katze", "a cat"), ("Hund", "dog")],
     "dataset": lambda p: as_dataset(),
-    "prepared": lambda p: tuple(
-        keras.tree.map_structure(lambda tensor: tensor.numpy(), p(SOURCES, TARGETS))
-    ),
+    "prepared": lambda p: tuple(keras.tree.map_structure(np.asarray, p(SOURCES, TARGETS))),
     "prepared_dataset": lambda p: as_dataset().batch(COUNT).map(p),
 }
 
@@ -190,7 +185,7 @@ def test_validation_data(form, make_translator):
 def test_raw_validation_data_beside_prepared_training_data(make_translator):
     """The other way round than above, and bucketed."""
     model = eager(make_translator())
-    batches = BucketedBatches.from_text(model.preprocessor, SOURCES, TARGETS, tokens_per_batch=60)
+    batches = Batches.from_raw(model.preprocessor, SOURCES, TARGETS, TokensPerBatch(60))
     history = model.fit(batches, validation_data=(SOURCES, TARGETS), verbose=0).history
     expected = model.evaluate(SOURCES, TARGETS, verbose=0, return_dict=True)
     assert history["val_perplexity"][0] == pytest.approx(expected["perplexity"], rel=1e-4)
@@ -305,7 +300,7 @@ def test_sampling_tokenizer_samples_in_training_alone(make_translator, tokenizer
 def test_predict_on_pairs_gives_logits(eager_translator):
     logits = eager_translator.predict(list(zip(SOURCES, TARGETS)), verbose=0)
     x, _, _ = eager_translator.preprocessor(SOURCES, TARGETS)
-    expected = numpy(eager_translator({k: v.numpy() for k, v in x.items()}))
+    expected = numpy(eager_translator(x))
     np.testing.assert_allclose(logits, expected, atol=1e-5)
 
 
@@ -313,7 +308,7 @@ def test_predictions_of_batches_of_unequal_width_are_joined(eager_translator):
     together = eager_translator.predict(list(zip(SOURCES, TARGETS)), verbose=0)
     one_by_one = eager_translator.predict(list(zip(SOURCES, TARGETS)), batch_size=1, verbose=0)
     _, _, weight = eager_translator.preprocessor(SOURCES, TARGETS)
-    valid = weight.numpy() > 0
+    valid = weight > 0
     assert isinstance(one_by_one, np.ndarray)
     np.testing.assert_allclose(one_by_one[valid], together[valid], atol=1e-5)
 
@@ -324,9 +319,9 @@ def test_predictions_of_batches_of_unequal_width_are_joined(eager_translator):
 @pytest.mark.every_backend
 def test_score_is_the_sum_of_log_probabilities(translator):
     x, labels, weight = translator.preprocessor(SOURCES, TARGETS)
-    log_probs = log_softmax(numpy(translator({k: v.numpy() for k, v in x.items()})))
-    chosen = np.take_along_axis(log_probs, labels.numpy()[..., None], axis=-1)[..., 0]
-    expected = (chosen * weight.numpy()).sum(1)
+    log_probs = log_softmax(numpy(translator(x)))
+    chosen = np.take_along_axis(log_probs, labels[..., None], axis=-1)[..., 0]
+    expected = (chosen * weight).sum(1)
     for batch_size in (64, 2):
         scores = translator.score(SOURCES, TARGETS, batch_size=batch_size)
         assert isinstance(scores, np.ndarray) and scores.shape == (COUNT,)

@@ -8,10 +8,10 @@ import pytest
 from keras import ops
 
 from keras_s2s import decoding
-from keras_s2s.data import BucketedBatches
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Seq2Seq, Translator
 from keras_s2s.training import TokenCrossentropy
+from tests.data.pairs import pair_batches
 from tests.layers.helpers import BACKEND, numpy, randomize
 from tests.models.helpers import (
     END,
@@ -189,7 +189,7 @@ def test_layers_of_others_may_make_variables_when_they_are_called():
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
     ids = [rng.integers(4, SOURCE_SIZE, length).tolist() for length in rng.integers(1, 6, 30)]
-    batches = BucketedBatches(ids, ids, tokens_per_batch=48, max_buckets=2)
+    batches = pair_batches(ids, ids, tokens_per_batch=48, max_buckets=2)
     model = eager(make_simple_model())
     history = model.fit(batches, validation_data=batches, verbose=0).history
     assert np.isfinite(history["loss"]).all() and history["val_token_accuracy"][0] <= 1
@@ -197,7 +197,7 @@ def test_fit_on_bucketed_batches():
 
 def test_epochs_of_bucketed_batches_are_whole():
     """Keras would go on with the order of one epoch in the next, which has another."""
-    batches = BucketedBatches([[4], [5, 6]] * 9, [[4], [5, 6]] * 9, 16, max_buckets=1)
+    batches = pair_batches([[4], [5, 6]] * 9, [[4], [5, 6]] * 9, 16, max_buckets=1)
     with pytest.raises(ValueError, match=rf"{len(batches)} an epoch.*steps_per_epoch=2"):
         make_simple_model().fit(batches, steps_per_epoch=2)
 
@@ -601,7 +601,7 @@ def test_resumed_training_sees_the_batches_of_its_epoch():
     def make():
         return (
             eager(make_simple_model(), optimizer=sgd(0.1)),
-            BucketedBatches(ids, ids, tokens_per_batch=72, max_buckets=1),
+            pair_batches(ids, ids, tokens_per_batch=72, max_buckets=1),
         )
 
     def fit(model, batches, **kwargs):

@@ -47,8 +47,8 @@ assert [row.tolist() for row in tokenizer.encode(strings)] == ids
 assert tokenizer.decode(ids) == tokenizer.decode([np.array(row) for row in ids])
 assert tokenizer.decode([[2, 0, *ids[0], 3, *ids[0]]]) == ["ein Hund"]
 
-from keras_s2s.data import BucketedBatches
-batches = BucketedBatches.from_text(preprocessor, ["ein Hund"] * 9, ["Kinder"] * 9)
+from keras_s2s.data import Batches
+batches = Batches.from_raw(preprocessor, ["ein Hund"] * 9, ["Kinder"] * 9)
 assert sum(float(weight.any(1).sum()) for _, _, weight in batches) == 9
 assert "tensorflow" not in sys.modules
 

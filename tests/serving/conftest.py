@@ -76,7 +76,7 @@ def exported(model, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def source_ids(model):
-    return model.preprocessor.generate_preprocess(TEXTS)["encoder_token_ids"].numpy()
+    return model.preprocessor.generate_preprocess(TEXTS)["encoder_token_ids"]
 
 
 @pytest.fixture(scope="session")

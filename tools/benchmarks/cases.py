@@ -25,7 +25,7 @@ class Setting:
     dtype: str = "float32"
     """Dtype policy of the models; the product of matrices is of its compute dtype."""
     max_buckets: int | None = None
-    """Batch shapes in training; None as `BucketedBatches` has it."""
+    """Batch shapes in training; None as `ExamplesPerBatch` has it."""
 
 
 def build(cell="gru", attention="bahdanau", input_feeding=False):
@@ -294,12 +294,11 @@ if find_spec("tensorflow_text"):
 
 
 def _training_batches(setting, preprocessor, sentences):
-    return keras_s2s.data.BucketedBatches.from_text(
-        preprocessor,
-        sentences["sources"],
-        sentences["targets"],
-        batch_size=setting.batch_size,
-        max_buckets="auto" if setting.max_buckets is None else setting.max_buckets,
+    plan = keras_s2s.data.ExamplesPerBatch(
+        setting.batch_size, "auto" if setting.max_buckets is None else setting.max_buckets
+    )
+    return keras_s2s.data.Batches.from_raw(
+        preprocessor, sentences["sources"], sentences["targets"], plan
     )
 
 

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_s2s.preprocessing.columns import as_column, part
+from keras_s2s.preprocessing.as_column import as_column, part
 from keras_s2s.preprocessing.text import as_list, as_rows, as_texts
 from tests.columns import COLUMNS, Frame, Lazy, Missing, Polars, Series
 

@@ -4,32 +4,18 @@ A batch takes as many steps as its longest search: on Multi30k, 64 sentences at 
 half as many again as its sentences take on average.
 """
 
-import contextlib
-import contextvars
-
 import keras
 from keras import ops
 
 from keras_s2s._backend.gather import take_rows
 
 #: Smaller batches hardly take less time with fewer rows.
-SMALLEST = 16
-_allowed = contextvars.ContextVar("allowed", default=True)
+SMALLEST_TO_SHRINK = 16
 
 
-@contextlib.contextmanager
-def never():
-    """Graphs that are made inside are for small batches: they are made in less time."""
-    token = _allowed.set(False)
-    try:
-        yield
-    finally:
-        _allowed.reset(token)
-
-
-def is_possible(memory):
+def can_leave(memory):
     """Whether batches may shrink: in TensorFlow's graphs for batches of any size."""
-    return _allowed.get() and memory["values"].shape[0] is None
+    return memory["values"].shape[0] is None
 
 
 def going_on(search, batch):
@@ -59,7 +45,7 @@ def run(loop, examples, variables, max_length):
 
     def shrink(step, tokens, state, search, index, examples, found):
         batch = ops.shape(index)[0]
-        left = ops.where(batch < SMALLEST, 0, batch // 2)
+        left = ops.where(batch < SMALLEST_TO_SHRINK, 0, batch // 2)
         step, tokens, state, _, search = loop(
             examples, (step, tokens, state, nothing, search), left
         )

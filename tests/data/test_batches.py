@@ -5,8 +5,9 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.data import BucketedBatches
+from keras_s2s.data import Batches, ExamplesPerBatch, SimilarLengths, TokensPerBatch
 from keras_s2s.preprocessing import CutWarning
+from tests.data.pairs import pair_batches
 
 START, END = 2, 3
 
@@ -51,7 +52,7 @@ def shapes_of(batches):
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_every_pair_once_an_epoch(tokens_per_batch, shuffle):
     pairs = make_pairs()
-    batches = BucketedBatches(*pairs, tokens_per_batch=tokens_per_batch, shuffle=shuffle)
+    batches = pair_batches(*pairs, tokens_per_batch=tokens_per_batch, shuffle=shuffle)
     for _ in range(3):
         assert sorted(rows(batches)) == sorted(as_lists(*pairs))
         batches.on_epoch_end()
@@ -59,7 +60,7 @@ def test_every_pair_once_an_epoch(tokens_per_batch, shuffle):
 
 @pytest.mark.parametrize("max_buckets", [1, 3, 12])
 def test_shapes_are_few_and_within_budget(max_buckets):
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256, max_buckets=max_buckets)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256, max_buckets=max_buckets)
     assert len(batches.shapes) == max_buckets
     for _ in range(2):
         assert shapes_of(batches) <= set(batches.shapes)
@@ -70,53 +71,53 @@ def test_shapes_are_few_and_within_budget(max_buckets):
 
 
 def test_as_many_pairs_in_each_batch():
-    batches = BucketedBatches(*make_pairs(), batch_size=24, max_buckets=None)
+    batches = pair_batches(*make_pairs(), batch_size=24, max_buckets=None)
     sizes = [len(labels) for _, labels, _ in batches]
     # 700 pairs: only what is left over at the end is fewer.
     assert sorted(sizes) == [700 % 24] + [24] * (700 // 24)
-    bounded = BucketedBatches(*make_pairs(), batch_size=24, max_buckets=12)
+    bounded = pair_batches(*make_pairs(), batch_size=24, max_buckets=12)
     assert len(bounded.shapes) > 3
     assert {rows for rows, _, _ in bounded.shapes} == {24}
-    assert BucketedBatches(*make_pairs(10), batch_size=24).shapes[0][0] == 10
+    assert pair_batches(*make_pairs(10), batch_size=24).shapes[0][0] == 10
 
 
 def test_sorted_batches_are_as_wide_as_their_longest():
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256, max_buckets=None)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256, max_buckets=None)
     for index, (x, labels, _) in enumerate(batches):
         size, source, target = x["encoder_token_ids"].shape + labels.shape[1:]
         assert size == 1 or size * (source + target) <= 256
         if index != 1:  # which may show Keras an axis
             assert x["encoder_token_ids"][:, -1].any() and labels[:, -1].any()
     assert set(batches.shapes) == shapes_of(batches)
-    bounded = BucketedBatches(*make_pairs(), tokens_per_batch=256, max_buckets=12)
+    bounded = pair_batches(*make_pairs(), tokens_per_batch=256, max_buckets=12)
     assert batches.padding_share < 0.7 * bounded.padding_share
 
 
 def test_shapes_are_bounded_where_each_is_compiled():
-    batches = BucketedBatches(*make_pairs(4000), tokens_per_batch=128)
+    batches = pair_batches(*make_pairs(4000), tokens_per_batch=128)
     assert (len(batches.shapes) <= 12) == (keras.backend.backend() == "jax")
 
 
 def test_padding_share_counts_what_comes():
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256)
     used = total = 0
     for x, labels, _ in batches:
         for ids in (x["encoder_token_ids"], labels):
             used, total = used + np.count_nonzero(ids), total + ids.size
     assert batches.padding_share == pytest.approx(1 - used / total)
-    one = BucketedBatches(*make_pairs(), tokens_per_batch=256, max_buckets=1)
+    one = pair_batches(*make_pairs(), tokens_per_batch=256, max_buckets=1)
     assert batches.padding_share < 0.2 < 0.5 < one.padding_share
 
 
 def test_at_most_one_batch_is_partial():
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256)
     full = [x["encoder_token_ids"].any(axis=1).all() for x, _, _ in batches]
     assert full.count(False) <= 1
 
 
 def test_order_depends_on_seed_and_epoch_only():
     pairs = make_pairs()
-    first, second, other = (BucketedBatches(*pairs, 256, seed=seed) for seed in (5, 5, 6))
+    first, second, other = (pair_batches(*pairs, 256, seed=seed) for seed in (5, 5, 6))
     start = rows(first)
     assert start == rows(second) != rows(other)
     first.on_epoch_end()
@@ -128,13 +129,13 @@ def test_order_depends_on_seed_and_epoch_only():
 
 
 def test_order_is_mixed_across_buckets():
-    batches = BucketedBatches(*make_pairs(3000), tokens_per_batch=256)
+    batches = pair_batches(*make_pairs(3000), tokens_per_batch=256)
     widths = [labels.shape[1] for _, labels, _ in batches]
     assert 0.3 < np.mean(np.diff(widths) < 0) < 0.7
 
 
 def test_no_shuffle_keeps_the_order_over_epochs():
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256, shuffle=False)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256, shuffle=False)
     start = rows(batches)
     batches.on_epoch_end()
     assert rows(batches) == start
@@ -143,18 +144,18 @@ def test_no_shuffle_keeps_the_order_over_epochs():
 def test_long_pairs_are_cut_or_dropped():
     pairs = make_pairs()
     long = sum(len(s) >= 12 or len(t) >= 9 for s, t in zip(*pairs))
-    with pytest.warns(CutWarning, match=f"^{long} of 700 pairs are cut, the first at index"):
-        cut = BucketedBatches(*pairs, 256, source_length=12, target_length=9)
+    with pytest.warns(CutWarning, match=f"^{long} of 700 examples are cut, the first at index"):
+        cut = pair_batches(*pairs, 256, lengths=(12, 9))
     assert cut.num_cut == long
     expected = [(s[:11].tolist(), t[:8].tolist()) for s, t in zip(*pairs)]
     assert sorted(rows(cut)) == sorted(expected) and cut.num_dropped == 0
-    with pytest.warns(CutWarning, match=f"^{long} of 700 pairs are left out"):
-        drop = BucketedBatches(*pairs, 256, source_length=12, target_length=9, drop_long=True)
+    with pytest.warns(CutWarning, match=f"^{long} of 700 examples are left out"):
+        drop = pair_batches(*pairs, 256, lengths=(12, 9), drop_long=True)
     expected = [(s, t) for s, t in as_lists(*pairs) if len(s) < 12 and len(t) < 9]
     assert sorted(rows(drop)) == sorted(expected)
     assert drop.num_dropped == len(pairs[0]) - len(expected) == long and drop.num_cut == 0
-    with pytest.raises(ValueError, match="700 were longer than `source_length`=1"):
-        BucketedBatches(*pairs, source_length=1, drop_long=True)
+    with pytest.raises(ValueError, match="700 were longer than `lengths`: encoder_token_ids=1"):
+        pair_batches(*pairs, lengths=(1, None), drop_long=True)
 
 
 def halves(row):
@@ -166,9 +167,7 @@ def test_no_draw_is_cut_where_the_given_ids_fit():
     pairs = make_pairs(50)
     drawn = [[np.repeat(row, 9) for row in side] for side in pairs]
     most = [1 + max(map(len, side)) for side in pairs]
-    batches = BucketedBatches(
-        *pairs, 256, source_length=most[0], target_length=most[1], resample=lambda epoch: drawn
-    )
+    batches = pair_batches(*pairs, 256, lengths=most, resample=lambda epoch: drawn)
     fits = [all(len(row) < n for row, n in zip(pair, most)) for pair in zip(*drawn)]
     expected = [
         long if fit else short for long, short, fit in zip(as_lists(*drawn), as_lists(*pairs), fits)
@@ -184,7 +183,7 @@ def test_resample_each_epoch():
         rng = np.random.default_rng(epoch)
         return [[halves(row) if rng.random() < 0.3 else row for row in side] for side in pairs]
 
-    batches = BucketedBatches(*pairs, tokens_per_batch=256, resample=resample)
+    batches = pair_batches(*pairs, tokens_per_batch=256, resample=resample)
     for epoch in (0, 1, 2, 3, 7, 1):
         batches.set_epoch(epoch)
         assert len(list(batches)) == len(batches)
@@ -204,7 +203,7 @@ def test_resample_asks_once_for_each_epoch():
         asked.append(epoch)
         return pairs
 
-    batches = BucketedBatches(*pairs, resample=resample)
+    batches = pair_batches(*pairs, resample=resample)
     for _ in range(3):
         list(batches)
         list(batches)
@@ -214,7 +213,7 @@ def test_resample_asks_once_for_each_epoch():
 
 def test_errors_of_resample_arrive():
     pairs = make_pairs(50)
-    batches = BucketedBatches(*pairs, resample=lambda epoch: pairs if epoch < 2 else [[[5]]] * 2)
+    batches = pair_batches(*pairs, resample=lambda epoch: pairs if epoch < 2 else [[[5]]] * 2)
     batches.set_epoch(1)
     list(batches)
     batches.set_epoch(2)
@@ -229,7 +228,7 @@ def test_resample_that_fits_no_shape_falls_back():
     def resample(epoch):
         return pairs if epoch == 0 else [[np.repeat(row, 3) for row in side] for side in pairs]
 
-    batches = BucketedBatches(*pairs, tokens_per_batch=256, resample=resample)
+    batches = pair_batches(*pairs, tokens_per_batch=256, resample=resample)
     batches.on_epoch_end()
     drawn = dict(zip((row[0] for row in pairs[0]), zip(as_lists(*pairs), as_lists(*resample(1)))))
     found = rows(batches)
@@ -243,50 +242,62 @@ def test_resample_that_fits_no_shape_falls_back():
 def test_small_sets():
     for count in (1, 2, 5):
         pairs = make_pairs(count)
-        batches = BucketedBatches(*pairs)
+        batches = pair_batches(*pairs)
         assert len(batches) == 1 and batches.shapes[0][0] == count
         assert sorted(rows(batches)) == sorted(as_lists(*pairs))
-        batches = BucketedBatches(*pairs, resample=lambda epoch, pairs=pairs: pairs)
+        batches = pair_batches(*pairs, resample=lambda epoch, pairs=pairs: pairs)
         assert sorted(rows(batches)) == sorted(as_lists(*pairs))
         assert all(weights.any() for _, _, weights in batches)
-    empty = BucketedBatches([[]], [[]])
+    empty = pair_batches([[]], [[]])
     assert rows(empty) == [([], [])]
 
 
 @pytest.mark.parametrize(
     "sources, targets, error, message",
     [
-        ([], [], ValueError, "no pairs"),
-        ([[5]], [[5], [6]], ValueError, "1 sources and 2 targets"),
-        ([[5], [[6]]], [[5], [6]], TypeError, "`source_ids`.*Element 1"),
-        ([[5]], [[0.5]], TypeError, "`target_ids`.*float64"),
-        ([["a"]], [[5]], TypeError, "`source_ids`.*Element 0"),
-        ([[5]], [[5, END]], ValueError, "`target_ids`.*element 0 has the special id 3"),
+        ([], [], ValueError, "no examples"),
+        (
+            [[5]],
+            [[5], [6]],
+            ValueError,
+            "same length.*'encoder_token_ids': 1, 'decoder_token_ids': 2",
+        ),
+        ([[5], [[6]]], [[5], [6]], TypeError, "`encoder_token_ids`.*Element 1"),
+        ([[5]], [[0.5]], TypeError, "`decoder_token_ids`.*float64"),
+        ([["a"]], [[5]], TypeError, "`encoder_token_ids`.*Element 0"),
+        ([[5]], [[5, END]], ValueError, "`decoder_token_ids`.*element 0 has the special id 3"),
         ([[5], [], [7, 0]], [[5]] * 3, ValueError, "element 2 has the special id 0"),
     ],
 )
 def test_wrong_input(sources, targets, error, message):
     with pytest.raises(error, match=message):
-        BucketedBatches(sources, targets)
+        pair_batches(sources, targets)
 
 
 @pytest.mark.parametrize(
-    "name", ["tokens_per_batch", "max_buckets", "source_length", "target_length", "batch_size"]
+    "name, make",
+    [
+        ("tokens", lambda: TokensPerBatch(0)),
+        ("batch_size", lambda: ExamplesPerBatch(0)),
+        ("batch_size", lambda: SimilarLengths(0)),
+        ("max_buckets", lambda: TokensPerBatch(8, 0)),
+        (r"lengths\['encoder_token_ids'\]", lambda: pair_batches([[5]], [[6]], lengths=(0, None))),
+    ],
 )
-def test_sizes_below_one(name):
+def test_sizes_below_one(name, make):
     with pytest.raises(ValueError, match=f"`{name}` must be an int, at least 1. Received: 0"):
-        BucketedBatches([[5]], [[6]], **{name: 0})
+        make()
 
 
 def test_index_outside():
-    batches = BucketedBatches([[5]], [[6]])
+    batches = pair_batches([[5]], [[6]])
     for index in (-1, 1):
         with pytest.raises(IndexError, match="there are 1"):
             batches[index]
 
 
 def test_pickle():
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256)
     assert rows(pickle.loads(pickle.dumps(batches))) == rows(batches)
 
 
@@ -308,13 +319,13 @@ def make_model():
 def test_fit_and_evaluate_see_every_batch():
     seen = []
 
-    class Batches(BucketedBatches):
+    class Recording(Batches):
         def __getitem__(self, index):
             seen.append((self.epoch, index))
             return super().__getitem__(index)
 
-    batches = Batches(*make_pairs(), tokens_per_batch=512)
-    validation = BucketedBatches(*make_pairs(50), tokens_per_batch=512, shuffle=False)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=512, kind=Recording)
+    validation = pair_batches(*make_pairs(50), tokens_per_batch=512, shuffle=False)
     history = make_model().fit(batches, validation_data=validation, epochs=3, verbose=0)
     assert len(history.history["val_loss"]) == 3
     assert history.history["loss"][2] < history.history["loss"][0]
@@ -327,7 +338,7 @@ def test_fit_and_evaluate_see_every_batch():
 
 def test_first_two_batches_show_which_axes_vary():
     """Keras on TensorFlow takes the axes on which they agree to be fixed."""
-    batches = BucketedBatches(*make_pairs(), tokens_per_batch=256)
+    batches = pair_batches(*make_pairs(), tokens_per_batch=256)
     for _ in range(3):
         (x0, y0, _), (x1, y1, _) = batches[0], batches[1]
         assert x0["encoder_token_ids"].shape[1] != x1["encoder_token_ids"].shape[1]
@@ -338,7 +349,7 @@ def test_first_two_batches_show_which_axes_vary():
 def test_an_axis_that_the_first_two_batches_would_not_show():
     """Of the narrowest and the widest, which have equally long sources."""
     pairs = [[4], [4], [4] * 5], [[4], [4] * 9, [4] * 4]
-    batches = BucketedBatches(*pairs, batch_size=1, max_buckets=None)
+    batches = pair_batches(*pairs, batch_size=1, max_buckets=None)
     widths = [(x["encoder_token_ids"].shape[1], y.shape[1]) for x, y, _ in batches]
     assert widths == [(2, 2), (6, 10), (6, 5)]
     assert sorted(rows(batches)) == sorted(zip(*pairs))
@@ -347,7 +358,7 @@ def test_an_axis_that_the_first_two_batches_would_not_show():
 def test_tf_dataset_is_the_same_and_goes_on():
     pytest.importorskip("tensorflow")
     pairs = make_pairs()
-    batches, same = (BucketedBatches(*pairs, tokens_per_batch=256) for _ in range(2))
+    batches, same = (pair_batches(*pairs, tokens_per_batch=256) for _ in range(2))
     dataset = batches.as_tf_dataset()
     assert len(dataset) == len(batches)
     for _ in range(2):
@@ -374,11 +385,11 @@ def test_from_text_equals_the_preprocessor(texts):
     pytest.importorskip("tensorflow_text")
     targets = texts[::-1]
     make = preprocessor(texts)
-    batches = BucketedBatches.from_text(make, texts, targets, tokens_per_batch=512)
+    batches = Batches.from_raw(make, texts, targets, TokensPerBatch(512))
     x, labels, weights = make(texts, targets)
-    whole = {"encoder_token_ids": x["encoder_token_ids"].numpy()}
-    whole["decoder_token_ids"] = x["decoder_token_ids"].numpy()
-    expected = sorted(rows([(whole, labels.numpy(), weights.numpy())]))
+    whole = {"encoder_token_ids": x["encoder_token_ids"]}
+    whole["decoder_token_ids"] = x["decoder_token_ids"]
+    expected = sorted(rows([(whole, labels, weights)]))
     assert sorted(rows(batches)) == expected
     batches.on_epoch_end()
     assert sorted(rows(batches)) == expected
@@ -387,10 +398,9 @@ def test_from_text_equals_the_preprocessor(texts):
 def test_from_text_draws_segmentations_by_seed(texts):
     make = preprocessor(texts, sample_alpha=0.2)
     first, second = (
-        BucketedBatches.from_text(make, texts, texts, tokens_per_batch=512, seed=3)
-        for _ in range(2)
+        Batches.from_raw(make, texts, texts, TokensPerBatch(512), seed=3) for _ in range(2)
     )
-    fixed = BucketedBatches.from_text(make, texts, texts, tokens_per_batch=512, sample=False)
+    fixed = Batches.from_raw(make, texts, texts, TokensPerBatch(512), sample=False)
     epochs = []
     for _ in range(2):
         epochs.append(sorted(rows(first)))
@@ -403,6 +413,8 @@ def test_from_text_draws_segmentations_by_seed(texts):
 def test_from_text_names_the_wrong_element(texts):
     make = preprocessor(texts)
     with pytest.raises(TypeError, match="`targets`.*Element 1 is None"):
-        BucketedBatches.from_text(make, ["a", "b"], ["a", None])
-    with pytest.raises(ValueError, match="2 sources and 1 targets"):
-        BucketedBatches.from_text(make, ["a", "b"], ["a"])
+        Batches.from_raw(make, ["a", "b"], ["a", None])
+    with pytest.raises(
+        ValueError, match="same length.*'encoder_token_ids': 2, 'decoder_token_ids': 1"
+    ):
+        Batches.from_raw(make, ["a", "b"], ["a"])

@@ -29,7 +29,7 @@ def as_column(inputs, name="inputs"):
 
     Example:
     ```python
-    from keras_s2s.preprocessing.columns import as_column
+    from keras_s2s.preprocessing.as_column import as_column
 
     assert as_column(word for word in ["a", "b"]) == ["a", "b"]
     ```
@@ -80,6 +80,12 @@ def plain(value):
     return value
 
 
+def is_tensor(value):
+    """Whether this is a tensor of TensorFlow, which whoever has one has imported."""
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and tf.is_tensor(value)
+
+
 def is_collection(inputs):
     """Whether this gives values, one after the other, or by their positions."""
     if isinstance(inputs, collections.abc.Mapping):
@@ -127,8 +133,7 @@ def check_table(inputs, name):
 
 def check_eager(inputs, name):
     """Raises a `TypeError` for a tensor without a value, as functions have it in a graph."""
-    tf = sys.modules.get("tensorflow")
-    if tf is not None and tf.is_tensor(inputs) and not hasattr(inputs, "numpy"):
+    if is_tensor(inputs) and not hasattr(inputs, "numpy"):
         raise TypeError(
             f"`{name}` is a tensor of a `tf.function` or a `tf.data` map, which has no value yet. "
             "Call this outside of it."

@@ -1,0 +1,127 @@
+"""Functions of tensors, compiled as each backend does it best."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_s2s.decoding.finished import SMALLEST_TO_SHRINK
+
+
+def compile(model, function, changed=(), static=None, of_few=None):
+    """Compiles a function of structures of tensors.
+
+    Args:
+        model: The model whose weights it reads.
+        function: The function.
+        changed: Variables, beside those of the model, that it changes.
+        static: Index of the argument that is a Python value, or None.
+        of_few: What to run in place of it on small batches, or None.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _compile_tensorflow(function, of_few)
+    if backend == "jax":
+        return _compile_jax(model, function, changed, static)
+    return _without_gradient(function)
+
+
+def _compile_tensorflow(function, of_few=None):
+    """Plain graphs, which take every shape; XLA would compile each anew.
+
+    `of_few`, if given, is what to run in place of `function` on small batches.
+    """
+    import tensorflow as tf
+
+    specs, graphs = {}, {}
+
+    def spec(tensor, known, few):
+        # Any batch and any number of tokens; and axes that differed once may differ again.
+        shape = tensor.shape
+        if known is not None and known.is_compatible_with(shape):
+            return known
+        # But the very first sentence comes sooner from a graph for its shape alone.
+        if shape.rank and not (few and known is None):
+            shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
+        shape = tf.TensorShape(shape)
+        return shape if known is None else known.most_specific_compatible_shape(shape)
+
+    def call(inputs, *arguments):
+        arguments = {name: tf.convert_to_tensor(x) for name, x in inputs.items()}, *arguments
+        # Which of them are None decides what is traced.
+        absent = tf.nest.map_structure(lambda x: x is None, arguments)
+        tensors = [tf.convert_to_tensor(x) for x in tf.nest.flatten(arguments) if x is not None]
+        few = of_few is not None and tensors[0].shape[0] < SMALLEST_TO_SHRINK
+        # Features of another size are another kind: images, or what was made of them.
+        kinds = [
+            (x.dtype, x.shape.rank, x.shape[-1:] if x.dtype.is_floating else 0) for x in tensors
+        ]
+        kind = few, str(absent), str(kinds)
+        known = specs.get(kind, [None] * len(tensors))
+        shapes = [spec(x, k, few) for x, k in zip(tensors, known)]
+        if shapes != known:
+
+            def run(*tensors):
+                given = iter(tensors)
+                given = tf.nest.map_structure(lambda x: None if x else next(given), absent)
+                return (of_few if few else function)(*given)
+
+            signature = [tf.TensorSpec(s, x.dtype) for s, x in zip(shapes, tensors)]
+            graphs[kind] = tf.function(run, input_signature=signature, autograph=False)
+            specs[kind] = shapes
+        return graphs[kind](*tensors)
+
+    return call
+
+
+def _compile_jax(model, function, changed, static):
+    """`changed` are the variables, beside the model's, that the function changes."""
+    import jax
+
+    def stateless(values, *arguments):
+        # Weights must be arguments: those that a function closes over are constants of it.
+        variables = [*model.variables, *changed]
+        with keras.StatelessScope(state_mapping=list(zip(variables, values))) as scope:
+            result = function(*arguments)
+        return result, [scope.get_current_value(v) for v in changed]
+
+    compiled = jax.jit(stateless, static_argnums=() if static is None else (static + 1,))
+
+    def call(*arguments):
+        # In the middle of `fit` the weights are elsewhere.
+        model.jax_state_sync()
+        values = [v.value for v in (*model.variables, *changed)]
+        result, new = compiled(values, *arguments)
+        for variable, value in zip(changed, new):
+            variable.assign(value)
+        return result
+
+    return call
+
+
+def _without_gradient(function):
+    import torch
+
+    return torch.no_grad()(function)
+
+
+def without_tensorflow(tensor):
+    """An array in place of a tensor of TensorFlow, where that is not the backend."""
+    foreign = type(tensor).__module__.startswith("tensorflow.")
+    if foreign and keras.backend.backend() != "tensorflow":
+        return np.asarray(tensor)
+    return tensor
+
+
+def to_backend(structure):
+    """TensorFlow's tensors as those of the backend; for JAX padded, so that few shapes occur."""
+    if keras.backend.backend() == "tensorflow":
+        return structure
+
+    def convert(tensor):
+        value = np.asarray(tensor)
+        if keras.backend.backend() == "jax" and value.ndim == 2:
+            width = -(-value.shape[1] // 16) * 16
+            value = np.pad(value, ((0, 0), (0, width - value.shape[1])))
+        return ops.convert_to_tensor(value)
+
+    return keras.tree.map_structure(convert, structure)

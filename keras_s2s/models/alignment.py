@@ -1,0 +1,49 @@
+from typing import NamedTuple
+
+import keras
+import numpy as np
+from keras import ops
+
+
+class Alignment(NamedTuple):
+    """Where the model looked.
+
+    Attributes:
+        source_tokens: List of strings, the pieces of the source; None for an image. A model of
+            several inputs has a dict of them, by the `raw_name` of each.
+        target_tokens: List of strings, the pieces of the output.
+        weights: `(target, source)` float32, one row per piece of the output; for an image
+            `(target, rows, columns)`, one grid per piece. A model of several inputs has a dict.
+    """
+
+    source_tokens: list | dict | None
+    target_tokens: list
+    weights: np.ndarray | dict
+
+
+def alignments(model, inputs, result):
+    """For each example a list of the `Alignment` of each hypothesis."""
+    preprocessor, encoder = model.preprocessor, model.encoder
+    columns = {column.name: column for column in preprocessor.columns}
+    inputs = keras.tree.map_structure(ops.convert_to_numpy, encoder.select(inputs))
+    by_input = encoder.split_attention(result["attention"], inputs)
+    by_input = {name: ops.convert_to_numpy(weights) for name, weights in by_input.items()}
+    by_name = inputs if isinstance(inputs, dict) else {encoder.input_names[0]: inputs}
+    rows = []
+    for i, hypotheses in enumerate(result["token_ids"]):
+        sources = {name: columns[name].tokens(x[i]) for name, x in by_name.items()}
+        rows.append([])
+        for j, ids in enumerate(hypotheses):
+            ids = ids[ids != 0]
+            target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
+            parts = {}
+            for name, tokens in sources.items():
+                weights = by_input[name][i, j, : len(ids)]
+                parts[name] = weights if tokens is None else weights[:, : len(tokens)]
+            if len(sources) == 1:
+                [tokens], [weights] = sources.values(), parts.values()
+            else:
+                tokens = {columns[name].raw_name: value for name, value in sources.items()}
+                weights = {columns[name].raw_name: value for name, value in parts.items()}
+            rows[-1].append(Alignment(tokens, target, weights))
+    return rows

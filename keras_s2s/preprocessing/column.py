@@ -1,0 +1,127 @@
+"""What all inputs of a model share: raw values on one side, an encoder's features on the other."""
+
+
+class Column:
+    """Base of the columns: one named input of a model.
+
+    A column knows which raw values are its own, and makes features of them. Values of Python, such
+    as a list of strings, become NumPy arrays or tensors; what is a tensor of TensorFlow is mapped
+    by TensorFlow's operations, in `tf.data` and in exported models.
+
+    Args:
+        name: The key of the features among a model's inputs.
+        raw_name: The key of the raw values in a dict of raw data.
+    """
+
+    #: The largest number of ids of a value, the end id included; None where none can be too long.
+    length = None
+    #: Number of tokens, where the features are token ids.
+    vocabulary_size = None
+    #: The shape of the features of one value, where all have the same; else None.
+    shape = None
+    #: Whether TensorFlow is needed to make features of values of Python.
+    needs_tensorflow = False
+    #: What makes an element of a raw dataset one of a batch: a function of it and its name; or
+    #: None, where they are batched as they are.
+    load = None
+
+    def __init__(self, name, raw_name):
+        self.name, self.raw_name = name, raw_name
+
+    def as_batch(self, values, name="inputs"):
+        """Returns one raw value or a batch of them as an array or a tensor."""
+        raise NotImplementedError
+
+    def encode(self, batch, sample=False):
+        """Returns the features of what `as_batch` returned.
+
+        Args:
+            batch: Array or tensor.
+            sample: Whether to draw the segmentation of texts where the tokenizer can.
+        """
+        raise NotImplementedError
+
+    def is_raw(self, values):
+        """Whether these are raw values; or the `tf.TensorSpec` of some."""
+        raise NotImplementedError
+
+    def is_one(self, value):
+        """Whether this is one raw value, and not a collection of them."""
+        raise NotImplementedError
+
+    def rank_of_one(self, batch):
+        """The rank of one raw value in such a tensor or array, or its spec."""
+        raise NotImplementedError
+
+    def as_items(self, values, name="inputs", failures=None):
+        """Returns the raw values as a list, and whether it was one outside of any list.
+
+        The errors of single values go into the dict `failures`, if given, by their index, and the
+        list has None there.
+        """
+        raise NotImplementedError
+
+    def as_slices(self, values, name):
+        """Returns tensors with one slice for each raw value, and a function of one slice or None.
+
+        What the function makes of a slice goes to `as_batch`, in a batch.
+        """
+        raise NotImplementedError
+
+    def count_ids(self, values):
+        """Returns the number of ids of each raw value, the end id included, before any is cut.
+
+        A NumPy array, or a scalar for one value. Only where there is a `length`.
+        """
+        raise NotImplementedError
+
+    def size(self, item):
+        """Number by which items are sorted, so that similar ones share a batch."""
+        return 0
+
+    def tokens(self, features):
+        """The pieces of the features of one value, a list of strings, or None."""
+        return None
+
+    def tokens_in_graph(self, features):
+        """The same of a batch, a `tf.string` tensor, "" at padding, or None."""
+        return None
+
+    def serving_inputs(self, allowed_ops):
+        """What an exported model may be given.
+
+        Args:
+            allowed_ops: Names of the TensorFlow operations that a server has, where there is a
+                choice.
+
+        Returns:
+            Dict from names of signatures to tuples: a dict of the `tf.TensorSpec` of each input by
+            its name, and a function from such tensors, as arguments of these names, to what
+            `as_batch` returns. The first is the default.
+        """
+        raise NotImplementedError
+
+    def described(self):
+        """Rows for `model.summary()`: tuples of a part's name, the part, and its description."""
+        return []
+
+    @property
+    def resources(self):
+        """List of the TensorFlow objects that an exporter must hold."""
+        return []
+
+    def save_assets(self, directory):
+        """Writes what is too large for a config into `directory`, and returns the other config."""
+        return self.get_config()
+
+    @classmethod
+    def from_assets(cls, directory, config):
+        """Makes the column which `save_assets` wrote to `directory`, from its config."""
+        return cls.from_config(config)
+
+    def get_config(self):
+        return {"name": self.name, "raw_name": self.raw_name}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)

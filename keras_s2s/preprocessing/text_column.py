@@ -1,0 +1,161 @@
+import os
+
+import keras
+import numpy as np
+
+from keras_s2s._checks import check_int
+from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing.as_column import is_collection, is_numeric, plain
+from keras_s2s.preprocessing.column import Column
+from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
+from keras_s2s.preprocessing.text import as_batch, as_list
+from keras_s2s.preprocessing.text_ids import count_ids, to_ids
+
+DEFAULT_LENGTH = 256
+_FILE = "spm.model"
+
+
+@keras.saving.register_keras_serializable("keras_s2s")
+class TextColumn(Column):
+    """An input that is text: strings to token ids.
+
+    Ids are padded on the right with 0 to the longest of the batch; none is empty: each ends with
+    the end id, so the empty string is just the end id. Longer texts are cut, the end id kept.
+
+    Args:
+        tokenizer: Such as `SentencePieceTokenizer`.
+        length: Largest number of ids, the end id included. `None` means 256.
+        name: The key of the ids among a model's inputs, such as `"context_token_ids"`.
+        raw_name: The key of the strings in a dict of raw data, such as `"context_text"`.
+
+    Raises:
+        TypeError: If the tokenizer is none.
+        ValueError: If the length is none.
+
+    Example:
+    ```python
+    from keras_s2s.preprocessing import SentencePieceTokenizer, TextColumn
+
+    tokenizer = SentencePieceTokenizer.train(["ein Hund", "a dog"], vocabulary_size=14)
+    column = TextColumn(tokenizer, name="context_token_ids", raw_name="context_text")
+    ids = column.encode(column.as_batch(["ein Hund", "a dog"]))
+    assert ids.shape[0] == 2 and ids[0, -1] == tokenizer.end_token_id
+    ```
+    """
+
+    def __init__(self, tokenizer, length=None, name="encoder_token_ids", raw_name="encoder_text"):
+        super().__init__(name, raw_name)
+        self.tokenizer = check_tokenizer(tokenizer, "tokenizer")
+        self.length = check_length(length, "length")
+
+    @property
+    def vocabulary_size(self):
+        return self.tokenizer.vocabulary_size
+
+    def as_batch(self, values, name="inputs"):
+        return as_batch(values, name)
+
+    def encode(self, batch, sample=False):
+        """Returns int32 ids `(batch, source)`; `(source,)` for one string."""
+        return to_ids(batch, self.tokenizer, self.length, sample)
+
+    def is_raw(self, values):
+        if getattr(values, "dtype", None) is not None:
+            return not is_numeric(values.dtype)
+        # An empty list, and one of None or of numbers, is the column's to refuse.
+        return isinstance(values, (str, bytes)) or is_collection(values)
+
+    def is_one(self, value):
+        return isinstance(plain(value), (str, bytes))
+
+    def rank_of_one(self, batch):
+        return 0
+
+    def as_items(self, values, name="inputs", failures=None):
+        return as_list(values, name, failures)
+
+    def as_slices(self, values, name):
+        tf = import_tensorflow()
+        strings, is_scalar = as_list(values, name)
+        if is_scalar:
+            raise ValueError(f"`{name}` must be a list of strings, not one string.")
+        return tf.constant(strings, tf.string), None
+
+    def count_ids(self, values):
+        return count_ids(values, self.tokenizer)
+
+    def size(self, item):
+        return len(item)
+
+    def tokens(self, features):
+        ids = np.asarray(features)
+        return [self.tokenizer.id_to_token(int(t)) for t in ids[ids != 0]]
+
+    def tokens_in_graph(self, features):
+        tf = import_tensorflow()
+        tokens = self.tokenizer.ids_to_tokens(features)
+        return tf.where(features == self.tokenizer.pad_token_id, "", tokens)
+
+    def serving_inputs(self, allowed_ops):
+        tf = import_tensorflow()
+        # The one text of a model is called by the shorter name.
+        name = self.raw_name.removeprefix("encoder_")
+        specs = {name: tf.TensorSpec([None], tf.string, name=name)}
+        return {name: (specs, lambda **tensors: tensors[name])}
+
+    def described(self):
+        config = f"vocabulary size: {self.vocabulary_size:,}, at most {self.length} tokens"
+        return [("tokenizer", self.tokenizer, config)]
+
+    @property
+    def resources(self):
+        return self.tokenizer.resources
+
+    def save_assets(self, directory):
+        config = self.get_config()
+        save_tokenizer(self.tokenizer, directory)
+        del config["tokenizer"]["config"]["proto"]
+        return config
+
+    @classmethod
+    def from_assets(cls, directory, config):
+        return cls(**{**config, "tokenizer": load_tokenizer(directory, config["tokenizer"])})
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
+            "length": self.length,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        tokenizer = keras.saving.deserialize_keras_object(config["tokenizer"])
+        return cls(**{**config, "tokenizer": tokenizer})
+
+
+def save_tokenizer(tokenizer, directory):
+    """Writes a tokenizer's model into `directory`, made if needed."""
+    os.makedirs(directory, exist_ok=True)
+    tokenizer.save(os.path.join(directory, _FILE))
+
+
+def load_tokenizer(directory, serialized):
+    """Makes the tokenizer of this serialized config, without the model, that `directory` holds."""
+    return SentencePieceTokenizer(os.path.join(directory, _FILE), **serialized["config"])
+
+
+def check_tokenizer(tokenizer, name):
+    """Returns the tokenizer, or raises a `TypeError`."""
+    if not hasattr(tokenizer, "tokenize"):
+        raise TypeError(
+            f"`{name}` must be a tokenizer, e.g. SentencePieceTokenizer(path). "
+            f"Received {tokenizer!r}."
+        )
+    return tokenizer
+
+
+def check_length(value, name):
+    """Returns the length, or raises a `ValueError`."""
+    value = DEFAULT_LENGTH if value is None else value
+    return check_int(name, value, 1)
