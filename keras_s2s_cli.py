@@ -208,7 +208,7 @@ def generate(
     # More than one batch is read at a time, so that sentences of similar length share a batch.
     chunk = 4 * batch_size
     # The paths of images are what they are.
-    decode = os.fsdecode if model.encoder_input == "images" else _decode
+    decode = os.fsdecode if model.encoder.input_names == ("images",) else _decode
     with contextlib.ExitStack() as stack:
         if text:
             # What a shell passes need not be UTF-8 either.

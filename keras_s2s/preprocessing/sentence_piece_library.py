@@ -1,5 +1,6 @@
 """The `sentencepiece` library: text to ids and back on the host."""
 
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -52,6 +53,8 @@ class SentencePieceLibrary:
 
     def sample(self, texts, alpha, seed=None):
         """Like `encode`, but draws. The same seed gives the same draws."""
+        if seed is None:
+            seed = random.getrandbits(64)
         seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
 
         def draw():

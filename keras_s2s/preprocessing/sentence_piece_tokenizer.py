@@ -251,7 +251,8 @@ class SentencePieceTokenizer:
         Args:
             sentences: Iterable of strings.
             sample: If true, draw the segmentations (`sample_alpha`).
-            seed: Integer. The same seed gives the same draws. `None` draws anew at every call.
+            seed: Integer. The same seed gives the same draws. `None` takes one from Python's
+                `random`, which `keras.utils.set_random_seed` seeds.
 
         Returns:
             List of int32 NumPy arrays, without start and end ids.

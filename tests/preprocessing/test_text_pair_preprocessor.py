@@ -193,3 +193,13 @@ def test_config_and_assets(tokenizer, other_tokenizer, tmp_path, shared):
     ):
         assert (other.target_tokenizer is other.source_tokenizer) == shared
         assert to_lists(other(texts, texts)) == to_lists(preprocessor(texts, texts))
+
+
+def test_draws_of_lists_are_those_of_the_random_seed(sampling_tokenizer):
+    texts = make_sentences(30, seed=3)
+    preprocessor = TextPairPreprocessor(sampling_tokenizer)
+    draws = []
+    for seed in (1, 1, 2):
+        keras.utils.set_random_seed(seed)
+        draws.append([to_lists(preprocessor(texts, texts, sample=True)) for _ in range(2)])
+    assert draws[0] == draws[1] != draws[2] and draws[0][0] != draws[0][1]
