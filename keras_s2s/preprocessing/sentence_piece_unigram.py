@@ -14,7 +14,8 @@ from keras_s2s.preprocessing.sentence_piece_model import (
 _UNKNOWN_PENALTY = 10.0  # An unknown character scores this much less than the worst piece.
 _USER_DEFINED_SCORE = -0.1
 _BLANK = "▁"
-_LONGEST_REMEMBERED = 48  # Characters: longer words are rare, and take memory.
+# What is remembered takes some 50 MB at most: this many words of this many characters.
+_MOST_KNOWN, _LONGEST_KNOWN = 2**17, 48
 _EPSILON = 2.0**-23  # Of single precision.
 
 _single_precision = functools.partial(array, "f")  # Makes a list of floats that rounds them.
@@ -67,12 +68,13 @@ class UnigramSegmenter:
                 self._pieces[piece] = None if type == UNUSED else (id, score)
         # Where no piece goes on over a blank, words are remembered, too.
         self._has_words = not any(pair[1] == _BLANK for pair in self._pairs)
-        self._word = functools.lru_cache(2**16)(self._best_of_word)
-        self._segment = functools.lru_cache(2**16)(self._best_of_segment)
+        self._known_words, self._known_segments = {}, {}
 
     def encode(self, text):
         """Returns the ids of a normalised text (`str`), a list."""
-        ids, reach, longest, slack = _together(self._parts(text))
+        first, *rest = text.split(_BLANK) if self._has_words else [text]
+        words = [first, *[_BLANK + word for word in rest]]
+        ids, reach, longest, slack = _together(words, self._known_words, self._best_of_word)
         # No score on the way through the text is further from 0.
         reach += longest * abs(self._unknown_score)
         if slack <= reach * _EPSILON:
@@ -83,22 +85,9 @@ class UnigramSegmenter:
             ids = [id for last, id in pairs if not last == id == self._unknown_id]
         return ids
 
-    def _parts(self, text):
-        """Yields what `_best_of_segment` says of each part of a text."""
-        first, *rest = text.split(_BLANK) if self._has_words else [text]
-        for word in [first, *[_BLANK + word for word in rest]]:
-            if len(word) <= _LONGEST_REMEMBERED:
-                yield self._word(word)
-            else:
-                yield self._best_of_word(word)
-
     def _best_of_word(self, word):
-        return _together(
-            self._segment(segment)
-            if len(segment) <= _LONGEST_REMEMBERED
-            else self._best_of_segment(segment)
-            for segment in self._segments(word)
-        )
+        segments = self._segments(word)
+        return _together(segments, self._known_segments, self._best_of_segment)
 
     def _segments(self, text):
         """Yields the parts of a text between the places that no piece crosses."""
@@ -171,14 +160,25 @@ class UnigramSegmenter:
         return ids
 
 
-def _together(parts):
-    """What `_best_of_segment` says of each part, for all of them."""
+def _together(parts, known, best_of):
+    """What `_best_of_segment` says of each part of a text, for all of them.
+
+    Looks up parts among the `known`, or calls `best_of` and remembers.
+    """
     ids, reach, longest, slack = [], 0.0, 0, float("inf")
-    for part_ids, part_reach, part_length, part_slack in parts:
+    for part in parts:
+        best = known.get(part)
+        if best is None:
+            best = best_of(part)
+            if len(part) <= _LONGEST_KNOWN:
+                if len(known) >= _MOST_KNOWN:
+                    known.clear()
+                known[part] = best
+        part_ids, part_reach, part_longest, part_slack = best
         ids += part_ids
         reach += part_reach
-        if part_length > longest:
-            longest = part_length
+        if part_longest > longest:
+            longest = part_longest
         if part_slack < slack:
             slack = part_slack
     return ids, reach, longest, slack
