@@ -1,4 +1,3 @@
-import inspect
 import json
 import shutil
 from pathlib import Path
@@ -7,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_s2s.callbacks import _state
 from keras_s2s.callbacks._chief import is_chief
 
 
@@ -24,10 +24,15 @@ class Resume(keras.callbacks.Callback):
 
     Args:
         folder: Folder of this training. Another training needs another one.
-        callbacks: Callbacks whose counts and best values go on: `EarlyStopping`,
-            `ReduceLROnPlateau`, `ModelCheckpoint`. Put this callback after them in `fit`.
+        callbacks: Callbacks whose counts and best values go on: Keras's `EarlyStopping`,
+            `ReduceLROnPlateau` and `ModelCheckpoint`, and any that has the methods `get_state()`,
+            which returns a dict of what goes into JSON and of lists of NumPy arrays, and
+            `set_state(state)`, which takes such a dict when training goes on, after
+            `on_train_begin`. Put this callback after them in `fit`.
 
     Raises:
+        TypeError: If one of the callbacks is none of these; in `fit`, if its state holds something
+            else.
         ValueError: In `fit`, if the model has not been built, or the folder is of another model.
 
     Example:
@@ -37,12 +42,31 @@ class Resume(keras.callbacks.Callback):
 
     stop = keras.callbacks.EarlyStopping("val_loss", patience=3)
     callbacks = [stop, keras_s2s.callbacks.Resume("run/state", callbacks=[stop])]  # for `fit`
+
+
+    class CountBatches(keras.callbacks.Callback):
+        count = 0
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.count += 1
+
+        def get_state(self):
+            return {"count": self.count}
+
+        def set_state(self, state):
+            self.count = state["count"]
+
+
+    count = CountBatches()
+    callbacks = [count, keras_s2s.callbacks.Resume("run/state", callbacks=[count])]
     ```
     """
 
     def __init__(self, folder, callbacks=()):
         super().__init__()
         self.folder, self.callbacks = Path(folder), list(callbacks)
+        for callback in self.callbacks:
+            _state.check(callback)
 
     @property
     def interrupted(self):
@@ -69,11 +93,12 @@ class Resume(keras.callbacks.Callback):
             if f"variable_{i}" not in arrays:
                 raise ValueError(f"{str(self.folder)!r} is the state of another model's training.")
             variable.assign(arrays[f"variable_{i}"])
-        for i, (callback, counts) in enumerate(zip(self.callbacks, state["callbacks"])):
-            vars(callback).update(counts)
-            for name in state["lists"][i]:
-                lists = [arrays[f"{i}/{name}/{n}"] for n in range(state["lists"][i][name])]
-                setattr(callback, name, lists)
+        for i, callback in enumerate(self.callbacks[: len(state["callbacks"])]):
+            lists = {
+                name: [arrays[f"{i}/{name}/{n}"] for n in range(length)]
+                for name, length in state["lists"][i].items()
+            }
+            _state.restore(callback, {**state["callbacks"][i], **lists})
         # The one way in which a callback can tell `fit`; Keras's own does so.
         self.model._initial_epoch = state["epoch"]
 
@@ -87,14 +112,14 @@ class Resume(keras.callbacks.Callback):
         arrays = {f"variable_{i}": ops.convert_to_numpy(v) for i, v in enumerate(self._unsaved())}
         counts, lists = [], []
         for i, callback in enumerate(self.callbacks):
-            counted = _counted(callback)
-            counts.append({name: _plain(v) for name, v in counted.items() if _is_plain(v)})
+            counted = _state.get(callback)
+            counts.append({name: v for name, v in counted.items() if not _is_arrays(v)})
             found = {name: v for name, v in counted.items() if _is_arrays(v)}
             lists.append({name: len(v) for name, v in found.items()})
             arrays |= {f"{i}/{name}/{n}": a for name, v in found.items() for n, a in enumerate(v)}
         np.savez(unfinished / "arrays.npz", **arrays)
         state = {"epoch": epoch + 1, "callbacks": counts, "lists": lists}
-        (unfinished / "state.json").write_text(json.dumps(state), encoding="utf-8")
+        (unfinished / "state.json").write_text(json.dumps(state, default=_plain), encoding="utf-8")
         before = self._newest()
         unfinished.rename(self.folder / f"epoch_{epoch + 1:05}")
         if before is not None:
@@ -118,18 +143,13 @@ class Resume(keras.callbacks.Callback):
         return [*found, *getattr(getattr(model, "sampler", None), "variables", ())]
 
 
-def _counted(callback):
-    """What changes in training: not what the constructor was told, which may be told anew."""
-    told = inspect.signature(type(callback).__init__).parameters
-    return {name: value for name, value in vars(callback).items() if name not in told}
-
-
-def _is_plain(value):
-    return value is None or isinstance(value, (bool, int, float, str, np.number))
-
-
 def _plain(value):
-    return value.item() if isinstance(value, np.number) else value
+    if isinstance(value, np.number):
+        return value.item()
+    raise TypeError(
+        "The state of a callback must be a dict of what goes into JSON and of lists of NumPy "
+        f"arrays. It holds {value!r}"
+    )
 
 
 def _is_arrays(value):

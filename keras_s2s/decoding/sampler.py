@@ -128,7 +128,7 @@ class Sampler:
         """The loop, until all examples, or all but `left`, are done."""
         with_weights = self._uses_attention or ops.is_tensor(variables[3])
         limits = variables[-1].get("limits")
-        constraints = self._constraints(decoder.vocabulary_size, prefix, limits)
+        constraints = self._constraints(decoder.output_size, prefix, limits)
 
         def is_unfinished(step, tokens, state, attention, search):
             if left is None:

@@ -12,6 +12,8 @@ from keras_s2s.layers.check_encoder import check_encoder as check_encoder
 from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
 from keras_s2s.layers.decoder import Decoder as Decoder
 from keras_s2s.layers.encoder import Encoder as Encoder
+from keras_s2s.layers.heads import Head as Head
+from keras_s2s.layers.heads import VocabularyHead as VocabularyHead
 from keras_s2s.layers.image_encoder import ImageEncoder as ImageEncoder
 from keras_s2s.layers.local_attention import LocalAttention as LocalAttention
 from keras_s2s.layers.location_aware_attention import (

@@ -25,7 +25,7 @@ class Decoder(KeepsParts, keras.layers.Layer):
             has, side by side, such as several captions of one image.
 
     Returns:
-        Logits `(rows, target, vocabulary_size)`; with `return_attention` a tuple of them
+        Logits `(rows, target, output_size)`; with `return_attention` a tuple of them
         and the weights `(rows, target, source)`.
     """
 
@@ -38,6 +38,11 @@ class Decoder(KeepsParts, keras.layers.Layer):
         self.vocabulary_size = None
         #: The layer that embeds them, or None.
         self.embedding = None
+
+    @property
+    def output_size(self):
+        """Number of ids that the logits are of, at least `vocabulary_size`."""
+        return self.vocabulary_size
 
     def start(self, memory, rows_per_example=1, max_length=None):
         """What is computed once before the steps.
@@ -66,7 +71,7 @@ class Decoder(KeepsParts, keras.layers.Layer):
             return_attention: Whether to return the attention weights too.
 
         Returns:
-            Tuple of logits `(rows, vocabulary_size)`, the new state and, with
+            Tuple of logits `(rows, output_size)`, the new state and, with
             `return_attention`, the weights `(rows, source)`.
         """
         raise NotImplementedError

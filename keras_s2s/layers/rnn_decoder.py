@@ -1,16 +1,17 @@
 import keras
 from keras import ops
 
-from keras_s2s._backend.scan import multiply, scan, with_matrices
+from keras_s2s._backend.scan import scan, with_matrices
 from keras_s2s._backend.split import split
 from keras_s2s._checks import check_choice, check_rate, check_sizes
-from keras_s2s.layers import _recurrence, attentions
-from keras_s2s.layers._dense import kernel_of
+from keras_s2s.layers import _readout, _recurrence, attentions
 from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
+from keras_s2s.layers._recurrent_stack import RecurrentStack
 from keras_s2s.layers.attention_losses import AttentionLoss, DoublyStochastic
 from keras_s2s.layers.bridge import Bridge
 from keras_s2s.layers.decoder import Decoder
+from keras_s2s.layers.heads import Head, VocabularyHead
 
 ORDERS = ("bahdanau", "luong")
 
@@ -26,8 +27,9 @@ class RNNDecoder(Decoder):
     | `"luong"`, input feeding | s = cell([y; r of the previous step]); then the same |
     | no attention | s = cell(y); r = tanh(W s) |
 
-    The logits are the readout r times the output embedding. In a stack, the query is the
-    state of the last layer, and the context or the fed readout enters the first.
+    The logits are the readout r times the output embedding, or what another head makes of it. In
+    a stack, the query is the state of the last layer, and the context or the fed readout enters
+    the first.
 
     Where no step depends on an attention result, `call` is one recurrent layer over all
     steps and one attention over all of its outputs. Otherwise it is a loop that holds
@@ -59,6 +61,8 @@ class RNNDecoder(Decoder):
             among the `attention_losses`.
         attention_losses: Losses on the attention weights in training, such as
             `[keras_s2s.layers.CoverageLoss()]`.
+        head: A `keras_s2s.layers.Head`, which makes logits from the readout; by default a
+            `keras_s2s.layers.VocabularyHead`.
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
@@ -72,11 +76,13 @@ class RNNDecoder(Decoder):
             has, side by side, such as several captions of one image.
 
     Returns:
-        Logits `(rows, target, vocabulary_size)`; with `return_attention` a tuple of them
-        and the weights `(rows, target, source)`.
+        Logits `(rows, target, output_size)`, which is `vocabulary_size` unless the head knows
+        other ids too; with `return_attention` a tuple of them and the weights `(rows, target,
+        source)`.
 
     Raises:
         ValueError: If an argument is out of its range, or two of them do not go together.
+        TypeError: If one of the `attention_losses`, or the `head`, is of another kind.
 
     Example:
     ```python
@@ -120,6 +126,7 @@ class RNNDecoder(Decoder):
         tie_embeddings=True,
         doubly_stochastic=0.0,
         attention_losses=(),
+        head=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -183,6 +190,14 @@ class RNNDecoder(Decoder):
         self.readout = keras.layers.Dense(
             self.embedding_dim, activation="tanh", dtype=self.dtype_policy, name="readout"
         )
+        if head is None:
+            head = VocabularyHead(dtype=self.dtype_policy, name="head")
+        if not isinstance(head, Head):
+            raise TypeError(
+                "`head` must be a head of keras_s2s.layers, such as VocabularyHead(), or None. "
+                f"Received: head={head!r}"
+            )
+        self.head = head
 
     @property
     def attends(self):
@@ -190,31 +205,63 @@ class RNNDecoder(Decoder):
         return self.attention is not None
 
     @property
+    def output_size(self):
+        """Number of ids that the logits are of: the vocabulary, and what else the head knows."""
+        return self.head.output_size(self.vocabulary_size)
+
+    @property
+    def _feeds_context(self):
+        return self.attention is not None and self.order == "bahdanau"
+
+    @property
     def _steps_depend_on_attention(self):
-        return self.attention is not None and (self.order == "bahdanau" or self.input_feeding)
+        return self._feeds_context or self.input_feeding
+
+    @property
+    def _fed_dim(self):
+        """Size of what enters the first layer beside the embedding, 0 for nothing."""
+        if self._feeds_context:
+            return self._context_dim
+        return self.embedding_dim if self.input_feeding else 0
+
+    # Parts are made where they are used: they read the layers and options that the decoder has now.
+
+    @property
+    def _stack(self):
+        return RecurrentStack(
+            tuple(self.rnn_layers),
+            self.residual,
+            self.dropout,
+            self.recurrent_dropout,
+            self.variational_dropout,
+            self.seed_generator,
+        )
+
+    @property
+    def _readout(self):
+        sizes = _readout.input_sizes(
+            self.order if self.attention is not None else None,
+            hidden=self.units,
+            context=self._context_dim,
+            embedded=self.embedding_dim,
+        )
+        return _readout.Readout(self.readout, sizes)
 
     def build(self, targets_shape, memory_shape):
         dim = memory_shape["values"][-1]
-        context_dim = 0
+        self._context_dim = 0
         if self.attention is not None:
             shapes = (None, None, self.units), (None, None, dim)
-            context_dim = self.attention.compute_output_shape(*shapes)[0][-1]
-        self._context_dim = context_dim
-        fed_dim = self.embedding_dim if self.input_feeding else 0
-        if self.order == "bahdanau":
-            fed_dim = context_dim
-        readout_dim = self.units + context_dim
-        if self.order == "bahdanau" and self.attention is not None:
-            readout_dim += self.embedding_dim
+            self._context_dim = self.attention.compute_output_shape(*shapes)[0][-1]
         layers = [
             (self.embedding, ((None, None),)),
             (self.bridge, (memory_shape,)),
-            (self.readout, ((None, readout_dim),)),
+            (self.readout, ((None, sum(self._readout.sizes.values())),)),
+            (self.head, ((None, None, self.embedding_dim),)),
         ]
         for i, layer in enumerate(self.rnn_layers):
-            layers.append(
-                (layer, ((None, None, self.units if i else self.embedding_dim + fed_dim),))
-            )
+            input_dim = self.units if i else self.embedding_dim + self._fed_dim
+            layers.append((layer, ((None, None, input_dim),)))
         if self.attention is not None:
             layers.append((self.attention, ((None, None, self.units), (None, None, dim))))
         for layer, shapes in layers:
@@ -242,9 +289,9 @@ class RNNDecoder(Decoder):
         dtype = state["cells"][0][0].dtype
         # Where beams together take about as many steps as there are positions, or more, it pays.
         prepared = self._prepare(memory, dtype, project_contexts=rows_per_example > 1)
+        prepared["head"] = self.head.prepare(memory, dtype)
         if self.attention is not None:
-            own = self.attention.start(prepared["attention"], rows_per_example)
-            state["attention"] = own
+            state["attention"] = self.attention.start(prepared["attention"], rows_per_example)
         return {**memory, "prepared": prepared}, state
 
     def _first_state(self, memory, rows_per_example):
@@ -254,49 +301,32 @@ class RNNDecoder(Decoder):
             state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
         return keras.tree.map_structure(lambda x: _repeat(x, rows_per_example), state)
 
-    def _prepare(self, memory, dtype, project_contexts):
+    def _prepare(self, memory, dtype, recurrent_masks=None, project_contexts=False):
         """What steps multiply by, in their dtype and form, so that no step makes it again.
 
         With `project_contexts` the attention gives contexts multiplied by all that they would be.
         """
-        first, *others = self.rnn_layers
         sizes = [self.embedding_dim]
         if self._steps_depend_on_attention:
-            sizes.append(first.cell.kernel.shape[0] - self.embedding_dim)
-        embedded, *fed = _recurrence.input_weights(first, dtype, sizes)
-        readout = self._readout_weights(dtype)
+            sizes.append(self._fed_dim)
+        embedded, *fed = _recurrence.input_weights(self.rnn_layers[0], dtype, sizes)
         prepared = {
             "embedded": embedded,
-            "cells": [_recurrence.step_weights(layer, dtype) for layer in self.rnn_layers],
-            "inputs": [_recurrence.input_weights(layer, dtype)[0] for layer in others],
-            "readout": readout,
+            "stack": self._stack.prepare(dtype, recurrent_masks),
+            "readout": self._readout.prepare(dtype),
         }
+        if fed:
+            [prepared["fed"]] = fed
         if self.attention is None:
             return prepared
-        if fed:
-            prepared["fed"] = fed[0]
         onto = None
         if project_contexts:
-            kernels = [readout.pop("context")]
-            if self.order == "bahdanau":
+            kernels = [prepared["readout"].pop("context")]
+            if self._feeds_context:
                 kernels.append(prepared.pop("fed")["kernel"])
             onto = ops.concatenate(kernels, axis=1)
         prepared["attention"] = self.attention.prepare(memory, dtype, onto)
         return prepared
-
-    def _readout_weights(self, dtype):
-        """The readout's weights: of contexts and of the rest of its input, and the bias."""
-        kernel = kernel_of(self.readout, dtype)
-        weights = {"bias": ops.cast(self.readout.bias, dtype)}
-        if self.attention is None:
-            return {**weights, "rest": kernel}
-        if self.order == "luong":
-            sizes = [kernel.shape[0] - self.units, self.units]
-            context, rest = split(kernel, sizes, axis=0)
-            return {**weights, "context": context, "rest": rest}
-        width = kernel.shape[0] - self.units - self.embedding_dim
-        hidden, context, embedded = split(kernel, [self.units, width, self.embedding_dim], axis=0)
-        return {**weights, "context": context, "rest": ops.concatenate([hidden, embedded], axis=0)}
 
     def step(self, tokens, state, memory, return_attention=False):
         """One step.
@@ -309,18 +339,19 @@ class RNNDecoder(Decoder):
             return_attention: Whether to return the attention weights too.
 
         Returns:
-            Tuple of logits `(rows, vocabulary_size)`, the new state and, with
+            Tuple of logits `(rows, output_size)`, the new state and, with
             `return_attention`, the weights `(rows, source)`.
         """
         weights = memory["prepared"]
-        embedded = self.embedding(tokens)
+        embedded = self.head.embed(tokens, self.embedding)
         gates = _recurrence.project_step(weights["embedded"], embedded)
-        state, outputs = self._advance({"gates": gates}, state, weights)
+        state, outputs = self._advance({"gates": gates, "between": []}, state, weights)
         if not self._steps_depend_on_attention and self.attention is not None:
             self._look(outputs["hidden"], state, weights, outputs)
         if not self.input_feeding:
-            outputs["readout"] = self._read_out(outputs, embedded, weights["readout"])
-        logits = self._logits(outputs["readout"])
+            values = {**outputs, "embedded": embedded}
+            outputs["readout"] = self._readout.read(values, weights["readout"])
+        logits = self._logits(outputs["readout"], outputs.get("weights"), weights["head"])
         if return_attention:
             self._check_attention()
             return logits, state, outputs["weights"]
@@ -330,19 +361,22 @@ class RNNDecoder(Decoder):
         length = ops.shape(targets)[1]
         targets = at_least_one_step(targets)
         state = self._first_state(memory, rows_per_example)
-        embedded = self._drop(self.embedding(targets), training)
-        masks = self._step_masks(embedded, training)
+        embedded = self._drop(self.head.embed(targets, self.embedding), training)
+        rows, steps, _ = ops.shape(embedded)
+        masks = self._stack.draw_masks(rows, steps, embedded.dtype, training)
         run = self._run_loop if self._steps_depend_on_attention else self._run_layers
         outputs = run(embedded, state, memory, masks, rows_per_example)
         readout = self._drop(outputs["readout"], training)
         if training:
             for loss in self._attention_losses():
                 self.add_loss(loss(outputs["weights"], targets, memory["mask"]))
-        # Before the logits, which are many times as large.
-        logits = self._logits(readout[:, :length])
+        weights = outputs["weights"][:, :length] if self.attends else None
+        # Cut before the logits, which are many times as large.
+        head = self.head.prepare(memory, readout.dtype)
+        logits = self._logits(readout[:, :length], weights, head)
         if return_attention:
             self._check_attention()
-            return logits, outputs["weights"][:, :length]
+            return logits, weights
         return logits
 
     def _attention_losses(self):
@@ -357,29 +391,23 @@ class RNNDecoder(Decoder):
 
     def _run_loop(self, embedded, state, memory, masks, rows_per_example):
         """All steps one by one: `(batch, target, ...)` outputs."""
-        weights = self._prepare(memory, embedded.dtype, project_contexts=False)
-        own = self.attention.start(weights["attention"], rows_per_example)
-        state = {**state, "attention": own}
+        weights = self._prepare(memory, embedded.dtype, masks["recurrent"])
+        attention = self.attention.start(weights["attention"], rows_per_example)
+        state = {**state, "attention": attention}
         # The embeddings are narrower than the gates.
         steps = ops.transpose(embedded, (1, 0, 2))
         gates = _recurrence.project_step(weights["embedded"], steps)
         per_step = {"gates": gates, "between": masks["between"]}
         mask = _repeat(memory["mask"], rows_per_example)
         like = {"hidden": state["cells"][-1][0], "weights": ops.cast(mask, gates.dtype)}
-        constants = {
-            "cells": [
-                cell if mask is None else {**cell, "dropout_mask": mask}
-                for cell, mask in zip(weights["cells"], masks["recurrent"])
-            ],
-            **{name: weights[name] for name in ("inputs", "fed")},
-        }
+        constants = {"stack": weights["stack"], "fed": weights["fed"]}
         if self.input_feeding:
             like["readout"] = state["readout"]
             constants["readout"] = weights["readout"]
         else:
             rows = ops.shape(like["weights"])[0]
             like["context"] = ops.zeros((rows, self._context_dim), dtype=gates.dtype)
-        constants = with_matrices(constants, (*_recurrence.MATRICES, "context", "rest"))
+        constants = with_matrices(constants, (*_recurrence.MATRICES, *_readout.MATRICES))
         constants["attention"] = with_matrices(weights["attention"], self.attention.matrices)
 
         def step(state, x, constants):
@@ -388,64 +416,60 @@ class RNNDecoder(Decoder):
         _, outputs = scan(step, state, per_step, like, constants)
         outputs = {name: ops.transpose(value, (1, 0, 2)) for name, value in outputs.items()}
         if not self.input_feeding:
-            outputs["readout"] = self._read_out(outputs, embedded, weights["readout"])
+            values = {**outputs, "embedded": embedded}
+            outputs["readout"] = self._readout.read(values, weights["readout"])
         return outputs
 
     def _run_layers(self, embedded, state, memory, masks, rows_per_example):
         """All steps of one layer after the other, then all of the attention."""
-        hidden = embedded
-        for i, layer in enumerate(self.rnn_layers):
-            inputs = hidden
-            if i and masks["between"]:
-                inputs = inputs * ops.transpose(masks["between"][i - 1], (1, 0, 2))
-            hidden, _ = _recurrence.run(
-                layer, inputs, state["cells"][i], dropout_mask=masks["recurrent"][i]
-            )
-            if self.residual and i:
-                hidden = hidden + inputs
+        hidden = self._stack.run(embedded, state["cells"], masks)
         outputs = {"hidden": hidden}
         if self.attention is not None:
             prepared = self.attention.prepare(memory, hidden.dtype)
             outputs["context"], outputs["weights"] = self.attention.attend(hidden, prepared)
-        weights = self._readout_weights(hidden.dtype)
-        return {**outputs, "readout": self._read_out(outputs, embedded, weights)}
+        weights = self._readout.prepare(hidden.dtype)
+        outputs["readout"] = self._readout.read({**outputs, "embedded": embedded}, weights)
+        return outputs
 
     def _advance(self, x, state, weights):
-        """The part of a step that the next step depends on."""
+        """The part of a step that the next step depends on.
+
+        Args:
+            x: Dict of `"gates"` `(rows, gates)`, the embedding's share of the first layer's, and
+                `"between"`, see `RecurrentStack.step`.
+            state: The state before the step.
+            weights: What `_prepare` returned, with tensors or `Matrix` objects.
+
+        Returns:
+            Tuple of the state after the step and a dict of what is known of it: `"hidden"`
+            `(rows, units)`; `"weights"` where steps depend on the attention; and then `"readout"`
+            with input feeding, else `"context"`.
+        """
         outputs, after = {}, dict(state)
         gates = x["gates"]
-        if self.order == "bahdanau" and self.attention is not None:
+        if self._feeds_context:
             self._look(state["cells"][-1][0], after, weights, outputs)
-            if "fed" in weights:
-                fed = _recurrence.project_step(weights["fed"], outputs["context"])
-            else:
-                context = outputs["context"]
-                sizes = [self.embedding_dim, context.shape[-1] - self.embedding_dim]
-                outputs["context"], fed = split(context, sizes)
-            gates = gates + fed
+            gates = gates + self._feed_context(outputs, weights)
         elif self.input_feeding:
             gates = gates + _recurrence.project_step(weights["fed"], state["readout"])
-
-        new, hidden = [], None
-        for i, layer in enumerate(self.rnn_layers):
-            inputs = hidden
-            if i:
-                if x.get("between"):
-                    inputs = inputs * x["between"][i - 1]
-                gates = _recurrence.project_step(weights["inputs"][i - 1], inputs)
-            cell = weights["cells"][i]
-            new.append(_recurrence.advance(layer, cell, gates, state["cells"][i]))
-            hidden = new[-1][0]
-            if self.residual and i:
-                hidden = hidden + inputs
-        outputs["hidden"] = hidden
-        after["cells"] = new
+        outputs["hidden"], after["cells"] = self._stack.step(
+            gates, state["cells"], weights["stack"], x["between"]
+        )
         if self.input_feeding:
-            self._look(hidden, after, weights, outputs)
-            outputs["readout"] = self._read_out(outputs, None, weights["readout"])
+            self._look(outputs["hidden"], after, weights, outputs)
+            outputs["readout"] = self._readout.read(outputs, weights["readout"])
             del outputs["context"]
             after["readout"] = outputs["readout"]
         return after, outputs
+
+    def _feed_context(self, outputs, weights):
+        """The context's share of the gates. Projected contexts hold it beside the readout's."""
+        context = outputs["context"]
+        if "fed" in weights:
+            return _recurrence.project_step(weights["fed"], context)
+        sizes = [self.embedding_dim, context.shape[-1] - self.embedding_dim]
+        outputs["context"], fed = split(context, sizes)
+        return fed
 
     def _look(self, query, state, weights, outputs):
         """One step of the attention, which changes the state and adds to the outputs."""
@@ -453,19 +477,8 @@ class RNNDecoder(Decoder):
             query, state["attention"], weights["attention"]
         )
 
-    def _read_out(self, outputs, embedded, weights):
-        rest = outputs["hidden"]
-        if self.attention is not None and self.order == "bahdanau":
-            rest = ops.concatenate([rest, embedded], axis=-1)
-        product = multiply(rest, weights["rest"]) + weights["bias"]
-        if self.attention is not None:
-            # Without a matrix contexts are sums of the projected memory.
-            context = outputs["context"]
-            product += multiply(context, weights["context"]) if "context" in weights else context
-        return self.readout.activation(product)
-
-    def _logits(self, readout):
-        return self.embedding(readout, reverse=True)
+    def _logits(self, readout, weights, prepared):
+        return self.head(readout, weights=weights, prepared=prepared, embedding=self.embedding)
 
     def _drop(self, values, training):
         if not (training and self.dropout):
@@ -474,25 +487,8 @@ class RNNDecoder(Decoder):
         shape = (batch, 1 if self.variational_dropout else steps, dim)
         return values * dropout_mask(shape, self.dropout, values.dtype, self.seed_generator)
 
-    def _step_masks(self, embedded, training):
-        """Masks `(target, batch, units)` between layers, `(batch, units)` of recurrent states."""
-        batch, steps, _ = ops.shape(embedded)
-        dtype = embedded.dtype
-        masks = {"between": [], "recurrent": [None] * self.num_layers}
-        if not training:
-            return masks
-        for i in range(self.num_layers):
-            if i and self.dropout:
-                per_step = (1 if self.variational_dropout else steps, batch, self.units)
-                mask = dropout_mask(per_step, self.dropout, dtype, self.seed_generator)
-                masks["between"].append(ops.broadcast_to(mask, (steps, batch, self.units)))
-            masks["recurrent"][i] = dropout_mask(
-                (batch, self.units), self.recurrent_dropout, dtype, self.seed_generator
-            )
-        return masks
-
     def compute_output_shape(self, targets_shape, memory_shape):
-        return (*targets_shape, self.vocabulary_size)
+        return (*targets_shape, self.output_size)
 
     def compute_output_spec(
         self, targets, memory, training=False, return_attention=False, rows_per_example=1
@@ -526,14 +522,16 @@ class RNNDecoder(Decoder):
             "attention_losses": [
                 keras.saving.serialize_keras_object(loss) for loss in self.attention_losses
             ],
+            "head": keras.saving.serialize_keras_object(self.head),
         }
 
     @classmethod
     def from_config(cls, config):
         config = dict(config)
-        if isinstance(config["attention"], dict):
-            # The decoder builds it, so that its variables have the same paths as before.
-            config["attention"] = {**config["attention"], "build_config": None}
+        for name in ("attention", "head"):
+            if isinstance(config.get(name), dict):
+                # The decoder builds it, so that its variables have the same paths as before.
+                config[name] = {**config[name], "build_config": None}
         return super().from_config(config)
 
 

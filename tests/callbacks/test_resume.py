@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import keras_s2s
+from keras_s2s.callbacks import _state
 from tests.data.pairs import pair_batches
 from tests.models.helpers import make_simple_model
 
@@ -26,6 +27,7 @@ import keras
 import numpy as np
 
 import keras_s2s
+from tests.data.pairs import pair_batches
 from tests.word_layers import WordDecoder, WordEncoder
 
 if keras.backend.backend() == "tensorflow":
@@ -120,7 +122,10 @@ def fitted(folder, *callbacks, epochs=1, **kwargs):
     ids = [rng.integers(4, 9, rng.integers(1, 4)).tolist() for _ in range(4)]
     batches = pair_batches(ids, ids, batch_size=2)
     model.compile(run_eagerly=keras.backend.backend() != "jax")
-    callbacks = [*callbacks, keras_s2s.callbacks.Resume(folder, callbacks)]
+    counting = [
+        c for c in callbacks if not isinstance(c, (Interrupt, keras.callbacks.LambdaCallback))
+    ]
+    callbacks = [*callbacks, keras_s2s.callbacks.Resume(folder, counting)]
     model.fit(batches, epochs=epochs, verbose=0, callbacks=callbacks)
     return model
 
@@ -195,3 +200,57 @@ def test_an_unbuilt_model_is_told(tmp_path):
     resume.set_model(model)
     with pytest.raises(ValueError, match="call `model.build"):
         resume.on_train_begin()
+
+
+class Counter(keras.callbacks.Callback):
+    """Counts batches, and keeps a sum of losses as an array."""
+
+    def __init__(self):
+        super().__init__()
+        self.count, self.sums = 0, [np.zeros(2, "float32")]
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.count += 1
+        self.sums[0] = self.sums[0] + 1
+
+    def get_state(self):
+        return {"counts": {"batches": np.int64(self.count)}, "sums": self.sums}
+
+    def set_state(self, state):
+        self.count, self.sums = state["counts"]["batches"], state["sums"]
+
+
+@pytest.mark.slow
+def test_callbacks_of_ones_own_keep_what_they_say(tmp_path):
+    state, counter = tmp_path / "state", Counter()
+    with pytest.raises(KeyboardInterrupt):
+        fitted(state, counter, Interrupt(), epochs=3)
+    assert counter.count == 4  # Two batches in each of two epochs.
+    again = Counter()
+    fitted(state, again, epochs=3)
+    assert again.count == 6
+    np.testing.assert_array_equal(again.sums, [[6, 6]])
+
+
+@pytest.mark.slow
+def test_state_that_cannot_be_written_is_told(tmp_path):
+    counter = Counter()
+    counter.get_state = lambda: {"found": {1, 2}}
+    with pytest.raises(TypeError, match=r"lists of NumPy arrays. It holds \{1, 2\}"):
+        fitted(tmp_path / "state", counter)
+
+
+@pytest.mark.parametrize(
+    "callback", [keras.callbacks.EarlyStopping("loss"), keras.callbacks.ReduceLROnPlateau("loss")]
+)
+def test_state_of_an_earlier_version(callback):
+    """It held all attributes that were numbers or None, and gave them back."""
+    _state.restore(callback, {"best": 0.5, "wait": 2, "validation_data": None, "patience": 9})
+    assert callback.best == 0.5 and callback.wait == 2
+    assert callback.patience != 9 and not hasattr(callback, "validation_data")
+
+
+def test_callbacks_whose_state_nobody_knows_are_refused(tmp_path):
+    logger = keras.callbacks.CSVLogger(tmp_path / "log.csv")
+    with pytest.raises(TypeError, match=r"EarlyStopping, .*`get_state\(\)`.* CSVLogger has none"):
+        keras_s2s.callbacks.Resume(tmp_path / "state", [logger])
