@@ -35,8 +35,10 @@ class Generates:
                 `tf.data.Dataset` of inputs, batched or not, or a dict of tensors as
                 `generate_preprocess` of the preprocessor makes them (and any others, which are
                 not read).
-                With prompts a dict of `"encoder_text"` (of a captioner `"images"`) and
-                `"decoder_text"`, one of each or as many: every output begins with its prompt.
+                A model of several inputs takes a dict of columns by their `raw_name`, or a list of
+                dicts of one value each. With prompts a dict of `"encoder_text"` (of a captioner
+                `"images"`) and `"decoder_text"`, one of each or as many: every output begins with
+                its prompt.
             max_length: Integer, the largest number of tokens of an output, including the
                 prompt and the end, which is forced there. By default twice the input's
                 number of steps plus 10 beyond the prompt, and never more than the

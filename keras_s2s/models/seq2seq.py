@@ -352,6 +352,10 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         export cannot tell of it. Sources given as `token_ids` end with the end id, 3. A batch of
         none gives outputs of none.
 
+        A model of several inputs takes them all, by the names of their columns: in place of `text`
+        and `source_tokens` the `raw_name` of each, `NAME_tokens` and `NAME_attention`, and in
+        `tokens` the features by their names.
+
         A decoder without attention gives no `align`. A model whose `preprocessor` is None gives
         only `tokens`, and that without any operation of TensorFlow Text, for servers that lack it.
         A random sampler with a seed draws the same numbers for every request, for row `i` those of
