@@ -54,6 +54,7 @@ class Batches(keras.utils.PyDataset):
         shapes: List of `(batch, *widths)` of the text columns: those of this epoch, from narrow
             to wide.
         padding_share: Share of this epoch's text positions that are padding.
+        features: Dict of the columns that are `keras_s2s.data.Features`.
         num_dropped: Number of examples left out because of their length.
         num_cut: Number of examples cut because of it.
         epoch: Number of the current epoch, from 0.
@@ -98,10 +99,10 @@ class Batches(keras.utils.PyDataset):
         counts = {name: len(column) for name, column in columns.items()}
         if len(set(counts.values())) > 1:
             raise ValueError(f"The columns must be of the same length. Received: {counts}")
-        self._features = {n: c for n, c in columns.items() if isinstance(c, Features)}
-        texts = {n: c for n, c in columns.items() if n not in self._features}
+        self.features = {n: c for n, c in columns.items() if isinstance(c, Features)}
+        texts = {n: c for n, c in columns.items() if n not in self.features}
         if plan is None:
-            plan = SimilarLengths() if self._features else TokensPerBatch()
+            plan = SimilarLengths() if self.features else TokensPerBatch()
         # Each set has buckets of its own.
         self._plan = plan = copy.copy(plan)
         self._lengths = {name: None for name in texts} | dict(lengths or {})
@@ -146,7 +147,7 @@ class Batches(keras.utils.PyDataset):
                 stacklevel=3,
             )
         if len(self._kept) < count:
-            self._features = {n: c.select(self._kept) for n, c in self._features.items()}
+            self.features = {n: c.select(self._kept) for n, c in self.features.items()}
 
     @classmethod
     def from_raw(cls, preprocessor, inputs, targets, plan=None, sample=True, **options):
@@ -220,7 +221,7 @@ class Batches(keras.utils.PyDataset):
             raise IndexError(f"There is no batch {index}; there are {self._num_batches}.")
         texts, plan = self._current()
         size, widths, rows = plan[index]
-        x = {name: column.batch(rows, size) for name, column in self._features.items()}
+        x = {name: column.batch(rows, size) for name, column in self.features.items()}
         for (name, column), width in zip(texts.items(), widths):
             x[name] = column.batch(rows, size, width)
         labels = x.pop(TARGETS)
@@ -258,7 +259,7 @@ class Batches(keras.utils.PyDataset):
         x, labels, weights = self[0]
 
         def spec(name, array):
-            shape = (None, *array.shape[1:]) if name in self._features else [None] * array.ndim
+            shape = (None, *array.shape[1:]) if name in self.features else [None] * array.ndim
             return tf.TensorSpec(shape, array.dtype)
 
         signature = (
