@@ -10,7 +10,7 @@ class Gradients:
     Compiled at its first call, where the backend compiles, and not again for batches of that shape.
 
     Args:
-        model: A built and compiled `keras.Model`. What is trainable is that of now.
+        model: A built and compiled `keras.Model`. Later changes of `trainable` do not count.
 
     Call arguments:
         x: The model's inputs.

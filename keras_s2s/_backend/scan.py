@@ -26,8 +26,8 @@ def no_gradient():
 class Matrix:
     """A constant of `scan` that each step multiplies by, once, with `multiply`.
 
-    Its gradient is one product after the loop, where that of another constant is a sum of one
-    product for each step.
+    Its gradient is one product after the loop. For any other constant it is a sum of one product
+    for each step.
 
     Args:
         tensor: `(dim, units)`, for factors `(rows, dim)`, or `(rows, dim, units)`, for factors
@@ -70,8 +70,8 @@ def scan(step, state, inputs, like, constants=(), reverse=False):
     Args:
         step: Function of `(state, input, constants)`, nested tensors, returning the new
             state (same structure, shapes and dtypes) and the nested output.
-        state: Nested tensors, the state before the first step. The first one's leading axis is
-            that of the rows.
+        state: Nested tensors, the state before the first step. The first one's leading axis is the
+            rows.
         inputs: Nested tensors of shape `(time, ...)`, `time` at least 1.
         like: Nested tensors which have the structure, shape and dtype of one
             step's output. Their values are not read.

@@ -1,6 +1,6 @@
 """`scan` on TensorFlow, with a gradient of its own.
 
-That of `tf.while_loop` keeps every tensor of every step, and adds to the gradient of each matrix
+The gradient of `tf.while_loop` keeps every tensor of every step, and adds to each matrix's gradient
 in each step. This one keeps the states and what was multiplied by matrices, computes the rest of
 a step again, and multiplies what belongs to a matrix once, after the loop: less memory and large
 products in place of many small ones.
@@ -231,7 +231,7 @@ class _Product(Matrix):
     Attributes:
         factor: The x it was called with.
         value: The product.
-        gradient: That of the value, once it is known.
+        gradient: The gradient of the value, once it is known.
     """
 
     def __init__(self, matrix, value=None, transposed=None):

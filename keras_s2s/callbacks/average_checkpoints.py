@@ -78,7 +78,7 @@ class AverageCheckpoints(keras.callbacks.Callback):
         """Yields the weights after each of the last epochs."""
         files = self._files()
         if not is_chief(self.model):
-            # The first process may be writing those of the last epoch now, and removing others.
+            # The first process may be writing the last epoch's weights now, and removing others.
             earlier = range(self._epochs - self.count + 1, self._epochs)
             files = [file for file in files if _number(file) in earlier]
         for file in files:

@@ -20,7 +20,7 @@ class ExportBest(keras.callbacks.Callback):
         monitor: Name in the logs. What `GenerationMetrics` adds is there if it stands before.
         mode: `"max"` or `"min"`, or `"auto"`: `"min"` for losses, perplexities and error rates
             (names that end in `loss`, `perplexity`, `wer` or `cer`), `"max"` for others.
-        **options: Those of `model.export`.
+        **options: Arguments of `model.export`.
 
     Raises:
         ValueError: If `mode` is none of these, or `path/best.json` is about another value.

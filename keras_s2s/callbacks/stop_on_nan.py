@@ -10,7 +10,7 @@ from keras_s2s.callbacks._chief import is_chief
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training with an error as soon as the loss is no number, and saves the batch.
 
-    By an error, since other callbacks would save the spoilt weights as those of one more epoch:
+    It raises an error, since other callbacks would save the spoilt weights after one more epoch:
     what `Resume` and `keras.callbacks.ModelCheckpoint` wrote last stays. It reads the loss after
     every batch, for which an accelerator has to wait.
 

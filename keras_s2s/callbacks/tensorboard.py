@@ -45,7 +45,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         attention_examples: Integer. Attention is drawn for so many of the examples.
         projector: Whether to write the embeddings.
         hparams: Dict of numbers and strings, beside those that are found.
-        **kwargs: Those of `keras.callbacks.TensorBoard`, but `embeddings_freq`, which writes
+        **kwargs: Arguments of `keras.callbacks.TensorBoard`, except `embeddings_freq`, which writes
             nothing that TensorBoard can read (https://github.com/keras-team/keras/issues/20210).
 
     Raises:

@@ -38,7 +38,7 @@ class Ids:
         return Ids(self.ids.select(rows))
 
     def where(self, condition, other):
-        """These texts where `condition`, else those of another column."""
+        """These texts where `condition`, else another column's."""
         return Ids(self.ids.where(condition, other.ids))
 
     def batch(self, rows, size, width):

@@ -51,8 +51,7 @@ class Batches(keras.utils.PyDataset):
         **kwargs: Keyword arguments of `keras.utils.PyDataset`.
 
     Attributes:
-        shapes: List of `(batch, *widths)` of the text columns: those of this epoch, from narrow
-            to wide.
+        shapes: List of this epoch's `(batch, *widths)` of the text columns, from narrow to wide.
         padding_share: Share of this epoch's text positions that are padding.
         features: Dict of the columns that are `keras_s2s.data.Features`.
         num_dropped: Number of examples left out because of their length.

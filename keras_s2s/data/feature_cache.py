@@ -26,7 +26,7 @@ def cached_features(encoder, images, folder, image_converter=None, batch_size=32
         encoder: `keras_s2s.layers.ImageEncoder`.
         images: Images, such as a list of paths or `TarImages`. They are read one batch at a time.
         folder: Folder of the cache, made if needed.
-        image_converter: That of the preprocessor; by default
+        image_converter: The preprocessor's; by default
             `ImageConverter(encoder.image_size)`.
         batch_size: Integer.
         verbose: 0 for silence, 1 for a bar.

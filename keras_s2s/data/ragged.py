@@ -38,7 +38,7 @@ class RaggedIds:
         return self._gather(self.starts, np.minimum(self.lengths, length))
 
     def where(self, condition, other):
-        """Own sequences where `condition`, else those of `other`."""
+        """These sequences where `condition`, else the other's."""
         both = RaggedIds(
             np.concatenate([self.values, other.values]),
             np.concatenate([self.lengths, other.lengths]),

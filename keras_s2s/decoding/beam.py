@@ -19,8 +19,7 @@ from keras_s2s.tokens import END
 class Beam(Sampler):
     """Beam search, ranked by length- and coverage-normalised log-probability.
 
-    The score of a hypothesis is that of
-    [Wu et al., 2016](https://arxiv.org/abs/1609.08144), equation 14:
+    A hypothesis is scored as in [Wu et al., 2016](https://arxiv.org/abs/1609.08144), equation 14:
 
         score = log_prob / ((5 + length) / 6) ** length_penalty
                 + coverage_penalty * sum_i log(min(sum_j attention_ji, 1))
@@ -28,8 +27,8 @@ class Beam(Sampler):
     with `length` in tokens, the end id counted, and `i` over the source positions that are not
     padding.
 
-    Each step extends the `num_beams` most probable unfinished hypotheses. Those of the best
-    `num_beams` extensions that end leave the beam for a pool that keeps the
+    Each step extends the `num_beams` most probable unfinished hypotheses. Of the best
+    `num_beams` extensions, those that end leave the beam for a pool that keeps the
     `num_return_sequences` best scores; nothing changes them any more. An example stops when its
     pool is full and no hypothesis in the beam can still score better than the worst in the pool,
     whatever follows (log-probabilities only fall, and the length penalty is largest at
@@ -210,7 +209,7 @@ class Beam(Sampler):
         return hypotheses
 
     def _add_to_pool(self, search, length, hypotheses, ended):
-        """The pool with those of `hypotheses (batch, m, ...)` that `ended`, if they are good."""
+        """The pool, with the good ones of the `hypotheses (batch, m, ...)` that `ended`."""
         scores = hypotheses["log_probs"] / length_penalty(length, self.length_penalty)
         if self._uses_attention:
             scores = scores + coverage_penalty(hypotheses["coverage"], self.coverage_penalty)

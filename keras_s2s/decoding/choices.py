@@ -76,7 +76,7 @@ class Constraints:
 class Choices:
     """The tokens that each row has to choose from at one step.
 
-    Log-probabilities are those of the model: a ban does not make other tokens more probable.
+    Log-probabilities come from the model alone: a ban does not make other tokens more probable.
 
     Args:
         logits: `(rows, vocabulary)`.
@@ -113,7 +113,7 @@ class Choices:
         """The k best ways to go on with the beams of each example.
 
         Args:
-            log_probs: `(batch, beams)`, those of what the rows have so far.
+            log_probs: `(batch, beams)`, log-probabilities of what the rows have so far.
             k: Python int, at least `beams`.
 
         Returns:
@@ -158,7 +158,7 @@ class Choices:
         return scores
 
     def log_probs(self, token_ids):
-        """Those of `token_ids (rows, n)`."""
+        """Log-probabilities of `token_ids (rows, n)`."""
         return select(self.logits, token_ids) - self._normalizer
 
     def _masked(self):

@@ -27,8 +27,8 @@ class Random(Greedy):
     probable tokens that together have `top_p` of what is left: the nucleus
     ([Holtzman et al., 2020](https://arxiv.org/abs/1904.09751)).
 
-    `"log_probs"` and `"scores"` of the result are those of the model itself, without temperature
-    and cuts. The hypotheses of an example are independent draws, sorted by score: for a fair
+    `"log_probs"` and `"scores"` of the result are the model's own, without temperature and
+    cuts. The hypotheses of an example are independent draws, sorted by score: for a fair
     sample, draw one.
 
     Args:

@@ -56,7 +56,7 @@ class Spellings:
         return ops.zeros((*shape, len(_PRIMES)), dtype="int32")
 
     def add(self, fingerprints, token_ids):
-        """Those of the texts `(..., 4)` with one more piece each, `token_ids (...)`."""
+        """Fingerprints of the texts `(..., 4)` with one more piece each, `token_ids (...)`."""
         pieces = take_rows(ops.convert_to_tensor(self._pieces), token_ids)
         shift = take_rows(ops.convert_to_tensor(self._powers), pieces[..., 0])
         primes = ops.convert_to_tensor(np.array(_PRIMES, "int32"))

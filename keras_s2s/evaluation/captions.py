@@ -1,6 +1,6 @@
 """Metrics of captions by pycocoevalcap, with its PTB tokenizer, which needs Java.
 
-For languages without blanks between words the tokenizer is that of BLEU: PTB's takes a Chinese
+For languages without blanks between words, BLEU's tokenizer is used: PTB's takes a Chinese
 sentence for one word, and loses the vowels of Khmer. METEOR, whose synonyms are English, then
 matches equal words only.
 """
@@ -100,7 +100,7 @@ def _bleu(references, hypotheses, bootstrap):
 
 
 def _mean(name, references, hypotheses):
-    """The metric, and that of each example."""
+    """The metric of all examples, and of each."""
     if name == "meteor":
         from pycocoevalcap.meteor.meteor import Meteor as Scorer
     elif name == "coco_rouge":

@@ -12,7 +12,7 @@ _SOUTH_EAST_ASIAN = {"THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"}
 _WITHOUT_BLANKS = _IDEOGRAPHS | _KANA | _SOUTH_EAST_ASIAN
 
 WITHOUT_BLANKS = frozenset({"chinese", "japanese"} | {name.lower() for name in _SOUTH_EAST_ASIAN})
-"""Those of `main_script` in which a text does not show where a word ends."""
+"""The scripts, as `main_script` names them, in which no blank shows where a word ends."""
 
 
 def main_script(texts):

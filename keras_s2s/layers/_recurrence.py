@@ -78,7 +78,7 @@ def project_step(weights, inputs):
 
 
 def _biases(layer, dtype):
-    """That of the gates, and that of the candidate's recurrent product, which only a GRU has."""
+    """The bias of the gates, and of the candidate's recurrent product, which only a GRU has."""
     bias = ops.cast(layer.cell.bias, dtype)
     if not isinstance(layer, keras.layers.GRU):
         return bias, None

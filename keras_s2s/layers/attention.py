@@ -195,7 +195,7 @@ class Attention(KeepsParts, keras.layers.Layer):
             query: `(batch, queries, units)`, projected.
             state: The state, whose tensors are `(batch, queries, ...)`.
             prepared: What `prepare` returned.
-            dtype: That of the contexts and weights.
+            dtype: The dtype of the contexts and weights.
 
         Returns:
             Tuple of contexts `(batch, queries, dim)`, weights `(batch, queries, source)` and the

@@ -28,14 +28,14 @@ class ImageEncoder(Encoder):
 
     Freeze and unfreeze with `encoder.backbone.trainable`. Also where it is trained, the backbone
     normalises by the statistics that its BatchNormalization layers hold, since small batches
-    would spoil those of pretrained weights; see `batch_statistics`.
+    would spoil the statistics of pretrained weights; see `batch_statistics`.
 
     Args:
         units: Integer, size of the memory's values.
         backbone: Name of a model of `keras.applications`, such as `"MobileNetV2"`, or a
             `keras.Model` from images `(batch, height, width, 3)` with pixels in 0..255 to features
             `(batch, rows, columns, channels)`.
-        weights: Those of a backbone given by name: `"imagenet"`, which Keras downloads, the path
+        weights: Weights of a backbone given by name: `"imagenet"`, which Keras downloads, the path
             of a file, or None for random ones.
         image_size: Tuple of height and width.
         dropout: Float in [0, 1), rate on the features and on the values.
@@ -109,7 +109,7 @@ class ImageEncoder(Encoder):
         if isinstance(backbone, keras.Model):
             if weights not in ("imagenet", None):
                 raise ValueError(
-                    "`weights` are those of a backbone given by name; load others into the model "
+                    "`weights` is for a backbone given by name; load weights into the model "
                     f"before it is passed. Received: weights={weights!r}"
                 )
             self.backbone = backbone
@@ -139,7 +139,7 @@ class ImageEncoder(Encoder):
         if len(shape) != 4 or None in shape[1:]:
             raise ValueError(
                 "The backbone must give a grid of features, (batch, rows, columns, channels), as "
-                f"those of keras.applications do with include_top=False. It gives {tuple(shape)}."
+                f"keras.applications do with include_top=False. It gives {tuple(shape)}."
             )
         if tuple(shape[1:]) == (*self.image_size, 3):
             raise ValueError("The backbone gives features of the shape of its images.")

@@ -13,7 +13,7 @@ def compile(model, function, changed=(), static=None, of_few=None):
     Args:
         model: The model whose weights it reads.
         function: The function.
-        changed: Variables, beside those of the model, that it changes.
+        changed: Variables that it changes, beside the model's.
         static: Index of the argument that is a Python value, or None.
         of_few: What to run in place of it on small batches, or None.
     """
@@ -113,7 +113,7 @@ def without_tensorflow(tensor):
 
 
 def to_backend(structure):
-    """TensorFlow's tensors as those of the backend; for JAX padded, so that few shapes occur."""
+    """Arrays and TensorFlow's tensors as the backend's; padded for JAX, which compiles each shape."""
     if keras.backend.backend() == "tensorflow":
         return structure
 

@@ -9,7 +9,7 @@ FORMATS = ("tf_saved_model", "onnx", "openvino", "litert", "torch")
 def check_save(path, zipped):
     """Raises a `ValueError` if `Model.save` would write a file that nobody can read again."""
     name = str(path)
-    # Keras writes folders of any name, and those of the Hugging Face Hub.
+    # Keras writes folders of any name, and to the Hugging Face Hub.
     if name.endswith(".keras") or zipped is False or (zipped is None and name.startswith("hf://")):
         return
     raise ValueError(

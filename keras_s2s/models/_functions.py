@@ -89,7 +89,7 @@ class Functions:
     def decode(self, model, sampler, return_attention):
         """Function of `(inputs, max_length, indices)`, for the batches of one request.
 
-        `indices` are those of the examples within the request; None for the rows of a batch.
+        `indices` are the examples' places within the request; None for their rows in the batch.
         """
 
         def function(inputs, max_length, draws):

@@ -71,7 +71,7 @@ def check_prompt_ids(ids, most):
 
 
 class Parts:
-    """What is run of the inputs, and how its results become those of the inputs.
+    """The parts of inputs that are run, and how their results become results of the inputs.
 
     Args:
         preprocessor: A `Preprocessor`.
@@ -145,7 +145,7 @@ def _split(preprocessor, item):
 
 
 def _joined(results, separators):
-    """Hypotheses of a text from those of its parts, the best with the best and so on.
+    """Hypotheses of a text, joined from its parts' hypotheses: the best with the best and so on.
 
     None where a part has none, because it could not be read.
     """

@@ -107,7 +107,7 @@ def equally_long(dataset):
     """The batches padded to the longest of all, so that what is predicted of them can be joined."""
     tf = import_tensorflow()
     features = dataset.map(lambda features, *_: features)
-    # Those of images are equally large.
+    # Images are equally large.
     longest = {name: 1 for name, spec in features.element_spec.items() if spec.dtype.is_integer}
     for batch in features:
         longest = {name: max(most, batch[name].shape[-1]) for name, most in longest.items()}

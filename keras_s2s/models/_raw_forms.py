@@ -34,7 +34,7 @@ def given(preprocessor, x, name="x", shuffle=False, steps=None, batch_size=None)
     """What a user passed as `x`, where Python code gives it made a list or `RawBatches`.
 
     Args:
-        preprocessor: That of the model, or None.
+        preprocessor: The model's preprocessor, or None.
         x: Anything.
         name: What error messages call it.
         shuffle: Whether to draw an order of the batches of a `keras.utils.PyDataset`.

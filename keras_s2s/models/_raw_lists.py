@@ -77,7 +77,7 @@ class RawLists(keras.utils.PyDataset):
         def spec(x):
             return tf.TensorSpec([None] * x.ndim, x.dtype)
 
-        # Keras would take the widths of the first two batches for those of all.
+        # Keras would take the widths of the first two batches for the widths of all.
         signature = keras.tree.map_structure(spec, self[0])
         dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))

@@ -7,7 +7,7 @@ from keras_s2s.models.seq2seq import Seq2Seq
 class ImageCaptioner(Seq2Seq):
     """Images to text.
 
-    Arguments and methods are those of `keras_s2s.models.Seq2Seq`, with a
+    Has the arguments and methods of `keras_s2s.models.Seq2Seq`, with a
     `keras_s2s.layers.ImageEncoder` and a `keras_s2s.preprocessing.ImageTextPreprocessor`. Images
     are paths, contents of JPEG, PNG, GIF or WebP files, arrays `(height, width, channels)` in
     0..255 or PIL images, of any size. In training an image may have several captions.

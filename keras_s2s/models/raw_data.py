@@ -37,9 +37,10 @@ class TakesRawData:
         Args:
             x: Raw inputs (a list, an array, a column of a table, an iterator), pairs of input and
                 output, a dict of `"encoder_text"` (of a captioner `"images"`, of other models the
-                `raw_name` of each column) and `"decoder_text"`, a `tf.data.Dataset` of pairs or such dicts, batched or not, a
-                generator, DataLoader or `keras.utils.PyDataset` of raw batches, or anything
-                that Keras takes. With `steps_per_epoch` a generator may have no end.
+                `raw_name` of each column) and `"decoder_text"`, a `tf.data.Dataset` of pairs or such
+                dicts, batched or not, a generator, DataLoader or `keras.utils.PyDataset` of raw
+                batches, or anything that Keras takes. With `steps_per_epoch` a generator may have
+                no end.
             y: Raw outputs, as many as inputs; of a captioner also a list of texts for each.
             batch_size: Integer, 32 by default.
             epochs: Integer.
@@ -99,7 +100,7 @@ class TakesRawData:
             validation_split, validation_batch_size = 0.0, None
         raw = x
         x, y, batch_size = self._prepare(x, y, batch_size, cuts, training=True, shuffle=shuffle)
-        # Those of lists are known by now, those of datasets after an epoch.
+        # What is cut of lists is known by now, what of datasets after an epoch.
         cuts.warn()
         if cuts.is_watching:
             callbacks = [*_as_list(callbacks), _TellCuts(cuts)]
@@ -149,7 +150,7 @@ class TakesRawData:
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """`keras.Model.predict`, which takes raw pairs too: the logits of teacher forcing.
 
-        Those of raw pairs are `(pairs, longest target, vocabulary_size)`. For texts call
+        Logits of raw pairs are `(pairs, longest target, vocabulary_size)`. To get texts, call
         `generate`.
         """
         batch_size = _check_batch_size(batch_size)

@@ -240,7 +240,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
                 self.optimizer.build([self.weights[i] for i in variables])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """`keras.Model.compute_loss`; on several replicas the loss is that of the whole batch."""
+        """`keras.Model.compute_loss`; on several replicas the loss is of the whole batch."""
         if number_of_replicas() == 1:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
         # First, since in the loss this replica waits for others, which write the same list.
@@ -335,8 +335,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         """Writes a SavedModel: strings in, strings out, with the search inside.
 
         TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
-        import both before they load it. The signatures of a translator, for `b` texts (those of a
-        captioner are with its class):
+        import both before they load it. The signatures of a translator, for `b` texts (see `ImageCaptioner`
+        for images):
 
         | signature | inputs | outputs |
         |---|---|---|
@@ -358,8 +358,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
 
         A decoder without attention gives no `align`. A model whose `preprocessor` is None gives
         only `tokens`, and that without any operation of TensorFlow Text, for servers that lack it.
-        A random sampler with a seed draws the same numbers for every request, for row `i` those of
-        input `i` of `generate`. Without a seed it goes on from the state it has when exported, in
+        A random sampler with a seed draws the same numbers for every request: row `i` gets the
+        numbers of input `i` of `generate`. Without a seed it goes on from the state it has when exported, in
         each server alike.
 
         The graph is checked: what stock TensorFlow Serving lacks is refused (see

@@ -7,7 +7,7 @@ from keras_s2s.models.seq2seq import Seq2Seq
 class Translator(Seq2Seq):
     """Text in one language to text in another.
 
-    Arguments and methods are those of `keras_s2s.models.Seq2Seq`, with a
+    Has the arguments and methods of `keras_s2s.models.Seq2Seq`, with a
     `keras_s2s.preprocessing.TextPairPreprocessor`.
 
     Example:

@@ -19,9 +19,9 @@ class ImageConverter:
 
     A picture gives the same in every form: path, contents of the file, PIL image, array, tensor,
     element of a `tf.data.Dataset`, input of an export. Pixels are integers or floats in 0..255.
-    Those of uint16, and PIL images of the modes I and I;16, are in 0..65535 and become the upper 8
-    of their 16 bits, as those of files do. Floats none of which is above 1 are refused as scaled to
-    0..1, unless all are 0, and so is uint16 with none above 255; cast what is so dark to uint8.
+    Pixels of uint16, and PIL images of the modes I and I;16, are in 0..65535 and become the upper 8
+    of their 16 bits, as in files. Floats none of which is above 1 are refused as scaled to 0..1,
+    unless all are 0, and so is uint16 with none above 255; cast pictures that dark to uint8.
 
     Args:
         image_size: Tuple of height and width.

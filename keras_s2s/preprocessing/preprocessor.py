@@ -94,8 +94,8 @@ class Preprocessor:
             if isinstance(row, bytes) or not row:
                 row = row.decode("utf-8", "replace") if row else row
                 raise TypeError(
-                    f"`{name}` must hold a list of captions for every image, none of them empty, "
-                    f"or one caption for every image. Element {i} is {row!r}."
+                    f"`{name}` must hold a list of texts for every input, none of them empty, "
+                    f"or one text for every input. Element {i} is {row!r}."
                 )
         most = max(map(len, rows))
         return np.array([row + [b""] * (most - len(row)) for row in rows], object)
@@ -156,7 +156,7 @@ class Preprocessor:
         return {**features, "decoder_token_ids": decoder_ids}, labels, weights
 
     def _leading(self, batch):
-        """The axes before those of one raw input: of a batch its size, of one input none."""
+        """The axes before one raw input's: of a batch its size, of one input none."""
         rank = self.raw.rank_of_one(batch)
         one = next(iter(batch.values())) if isinstance(batch, dict) else batch
         return tuple(one.shape)[: len(one.shape) - rank]

@@ -3,9 +3,9 @@
 import itertools
 from pathlib import Path
 
-#: The operations that an export may hold: kernels for CPUs, in every TensorFlow since 2.12 (but
-#: for WebP, since 2.20), and those of SentencePiece, in every TensorFlow Text since 2.12. Whoever
-#: serves with more can add to the set.
+#: The operations that an export may hold: kernels for CPUs, in every TensorFlow since 2.12 (WebP
+#: since 2.20), and SentencePiece, in every TensorFlow Text since 2.12. If your server has more
+#: operations, add them to the set.
 ALLOWED_OPS = set(
     # What every SavedModel needs to be loaded, called and saved again.
     """

@@ -49,7 +49,7 @@ class TokenCrossentropy(keras.losses.Loss):
         self._weight = _Weight()
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        # Not by Keras's reduction to a mean, which is that of the tokens of one replica.
+        # Not by Keras's reduction to a mean, which is over the tokens of one replica.
         total = super().__call__(y_true, y_pred, sample_weight)
         mean = batch_mean(total, self._weight(y_true, y_pred, sample_weight))
         return mean / number_of_replicas()

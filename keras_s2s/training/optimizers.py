@@ -9,8 +9,8 @@ class Adam(keras.optimizers.Adam):
     """Keras's Adam, which on TensorFlow updates each variable in one operation.
 
     Keras's own goes through the memory of a variable and its two moments about ten times, and with
-    `global_clipnorm` once more through that of gradients that are short enough. What it computes
-    is the same, but for the roundings and for embeddings: where a token occurs several times in a
+    `global_clipnorm` once more through gradients that need no clipping. What it computes is the
+    same, but for the roundings and for embeddings: where a token occurs several times in a
     batch, Keras on TensorFlow adds the squares of its gradients, there and where it clips, and
     this, as on the other backends, takes the square of their sum. On several replicas of a strategy
     of TensorFlow, Keras clips the gradients of each, and this clips their sum.
@@ -45,7 +45,7 @@ class Adam(keras.optimizers.Adam):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            # Before they are clipped: the norm of a sum is not that of its parts.
+            # Before they are clipped: the parts of a sum have another norm than the sum.
             grads = [
                 tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
             ]
