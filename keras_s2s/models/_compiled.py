@@ -113,7 +113,7 @@ def without_tensorflow(tensor):
 
 
 def to_backend(structure):
-    """Arrays and TensorFlow's tensors as the backend's; padded for JAX, which compiles each shape."""
+    """Arrays and TensorFlow's tensors as the backend's; for JAX padded to few widths."""
     if keras.backend.backend() == "tensorflow":
         return structure
 
