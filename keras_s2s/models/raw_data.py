@@ -37,10 +37,10 @@ class TakesRawData:
         Args:
             x: Raw inputs (a list, an array, a column of a table, an iterator), pairs of input and
                 output, a dict of `"encoder_text"` (of a captioner `"images"`, of other models the
-                `raw_name` of each column) and `"decoder_text"`, a `tf.data.Dataset` of pairs or of
-                such dicts, batched or not, a generator, DataLoader or `keras.utils.PyDataset` of raw
-                batches, or anything that Keras takes. With `steps_per_epoch` a generator may have
-                no end.
+                `raw_name` of each column) and `"decoder_text"`, a `tf.data.Dataset` of pairs or
+                of such dicts, batched or not, a generator, DataLoader or `keras.utils.PyDataset`
+                of raw batches, or anything that Keras takes. With `steps_per_epoch` a generator
+                may have no end.
             y: Raw outputs, as many as inputs; of a captioner also a list of texts for each.
             batch_size: Integer, 32 by default.
             epochs: Integer.
