@@ -1,6 +1,7 @@
 """Files of data sets to lists, and lists of ids to training batches. Plain NumPy."""
 
 from keras_s2s.data.batch_columns import Features, Ids, SeveralIds
+from keras_s2s.data.batch_plans import ExamplesPerBatch, Plan, SimilarLengths, TokensPerBatch
 from keras_s2s.data.batches import Batches
 from keras_s2s.data.caption_readers import (
     read_caption_tar,
@@ -9,7 +10,6 @@ from keras_s2s.data.caption_readers import (
 )
 from keras_s2s.data.feature_cache import cached_features
 from keras_s2s.data.number_substitution import substitute_numbers
-from keras_s2s.data.plans import ExamplesPerBatch, Plan, SimilarLengths, TokensPerBatch
 from keras_s2s.data.readers import read_parallel, read_tsv
 from keras_s2s.data.tar_images import TarImages
 

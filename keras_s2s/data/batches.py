@@ -11,7 +11,7 @@ import numpy as np
 from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.batch_columns import Features, Ids, as_batch_column
-from keras_s2s.data.plans import SimilarLengths, TokensPerBatch
+from keras_s2s.data.batch_plans import SimilarLengths, TokensPerBatch
 from keras_s2s.preprocessing.long_texts import CutWarning
 from keras_s2s.preprocessing.text import as_list, as_rows
 from keras_s2s.tokens import PAD, decoder_inputs

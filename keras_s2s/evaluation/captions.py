@@ -13,7 +13,7 @@ from importlib.metadata import version
 import numpy as np
 
 from keras_s2s._optional import import_metric
-from keras_s2s.evaluation._spread import of_mean
+from keras_s2s.evaluation._confidence_interval import of_mean
 
 NAMES = ("coco_bleu", "meteor", "coco_rouge", "cider")
 

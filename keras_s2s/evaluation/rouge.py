@@ -4,7 +4,7 @@ import unicodedata
 from importlib.metadata import version
 
 from keras_s2s._optional import import_metric
-from keras_s2s.evaluation._spread import of_mean
+from keras_s2s.evaluation._confidence_interval import of_mean
 
 NAMES = ("rouge",)
 _FIGURES = {"rouge1": "ROUGE-1", "rouge2": "ROUGE-2", "rougeL": "ROUGE-L"}

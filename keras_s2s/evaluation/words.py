@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass
 
 from keras_s2s._optional import import_metric
-from keras_s2s.evaluation.scripts import WITHOUT_BLANKS, main_script
+from keras_s2s.evaluation.writing_systems import WITHOUT_BLANKS, main_script
 
 TOKENIZERS = (
     *("13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"),

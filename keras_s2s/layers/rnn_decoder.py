@@ -4,7 +4,7 @@ from keras import ops
 from keras_s2s._backend.scan import scan, with_matrices
 from keras_s2s._backend.split import split
 from keras_s2s._checks import check_choice, check_rate, check_sizes
-from keras_s2s.layers import _readout, _recurrence, attentions
+from keras_s2s.layers import _readout, _recurrence, attention_names
 from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
 from keras_s2s.layers._recurrent_stack import RecurrentStack
@@ -144,7 +144,9 @@ class RNNDecoder(Decoder):
         )
         self.cell = cell
         self.num_layers = num_layers
-        self.attention = attentions.get(attention, units, dtype=self.dtype_policy, name="attention")
+        self.attention = attention_names.get(
+            attention, units, dtype=self.dtype_policy, name="attention"
+        )
         self.order = order or (ORDERS[0] if self.attention is None else self.attention.order)
         check_choice("order", self.order, ORDERS)
         if input_feeding and (self.attention is None or self.order != "luong"):

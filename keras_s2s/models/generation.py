@@ -8,7 +8,7 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._checks import check_choice, check_int
 from keras_s2s.models import _long_inputs, _raw_forms
-from keras_s2s.models._compiled import without_tensorflow
+from keras_s2s.models._compile import without_tensorflow
 from keras_s2s.models._long_inputs import Parts, check_prompts
 from keras_s2s.preprocessing.long_texts import CutTexts
 from keras_s2s.preprocessing.text import as_list

@@ -4,7 +4,7 @@ import keras
 
 from keras_s2s._checks import check_int
 from keras_s2s.models import _raw_datasets, _raw_forms
-from keras_s2s.models._compiled import without_tensorflow
+from keras_s2s.models._compile import without_tensorflow
 from keras_s2s.models._raw_lists import RawLists
 from keras_s2s.preprocessing.as_column import part
 from keras_s2s.preprocessing.long_texts import CutTexts

@@ -7,7 +7,7 @@ from keras_s2s._backend.scan import no_gradient
 from keras_s2s.layers import Decoder, Encoder, ScheduledSampling
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.models import _files, _summary, presets
-from keras_s2s.models._functions import Functions
+from keras_s2s.models._compiled_functions import Functions
 from keras_s2s.models.generation import Generates
 from keras_s2s.models.raw_data import TakesRawData
 from keras_s2s.training.losses import TokenCrossentropy

@@ -4,6 +4,6 @@
 alone, as stock TensorFlow Serving has them.
 """
 
-from keras_s2s.serving.operations import ALLOWED_OPS as ALLOWED_OPS
-from keras_s2s.serving.operations import ops as ops
+from keras_s2s.serving.allowed_ops import ALLOWED_OPS as ALLOWED_OPS
+from keras_s2s.serving.allowed_ops import ops as ops
 from keras_s2s.serving.saved_model import export as export

@@ -9,7 +9,7 @@ import keras
 
 from keras_s2s import decoding
 from keras_s2s._checks import check_int
-from keras_s2s.serving import operations
+from keras_s2s.serving import allowed_ops
 
 
 def export(model, path, sampler=None, max_length=None, verbose=False):
@@ -40,7 +40,7 @@ def export(model, path, sampler=None, max_length=None, verbose=False):
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         tf.saved_model.save(module, str(unfinished), signatures=functions)
-        operations.check(unfinished)
+        allowed_ops.check(unfinished)
         unfinished.replace(path)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)

@@ -5,8 +5,8 @@ import warnings
 
 import tensorflow as tf
 
-from keras_s2s.models._functions import decode
-from keras_s2s.serving import operations
+from keras_s2s.models._compiled_functions import decode
+from keras_s2s.serving import allowed_ops
 
 
 def make(model, sampler, max_length):
@@ -64,7 +64,7 @@ def make(model, sampler, max_length):
             "score": result["scores"],
         }
 
-    inputs = preprocessor.serving_inputs(operations.ALLOWED_OPS)
+    inputs = preprocessor.serving_inputs(allowed_ops.ALLOWED_OPS)
     first, (given, read) = next(iter(inputs.items()))
     columns = {column.name: column for column in preprocessor.columns}
 

@@ -18,7 +18,7 @@ class FakeDecoder:
 
     def __init__(self, vocabulary_size=6, seed=0, sharpness=2.0, end_bias=0.0, dtype="float32"):
         rng = np.random.default_rng(seed)
-        self.vocabulary_size = vocabulary_size
+        self.vocabulary_size = self.output_size = vocabulary_size
         self.dtype = dtype
         self.embedding = rng.normal(size=(vocabulary_size, DIM)).astype("float32")
         self.recurrent = rng.normal(size=(DIM, DIM)).astype("float32")

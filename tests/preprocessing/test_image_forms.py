@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from keras_s2s.preprocessing import ImageTextPreprocessor
-from keras_s2s.serving.operations import ALLOWED_OPS
+from keras_s2s.serving.allowed_ops import ALLOWED_OPS
 from tests.pictures import encoded, picture, turned
 
 tf = pytest.importorskip("tensorflow")

@@ -146,7 +146,7 @@ def test_only_known_operations(exported):
 
 def test_for_servers_without_webp(tmp_path, monkeypatch):
     allowed = keras_s2s.serving.ALLOWED_OPS - {"DecodeWebP"}
-    for module in (keras_s2s.serving, keras_s2s.serving.operations):
+    for module in (keras_s2s.serving, keras_s2s.serving.allowed_ops):
         monkeypatch.setattr(module, "ALLOWED_OPS", allowed)
     small_captioner(units=4).export(tmp_path / "1", sampler="greedy")
     assert "DecodeWebP" not in keras_s2s.serving.ops(tmp_path / "1")

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_s2s
 from keras_s2s.decoding import Beam, Greedy, Random
-from keras_s2s.models._functions import decode
+from keras_s2s.models._compiled_functions import decode
 from keras_s2s.serving import signatures
 from tests.layers.helpers import randomize
 from tests.models.helpers import eager

@@ -7,7 +7,7 @@ from keras import ops
 
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
-from keras_s2s.models._compiled import compile, to_backend
+from keras_s2s.models._compile import compile, to_backend
 from keras_s2s.models.alignment import alignments
 
 
