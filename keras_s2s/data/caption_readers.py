@@ -168,10 +168,10 @@ def read_coco_captions(annotations, image_folder):
     """
     try:
         with open_bytes(annotations) as file:
-            found = json.loads(file.read().decode("utf-8-sig", _NAMES))
-        files = {image["id"]: image["file_name"] for image in found["images"]}
+            values = json.loads(file.read().decode("utf-8-sig", _NAMES))
+        files = {image["id"]: image["file_name"] for image in values["images"]}
         captions = {}
-        for row in found["annotations"]:
+        for row in values["annotations"]:
             captions.setdefault(row["image_id"], []).append(tidy(row["caption"]))
         paths = [os.path.join(os.fspath(image_folder), files[key]) for key in captions]
     except (ValueError, KeyError, TypeError) as error:

@@ -61,8 +61,8 @@ def measure_batch_normalization(backbone, pixels, batch_size=8):
     inputs = keras.Model(backbone.inputs, [layer.input for layer in layers])
     sums = [[0.0, 0.0] for _ in layers]
     for start in range(0, len(pixels), batch_size):
-        found = inputs.predict_on_batch(pixels[start : start + batch_size])
-        for total, x in zip(sums, found):
+        values = inputs.predict_on_batch(pixels[start : start + batch_size])
+        for total, x in zip(sums, values):
             x = np.asarray(x, "float64")
             share = len(x) / len(pixels)
             total[0] += share * x.mean(axis=(0, 1, 2))

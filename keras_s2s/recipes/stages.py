@@ -88,8 +88,10 @@ def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
     log = keras.callbacks.CSVLogger(folder / "log.csv", append=resume.interrupted)
     chosen += [*lower, log, average]
     if recipe.tensorboard:
-        inputs, references = ([column[i] for i in range(min(len(column), 4))] for column in pairs)
-        chosen.append(callbacks.TensorBoard(folder / "tensorboard", inputs, references))
+        examples = [[column[i] for i in range(min(len(column), 4))] for column in pairs]
+        # From features, which are no raw inputs, it generates nothing.
+        examples = [] if isinstance(inputs, dict) else examples
+        chosen.append(callbacks.TensorBoard(folder / "tensorboard", *examples))
     return [*chosen, resume]
 
 

@@ -130,12 +130,12 @@ def test_captions(name, text, folder, tmp_path):
         "valid": 2,
         "test": 2,
     }
-    found = {p: texts for paths, captions in splits.values() for p, texts in zip(paths, captions)}
+    read = {p: texts for paths, captions in splits.values() for p, texts in zip(paths, captions)}
     expected = {
         str(place / n): [t.replace(" ,", ",").replace(" .", ".") for t in texts]
         for n, texts in CAPTIONS.items()
     }
-    assert found == expected
+    assert read == expected
     # Called again it is the same; and there is no other recipe in its place.
     assert made(path, run, **told)[0] == recipe
 

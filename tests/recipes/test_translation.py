@@ -182,8 +182,9 @@ def test_what_a_recipe_can_add(data):
     """An average that hardly moves has learnt nothing; a preset is as any other."""
     changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "schedule=inverse_sqrt"]
     changes += ["average_last=1", "ema_momentum=0.9999", "learning_rate=0.05"]
-    changes = [f"training.{change}" for change in changes]
+    changes = ["tensorboard=true", *(f"training.{change}" for change in changes)]
     preset = recipes.train(data / "recipe.toml", data / "run", changes=changes, verbose=0)
+    assert list((data / "run" / "tensorboard" / "validation").glob("events.*"))
     trained, average = (logged(data / "run", name)[-1] for name in ("perplexity", "val_perplexity"))
     assert trained < 0.75 * average
     texts, references = recipes.read(data / "recipe.toml").read(["valid.tsv"], data)

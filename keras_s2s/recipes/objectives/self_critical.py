@@ -18,7 +18,7 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     Of the callbacks `on_epoch_end` matters, whose logs have the mean `reward`.
     """
     images, captions, seed = examples.train.images, examples.references, recipe.seed
-    own = model.sampler
+    kept = model.sampler
     # With a seed as its argument it would draw by the same numbers for each batch.
     sampler = decoding.Random(num_return_sequences=stage.samples)
     sampler.seed_generator = keras.random.SeedGenerator(seed)
@@ -46,7 +46,7 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     # As `fit` does: with `ema_momentum` the weights become their average.
     model.optimizer.finalize_variable_values(model.trainable_weights)
     watching.on_train_end()
-    model.sampler = own
+    model.sampler = kept
 
 
 def _step(model, images, rows, reward, samples):

@@ -76,7 +76,7 @@ class Captioning(Recipe):
             images = data.cached_features(model.encoder, images, cache, verbose=verbose)
         return data.CaptionBatches(
             images,
-            [encode(several) for several in captions],
+            [encode(texts) for texts in captions],
             stage.batch_size,
             model.preprocessor.target_length,
             shuffle=is_train,
