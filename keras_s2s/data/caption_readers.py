@@ -39,8 +39,9 @@ def read_captions(path, image_folder, image_column=0, caption_column=1):
     | COCO's JSON, see `read_coco_captions` | `captions_val2017.json` |
     | lines of `<image>#<number>`, a tab and a caption, see `read_flickr8k` | `Flickr8k.token.txt` |
 
-    The contents decide, not the name of the file. Of tables, warnings tell what is not read as it
-    stands: rows without caption, a header, and captions with commas outside of quotation marks.
+    The contents decide, not the name of the file. The first line of a table may name its columns.
+    Warnings tell what is not read as it stands: rows without image or caption, and captions with
+    commas outside of quotation marks.
 
     Args:
         path: The file, UTF-8, may be gzipped.
@@ -102,9 +103,7 @@ def _of_table(path, image_column, caption_column):
         width = width or len(row)
         file, text = row[image].strip(), row[caption]
         if not captions and not is_named and not is_image_name(file):
-            is_named = True
-            shown = f"{file!r} and {collapse(text)!r}"
-            _tell(name, f"the first line names the columns, {shown}, and is left out.")
+            is_named = True  # By this line, whose file would be none.
             continue
         if len(row) > width and caption == width - 1:
             commas.add(number)

@@ -147,14 +147,13 @@ def test_what_is_left_out_of_captions_is_told(tmp_path):
     recipe, shown, messages = made(path, tmp_path / "run")
     assert "40 images with 80 captions" in shown[0]
     assert [message.split(": ", 1)[1] for message in messages] == [
-        "the first line names the columns, 'image' and 'caption', and is left out.",
         "1 row without image or caption left out: line 82.",
         f"3 of 40 images left out, for they are not in {str(tmp_path / 'Images')!r}: first "
         "'37.jpg'.",
     ]
     path.write_text(kaggle(str))
     _, _, messages = made(path, tmp_path / "commas")
-    assert "40 rows with ',' outside of quotation marks" in messages[1]
+    assert "40 rows with ',' outside of quotation marks" in messages[0]
 
 
 def test_words_that_the_shipped_captioner_cannot_spell_get_a_new_decoder(tmp_path):
