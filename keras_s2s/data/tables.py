@@ -29,7 +29,7 @@ def delimiter(path):
         return "\t"
     # The rarer one is in texts, the surer it separates columns.
     for mark in ("|", ";", ","):
-        cells = [len(row) > 1 for row in _csv((f"{line}\n" for line in start), mark)]
+        cells = [len(row) > 1 for row in _csv(start, mark)]
         if cells and sum(cells) >= 0.95 * len(cells):
             return mark
     return None
@@ -60,28 +60,27 @@ def rows(path, mark, errors="strict"):
     def take():
         for number, line in lines(path, errors):
             taken.append((number, line))
-            yield f"{line}\n"
+            if len(taken) > _MOST_LINES:
+                raise ValueError(_unclosed(path, taken))
+            yield line
 
     for row in _csv(take(), mark):
-        text = "".join(line for _, line in taken)
-        if len(taken) > _MOST_LINES or (len(taken) > 1 and text.count('"') % 2):
-            raise ValueError(
-                f"{os.fspath(path)!r}, line {taken[0][0]}: a quotation mark opens here that "
-                "nothing closes. Write marks inside a text twice, and put the text in marks."
-            )
+        if len(taken) > 1 and sum(line.count('"') for _, line in taken) % 2:
+            raise ValueError(_unclosed(path, taken))
         if row:
             yield taken[0][0], row
         taken.clear()
 
 
-def _csv(texts, mark):
-    # Others than these quote nothing.
+def _csv(lines, mark):
+    # Others than these quote nothing. A lone "\r" ends no line.
     quoting = csv.QUOTE_MINIMAL if mark in ",;" else csv.QUOTE_NONE
-    rows = csv.reader(texts, delimiter=mark, skipinitialspace=True, quoting=quoting)
-    while True:
-        try:
-            yield next(rows)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            raise ValueError(f"a row of the table cannot be read: {error}.") from error
+    texts = (line.replace("\r", " ") + "\n" for line in lines)
+    return csv.reader(texts, delimiter=mark, skipinitialspace=True, quoting=quoting)
+
+
+def _unclosed(path, taken):
+    return (
+        f"{os.fspath(path)!r}, line {taken[0][0]}: a quotation mark opens here that nothing "
+        "closes. Write marks inside a text twice, and put the text in marks."
+    )

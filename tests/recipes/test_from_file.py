@@ -60,6 +60,15 @@ def test_pairs(text, packed, tmp_path):
     assert sorted(pair for split in splits for pair in zip(*split)) == sorted(PAIRS)
 
 
+def test_line_ends_within_quotation_marks(tmp_path):
+    path = tmp_path / "pairs.csv"
+    rows = [f'"Satz\r {i},\nja","sentence {i}"\n' for i in range(40)]
+    path.write_bytes("".join(rows).encode())
+    _, shown, messages = made(path, tmp_path / "run")
+    assert shown == [f"40 pairs in {path}", "first pair: Satz 0, ja -> sentence 0"]
+    assert messages == []
+
+
 def images(folder, count, kind="jpg"):
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count):
@@ -194,6 +203,7 @@ def test_columns(tmp_path):
         (b'{"images": [', "not the layout of COCO.*JSONDecodeError"),
         (b'{"images": [], "annotations": []}', "holds no captions"),
         (b"a,b\n" + b'c,"d\n' + b"e,f\n" * 30, "line 2: a quotation mark opens"),
+        (b"a,b\n" * 300 + b'c,"d\n' + b"e,f\n" * 50_000, "line 301: a quotation mark opens"),
         (b"a,b\n" * 9 + b'c,"d\n', "2 different sources; 40"),
         (b"1.jpg,A dog.\n" * 30, "its images, such as '1.jpg', are neither beside it.*--images"),
     ],
