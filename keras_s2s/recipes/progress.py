@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+from keras_s2s.recipes import stages
 from keras_s2s.recipes.typed import RecipeError
 
 _FILE = "trained.json"
@@ -26,7 +27,7 @@ def check(recipe, output):
     if not (output / _FILE).exists():
         return
     before = json.loads((output / _FILE).read_text(encoding="utf-8"))
-    is_done = any((output / f"{name}.npz").exists() for name in before["stages"])
+    is_done = any(stages.is_done(name, output) for name in before["stages"])
     if not is_done and not any(output.glob("**/state/epoch_*")):
         return
     before, now = _flat(before), _flat(json.loads(json.dumps(_values(recipe))))

@@ -28,8 +28,8 @@ def run(recipe, model, splits, output, verbose=0):
     for name, stage in recipe.stages.items():
         recipe.freeze(model, stage.freeze)
         model.scheduled_sampling = sampling if stage.scheduled_sampling else None
-        done = output / f"{name}.npz"
-        if done.exists():
+        done = _weights(name, output)
+        if is_done(name, output):
             with np.load(done, allow_pickle=False) as weights:
                 model.set_weights([weights[key] for key in weights.files])
             continue
@@ -38,6 +38,15 @@ def run(recipe, model, splits, output, verbose=0):
         np.savez(unfinished, *model.get_weights())
         unfinished.replace(done)
     model.scheduled_sampling = None
+
+
+def is_done(name, output):
+    """Whether a stage has been trained to its end."""
+    return _weights(name, output).exists()
+
+
+def _weights(name, output):
+    return output / f"{name}.npz"
 
 
 def _train(recipe, name, stage, model, splits, output, verbose):

@@ -51,7 +51,7 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     keras.config.set_dtype_policy(recipe.dtype)
     try:
         splits = recipe.splits(data, verbose)
-        model = _model(recipe, splits["train"], data, verbose)
+        model = _model(recipe, splits["train"], data, output, verbose)
         progress.begin(recipe, output)
         stages.run(recipe, model, splits, output, verbose)
     finally:
@@ -66,11 +66,13 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     return preset
 
 
-def _model(recipe, pairs, folder, verbose):
+def _model(recipe, pairs, folder, output, verbose):
     """The model of a recipe, as it is before training."""
     if not recipe.start:
         model = recipe.build(recipe.preprocessor(*pairs, verbose))
-        recipe.initialize(model, pairs[0], folder)
+        # A stage that is done has weights of its own.
+        if not stages.is_done(next(iter(recipe.stages)), output):
+            recipe.initialize(model, pairs[0], folder)
         return model
     sampling = recipe.scheduled_sampling()
     model = recipe.kind.from_preset(

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 import pytest
 
-from keras_s2s import recipes
+from keras_s2s import callbacks, recipes
 from keras_s2s.models import ImageCaptioner, preset_folders
 from keras_s2s.recipes.recognize import recognize
 from tests.captioners import coloured, small_captioner
@@ -239,27 +239,45 @@ def test_images_that_are_not_there(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_captioner_goes_on_from_the_shipped_one(tmp_path, shipped, monkeypatch):
-    """By a learning rate that changes nothing, so that it must say the same."""
+# Interrupted, it leaves its log open.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_captioner_goes_on_from_the_shipped_one(tmp_path, shipped, monkeypatch, capsys):
+    """By a learning rate that changes nothing, so that it stays as it was; interrupted once."""
     model = small_captioner(simple=True)
-    model.save_to_preset(shipped / preset_folders.ALIASES["captioning"])
-    (shipped / preset_folders.ALIASES["captioning"] / "card.json").write_text("{}")
+    folder = shipped / preset_folders.ALIASES["captioning"]
+    model.save_to_preset(folder)
+    (folder / "card.json").write_text("{}")
     pictures, texts = coloured(24)
     (tmp_path / "Images").mkdir()
     for i, picture in enumerate(pictures):
         picture.save(tmp_path / "Images" / f"{i}.png")
     rows = "".join(f"{i}.png,{text}\n" for i, text in enumerate(texts))
     (tmp_path / "captions.txt").write_text(f"image,caption\n{rows}")
-    recipe, _, _ = made(tmp_path / "captions.txt", tmp_path / "run")
-    assert list(recipe.stages) == ["decoder", "all"]
-    changes = ["stages.decoder.epochs=1", "stages.decoder.learning_rate=1e-12", "stages.all="]
-    path = tmp_path / "run" / "recipe.toml"
+    run = tmp_path / "run"
+    recipe, _, _ = made(tmp_path / "captions.txt", run)
+    assert list(recipe.stages) == ["decoder", "all"] and recipe.stages["decoder"].batch_size == 16
+    changes = [f"stages.{name}.learning_rate=1e-12" for name in recipe.stages]
+    changes += ["stages.decoder.epochs=1", "stages.all.epochs=2"]
     monkeypatch.setattr("keras_s2s.recipes.stages._scores", lambda *arguments: [])
-    preset = recipes.train(path, tmp_path / "run", changes=changes, verbose=0)
+    save = callbacks.Resume.on_epoch_end
+
+    def interrupt(self, *values):
+        save(self, *values)
+        if self.folder.parent.name == "all":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(callbacks.Resume, "on_epoch_end", interrupt)
+        recipes.train(run / "recipe.toml", run, changes=changes)
+    assert "stage decoder" in capsys.readouterr().out
+    preset = recipes.train(run / "recipe.toml", run, changes=changes)
+    out = capsys.readouterr().out
+    assert "stage all" in out and "stage decoder" not in out
+    assert "Epoch 2/2" in out and "Epoch 1/2" not in out
     before, after = (ImageCaptioner.from_preset(name) for name in ("captioning", preset))
     for a, b in zip(before.get_weights(), after.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
     assert after.sampler.get_config()["num_beams"] == 3
     # Another recipe does not go on there.
-    with pytest.raises(recipes.RecipeError, match="stages.decoder.epochs was 1 and is 2"):
-        recipes.train(path, tmp_path / "run", changes=["stages.decoder.epochs=2", *changes[1:]])
+    with pytest.raises(recipes.RecipeError, match="stages.decoder.epochs was 1 and is 3"):
+        recipes.train(run / "recipe.toml", run, changes=[*changes, "stages.decoder.epochs=3"])
