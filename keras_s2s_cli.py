@@ -247,10 +247,13 @@ def generate(
 
 @app.command()
 def train(
-    recipe: Annotated[
+    file: Annotated[
         Path,
         typer.Argument(
-            help="A recipe (TOML), or a TSV file of sentence pairs.", exists=True, dir_okay=False
+            help="A recipe (TOML), or data: a TSV or CSV of sentence pairs, a CSV of images and "
+            "captions, COCO's JSON.",
+            exists=True,
+            dir_okay=False,
         ),
     ],
     output: Annotated[
@@ -264,8 +267,16 @@ def train(
         str | None,
         typer.Option(
             metavar="SOURCE,TARGET",
-            help="Columns of a TSV, by number from 1 or by their names in its first line.  "
-            "[default: 1,2]",
+            help="Columns of a TSV or CSV, by number from 1 or by their names in its first line.  "
+            "[default: 1,2, or those that hold images and captions]",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the images that the data name.  [default: one beside them, such as "
+            "Images]",
+            file_okay=False,
         ),
     ] = None,
     changes: Annotated[
@@ -275,28 +286,34 @@ def train(
 ):
     """Train a model. After an interruption, the same command goes on where it was.
 
-    OUTPUT then holds `preset/`, which every other command and `keras_s2s.zoo.load` take, and
-    `log.csv`. Of a TSV a recipe is made first, in OUTPUT, with pairs held out for the test. Rows
-    with an empty side and a header are left out, which is told, with line numbers.
+    OUTPUT then holds `preset/`, which every other command and `keras_s2s.zoo.load` take, and logs.
+    Of data a recipe is made first, in OUTPUT, with examples held out for the test. It is there to
+    be edited. What is left out, such as rows with an empty side, is told, with line numbers.
 
     **Examples**
 
     - `keras-s2s train pairs.tsv --output run`
-    - `keras-s2s train table.tsv --columns de,en --output run`
+    - `keras-s2s train table.csv --columns de,en --output run`
+    - `keras-s2s train captions.txt --images Images --output run`
+    - `keras-s2s train annotations/captions_train2014.json --images train2014 --output run`
     - `keras-s2s train recipe.toml --data corpora --output run`
     - `keras-s2s train recipe.toml --output other --set model.dropout=0.2 --set training.epochs=5`
     """
     # Else TensorFlow gives memory back after each step and takes it again, page by page.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-    recipes = _library().recipes
-    if recipe.suffix != ".toml":
+    is_recipe = file.suffix == ".toml"
+    for option, value in (("columns", columns), ("images", images)):
+        if is_recipe and value:
+            raise typer.BadParameter(
+                f"is about a table of data; a recipe has `{option}` in its table `data`",
+                param_hint=f"'--{option}'",
+            )
+    chosen = _columns(columns) if columns else None
+    recipes, recipe = _library().recipes, file
+    if not is_recipe:
         show = functools.partial(print, flush=True)
-        recipe = recipes.from_pairs(recipe, output, _columns(columns or "1,2"), show=show)
+        recipe = recipes.from_file(file, output, chosen, images, show=show)
         print("wrote", recipe)
-    elif columns:
-        raise typer.BadParameter(
-            "is about a TSV; a recipe has `columns` in its table `data`", param_hint="'--columns'"
-        )
     verbose = 1 if sys.stdout.isatty() else 2
     preset = recipes.train(recipe, output, data, changes or (), verbose)
     print("wrote", preset)

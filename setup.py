@@ -69,7 +69,10 @@ setup(
     ],
     # The trained presets lie at the top of the checkout and inside the package once installed.
     package_dir={"keras_s2s.zoo.presets": "zoo"},
-    package_data={"keras_s2s.zoo.presets": ["*/*", "*/assets/**/*"]},
+    package_data={
+        "keras_s2s.recipes": ["reference.toml"],
+        "keras_s2s.zoo.presets": ["*/*", "*/assets/**/*"],
+    },
     entry_points={"console_scripts": ["keras-s2s = keras_s2s_cli:main"]},
     classifiers=[
         "Development Status :: 3 - Alpha",

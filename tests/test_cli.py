@@ -389,6 +389,7 @@ def test_export(cli, model, tmp_path):
         (["train", "none.toml", "-o", "run"], "none.toml"),
         (["train", "recipe.toml"], "--output"),
         (["train", "recipe.toml", "-o", "run", "--columns", "2,1"], "a recipe has `columns`"),
+        (["train", "recipe.toml", "-o", "run", "--images", "."], "a recipe has `images`"),
         (["train", "pairs.tsv", "-o", "run", "--columns", "2"], "two numbers from 1"),
         (["train", "pairs.tsv", "-o", "run", "--columns", "0,1"], "two numbers from 1"),
         (["generate", "translation", "--on-long", "drop"], "--on-long"),
@@ -414,8 +415,12 @@ def test_what_cannot_be_trained_or_evaluated_is_one_line(cli, shipped, tmp_path)
     pairs = tmp_path / "pairs.tsv"
     for text, options, message in (
         ("a\tb\n" * 50, [], "1 different sources; 40 are needed"),
-        ("a b\n", [], "2 tab-separated columns are needed"),
-        ("de,en\na,b\n", [], "If ',' separates its columns"),
+        ("", [], "is empty"),
+        ("a b\n", [], "has one column. 2 columns are needed"),
+        ("a,b\n" * 50, [], "1 different sources; 40 are needed"),
+        ("1.jpg,a dog\n" * 50, [], "Name their folder with --images FOLDER"),
+        ("1.jpg,a dog\n" * 50, ["--images", tmp_path / "none"], "no folder"),
+        ("{}", [], "has not the layout of COCO's captions"),
         ("id\tde\ten\n1\ta\tb\n", ["--columns", "de,fr"], "no column 'fr'"),
     ):
         pairs.write_text(text)
@@ -437,3 +442,24 @@ def test_pairs_are_shown_and_what_is_left_out_is_told(cli, tmp_path, monkeypatch
         assert "1 row with an empty side left out: line 52" in err
         assert err.count("\n") == 1 + (columns == "3,1")
     assert keras_s2s.data.read_tsv(output / "valid.tsv")[0][0].startswith("satz")
+
+
+def test_captions_are_shown_and_what_is_left_out_is_told(cli, tmp_path, monkeypatch):
+    """The layout of Kaggle's Flickr8k, beside its folder."""
+    monkeypatch.setattr(preset_folders, "root", lambda: ROOT / "zoo")
+    monkeypatch.setattr(keras_s2s.recipes, "train", lambda recipe, *rest: recipe.parent / "preset")
+    (tmp_path / "Images").mkdir()
+    for i in range(1, 30):
+        (tmp_path / "Images" / f"{i}.jpg").write_bytes(b"")
+    rows = [f'{i}.jpg,"A dog , number {i} , runs ."\n{i}.jpg,A cat .\n' for i in range(30)]
+    (tmp_path / "captions.txt").write_text("image,caption\n" + "".join(rows))
+    code, out, err = cli("train", tmp_path / "captions.txt", "--output", tmp_path / "run")
+    assert code == 0 and out.splitlines() == [
+        f"30 images with 60 captions in {tmp_path / 'captions.txt'}, images in "
+        f"{tmp_path / 'Images'}",
+        "first image: 0.jpg -> A dog, number 0, runs.",
+        f"wrote {tmp_path / 'run' / 'recipe.toml'}",
+        f"wrote {tmp_path / 'run' / 'preset'}",
+    ]
+    [missing] = err.splitlines()
+    assert "1 of 30 images left out" in missing and "first '0.jpg'" in missing

@@ -5,12 +5,13 @@ from keras_s2s.data.batch_plans import ExamplesPerBatch, Plan, SimilarLengths, T
 from keras_s2s.data.batches import Batches
 from keras_s2s.data.caption_readers import (
     read_caption_tar,
+    read_captions,
     read_coco_captions,
     read_flickr8k,
 )
 from keras_s2s.data.feature_cache import cached_features
 from keras_s2s.data.number_substitution import substitute_numbers
-from keras_s2s.data.readers import read_parallel, read_tsv
+from keras_s2s.data.readers import read_pairs, read_parallel, read_tsv
 from keras_s2s.data.tar_images import TarImages
 
 __all__ = [
@@ -25,8 +26,10 @@ __all__ = [
     "TokensPerBatch",
     "cached_features",
     "read_caption_tar",
+    "read_captions",
     "read_coco_captions",
     "read_flickr8k",
+    "read_pairs",
     "read_parallel",
     "read_tsv",
     "substitute_numbers",

@@ -6,12 +6,132 @@ Captions are UTF-8. The names of files need not be: they become what `os.fsdecod
 import json
 import os
 import re
+import warnings
 
-from keras_s2s.data.readers import collapse
+from keras_s2s.data import tables
+from keras_s2s.data.lines_told import Lines
+from keras_s2s.data.readers import collapse, find_column
 from keras_s2s.data.tar_images import TarImages
-from keras_s2s.data.text_lines import lines
+from keras_s2s.data.text_lines import lines, open_bytes
 
 _NAMES = "surrogateescape"
+_IMAGE = re.compile(r".+\.(jpe?g|png|gif|webp|bmp)", re.IGNORECASE)
+_TOKEN = re.compile(r".+\.\w+#\d+\t.*")
+_JSON = re.compile(rb'\s*[\[{]\s*(["\[{}\]]|$)')
+
+
+def is_image_name(text):
+    """Whether a text is the name of an image file."""
+    return bool(_IMAGE.fullmatch(text.strip()))
+
+
+def is_token(line):
+    """Whether a line is one of `Flickr8k.token.txt`, see `read_flickr8k`."""
+    return bool(_TOKEN.fullmatch(line.rstrip()))
+
+
+def read_captions(path, image_folder, image_column=0, caption_column=1):
+    r"""Reads captions of images in a folder, from a file of any of these layouts.
+
+    | layout | as in |
+    |---|---|
+    | a table, CSV or tab-separated, with a caption and the name of its image on each line | `captions.txt` of Kaggle's Flickr8k |
+    | COCO's JSON, see `read_coco_captions` | `captions_val2017.json` |
+    | lines of `<image>#<number>`, a tab and a caption, see `read_flickr8k` | `Flickr8k.token.txt` |
+
+    The contents decide, not the name of the file. The first line of a table may name its columns.
+    Warnings tell what is not read as it stands: rows without image or caption, and captions with
+    commas outside of quotation marks.
+
+    Args:
+        path: The file, UTF-8, may be gzipped.
+        image_folder: Folder of the images.
+        image_column: Of a table, the column of the images' names: an index from 0, or its name in
+            the first line.
+        caption_column: Of a table, the column of captions, likewise.
+
+    Returns:
+        `(paths, captions)` as of `read_coco_captions`.
+
+    Raises:
+        ValueError: If the file has none of these layouts.
+
+    Example:
+    ```python
+    from keras_s2s.data import read_captions
+
+    with open("captions.txt", "w") as file:
+        file.write('image,caption\n1.jpg,A dog .\n1.jpg,"A dog , running ."\n')
+    assert read_captions("captions.txt", "Images") == (
+        ["Images/1.jpg"],
+        [["A dog.", "A dog, running."]],
+    )
+    ```
+    """  # noqa: E501
+    if is_json(path):
+        return read_coco_captions(path, image_folder)
+    _, first = next(lines(path, _NAMES), (1, ""))
+    if is_token(first):
+        return read_flickr8k(path, None, image_folder)
+    captions = _of_table(path, image_column, caption_column)
+    folder = os.fspath(image_folder)
+    return [os.path.join(folder, name) for name in captions], list(captions.values())
+
+
+def is_json(path):
+    """Whether a file begins as JSON does."""
+    with open_bytes(path) as file:
+        return bool(_JSON.match(file.read(100).removeprefix(b"\xef\xbb\xbf")))
+
+
+def _of_table(path, image_column, caption_column):
+    """The captions of each image, by its name."""
+    mark, name = tables.delimiter(path), repr(os.fspath(path))
+    rows, columns = tables.rows(path, mark, _NAMES), [image_column, caption_column]
+    is_named = any(isinstance(column, str) for column in columns)
+    if is_named:
+        _, header = next(rows, (1, []))
+        columns = [find_column(path, list(map(collapse, header)), column) for column in columns]
+    image, caption = columns
+    captions, width, empty, commas = {}, None, Lines(), Lines()
+    for number, row in rows:
+        if len(row) <= max(columns):
+            raise ValueError(
+                f"{name}, line {number}: no {'caption' if len(row) > image else 'image'}. Columns "
+                f"{image + 1} and {caption + 1} are needed, this line has {len(row)}."
+            )
+        width = width or len(row)
+        file, text = row[image].strip(), row[caption]
+        if not captions and not is_named and not is_image_name(file):
+            is_named = True  # By this line, whose file would be none.
+            continue
+        if len(row) > width and caption == width - 1:
+            commas.add(number)
+            text = f"{mark} ".join(row[caption:])
+        try:
+            text = tidy(text)
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{name}, line {number}: the caption is not UTF-8. Convert the file first, e.g. "
+                "with iconv."
+            ) from error
+        if text and file:
+            captions.setdefault(file, []).append(text)
+        else:
+            empty.add(number)
+    if empty.count:
+        _tell(name, f"{empty.rows()} without image or caption left out: {empty}.")
+    if commas.count:
+        _tell(
+            name,
+            f"{commas.rows()} with {mark!r} outside of quotation marks, which is read as part of "
+            f"the caption: {commas}.",
+        )
+    return captions
+
+
+def _tell(name, message):
+    warnings.warn(f"{name}: {message}", stacklevel=4)
 
 
 def read_coco_captions(annotations, image_folder):
@@ -46,17 +166,18 @@ def read_coco_captions(annotations, image_folder):
     ```
     """
     try:
-        with open(annotations, encoding="utf-8", errors=_NAMES) as file:
-            found = json.load(file)
-        files = {image["id"]: image["file_name"] for image in found["images"]}
+        with open_bytes(annotations) as file:
+            values = json.loads(file.read().decode("utf-8-sig", _NAMES))
+        files = {image["id"]: image["file_name"] for image in values["images"]}
         captions = {}
-        for row in found["annotations"]:
+        for row in values["annotations"]:
             captions.setdefault(row["image_id"], []).append(tidy(row["caption"]))
         paths = [os.path.join(os.fspath(image_folder), files[key]) for key in captions]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(
-            f"{os.fspath(annotations)!r} has not the layout of COCO's captions: "
-            f"{type(error).__name__} {error}."
+            f"{os.fspath(annotations)!r} has not the layout of COCO's captions, which is "
+            '{"images": [{"id": 1, "file_name": "1.jpg"}, ...], "annotations": [{"image_id": 1, '
+            f'"caption": "..."}}, ...]}}: {type(error).__name__} {error}.'
         ) from error
     return paths, list(captions.values())
 

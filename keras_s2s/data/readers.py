@@ -5,7 +5,9 @@ import os
 import re
 import warnings
 
+from keras_s2s.data import tables
 from keras_s2s.data.header import is_header
+from keras_s2s.data.lines_told import Lines
 from keras_s2s.data.text_lines import lines
 
 
@@ -89,22 +91,56 @@ def read_tsv(path, source_column=0, target_column=1):
     assert read_tsv(path, source_column="de", target_column="en") == (["ein Hund"], ["a dog"])
     ```
     """
-    rows = ((number, line.split("\t")) for number, line in lines(path) if line)
+    return _pairs(path, "\t", source_column, target_column)
+
+
+def read_pairs(path, source_column=0, target_column=1):
+    r"""Reads pairs from a table, tab-separated or CSV, whichever the file is.
+
+    A file with tabs in its lines is read as by `read_tsv`. In others `","`, `";"` or `"|"`
+    separates the columns, and texts may stand in quotation marks, as spreadsheets write them.
+
+    Args:
+        path: Path of the file, UTF-8, may be gzipped.
+        source_column: As of `read_tsv`.
+        target_column: As of `read_tsv`.
+
+    Returns:
+        As of `read_tsv`, which also says what warnings tell.
+
+    Raises:
+        ValueError: If the file is empty or has one column, or as of `read_tsv`.
+
+    Example:
+    ```python
+    from keras_s2s.data import read_pairs
+
+    with open("pairs.csv", "w") as file:
+        file.write('de,en\n"ja, ein Hund","yes, a dog"\nein Hund,a dog\n')
+    sources, targets = read_pairs("pairs.csv", "de", "en")
+    assert sources == ["ja, ein Hund", "ein Hund"] and targets == ["yes, a dog", "a dog"]
+    ```
+    """
+    return _pairs(path, tables.delimiter(path) or "\t", source_column, target_column)
+
+
+def _pairs(path, mark, source_column, target_column):
+    rows = tables.rows(path, mark)
     columns = {"source_column": source_column, "target_column": target_column}
     named = [column for column in columns.values() if isinstance(column, str)]
     if named:
         header = [collapse(cell) for cell in next(rows, (1, []))[1]]
-        columns = {key: _find(path, header, column) for key, column in columns.items()}
+        columns = {key: find_column(path, header, column) for key, column in columns.items()}
     for key, column in columns.items():
         if column < 0:
             raise ValueError(f"`{key}` counts from 0. Received {column}.")
     source, target = columns.values()
     needed = max(source, target) + 1
-    sources, targets, empty, widths = [], [], _Lines(), collections.defaultdict(_Lines)
+    sources, targets, empty, widths = [], [], Lines(), collections.defaultdict(Lines)
     is_first, may_be_header = True, False
     for number, row in rows:
         if len(row) < needed:
-            raise ValueError(_too_few(path, number, row, needed, columns))
+            raise ValueError(_too_few(path, mark, number, row, needed, columns))
         widths[len(row)].add(number)
         pair = collapse(row[source]), collapse(row[target])
         if not all(pair):
@@ -116,7 +152,7 @@ def read_tsv(path, source_column=0, target_column=1):
         is_first = False
 
     def tell(message):
-        warnings.warn(f"{os.fspath(path)!r}: {message}", stacklevel=3)
+        warnings.warn(f"{os.fspath(path)!r}: {message}", stacklevel=4)
 
     if empty.count:
         tell(f"{empty.rows()} with an empty side left out: {empty}.")
@@ -133,13 +169,13 @@ def read_tsv(path, source_column=0, target_column=1):
             )
     if len(widths) > 1:
         usual = max(widths, key=lambda width: widths[width].count)
-        others = _Lines()
+        others = Lines()
         for width, numbers in widths.items():
             if width != usual:
                 others.merge(numbers)
         tell(
-            f"{others.rows()} not of {usual} columns like the others: {others}. A tab inside a "
-            "text shifts its columns."
+            f"{others.rows()} not of {usual} columns like the others: {others}. "
+            f"{_MARKS.get(mark, repr(mark))} inside a text shifts its columns."
         )
     for column, texts in ((source, sources), (target, targets)):
         if len(texts) > 1 and all(map(_NUMBER.fullmatch, texts)):
@@ -147,6 +183,7 @@ def read_tsv(path, source_column=0, target_column=1):
     return sources, targets
 
 
+_MARKS = {"\t": "A tab", ",": "A comma without quotation marks around it"}
 _NUMBER = re.compile(r"[\d.,:/ +-]+")
 
 
@@ -164,7 +201,7 @@ def without_empty(sources, targets, name):
     Raises:
         ValueError: If no pair is left.
     """
-    empty, kept = _Lines(), []
+    empty, kept = Lines(), []
     for number, pair in enumerate(zip(sources, targets), 1):
         if all(pair):
             kept.append(pair)
@@ -178,31 +215,7 @@ def without_empty(sources, targets, name):
     return [source for source, _ in kept], [target for _, target in kept]
 
 
-class _Lines:
-    """How many lines, and the numbers of the first few."""
-
-    def __init__(self):
-        self.count, self.first = 0, []
-
-    def add(self, number):
-        self.count += 1
-        if len(self.first) < 5:
-            self.first.append(number)
-
-    def merge(self, other):
-        self.count += other.count
-        self.first = sorted(self.first + other.first)[:5]
-
-    def rows(self):
-        return f"{self.count:,} row{'s' if self.count > 1 else ''}"
-
-    def __str__(self):
-        shown = ", ".join(map(str, self.first))
-        more = f" and {self.count - len(self.first):,} more" if self.count > len(self.first) else ""
-        return f"line{'s' if self.count > 1 else ''} {shown}{more}"
-
-
-def _find(path, header, column):
+def find_column(path, header, column):
     """The index of a column by its name."""
     if not isinstance(column, str):
         return column
@@ -215,13 +228,14 @@ def _find(path, header, column):
     return names.index(column.strip().lower())
 
 
-def _too_few(path, number, row, needed, columns):
+def _too_few(path, mark, number, row, needed, columns):
     chosen = ", ".join(f"{key}={column}" for key, column in columns.items())
+    separated = "tab-separated columns" if mark == "\t" else f"columns, separated by {mark!r},"
     message = (
-        f"{os.fspath(path)!r}, line {number}: {needed} tab-separated columns are needed "
+        f"{os.fspath(path)!r}, line {number}: {needed} {separated} are needed "
         f"({chosen}), this line has {len(row)}."
     )
-    if len(row) == 1:
+    if len(row) == 1 and mark == "\t":
         for mark in (",", ";", "|"):
             if mark in row[0]:
                 return message + (

@@ -3,6 +3,39 @@
 import keras
 import numpy as np
 
+from keras_s2s.models import ImageCaptioner
+from keras_s2s.recipes.typed_config import RecipeError
+
+# So many images say what a backbone's layers get.
+_MEASURED = 500
+
+
+def initialize(model, weights, images, folder):
+    """Gives a captioner's backbone the weights that its recipe names.
+
+    Args:
+        model: `keras_s2s.models.ImageCaptioner`.
+        weights: An .npz below `folder`, or the name or folder of a preset; empty for none.
+        images: Those to train on.
+        folder: `pathlib.Path`.
+
+    Raises:
+        RecipeError: If the preset has another backbone.
+    """
+    encoder = model.encoder
+    if weights.endswith(".npz"):
+        load(encoder.backbone, folder / weights)
+        pixels = model.preprocessor.image_converter(images[:_MEASURED])
+        measure_batch_normalization(encoder.backbone, np.asarray(encoder.scale(pixels)))
+    elif weights:
+        other = ImageCaptioner.from_preset(weights).encoder
+        if (other.backbone_name, other.image_size) != (encoder.backbone_name, encoder.image_size):
+            raise RecipeError(
+                f"[data]: 'backbone_weights' = {weights!r} is {other.backbone_name} for images of "
+                f"{other.image_size}. Set model.backbone and model.image_size to these."
+            )
+        encoder.backbone.set_weights(other.backbone.get_weights())
+
 
 def load(backbone, path):
     """Loads an .npz with arrays `<layer>/<weight>`."""
@@ -28,8 +61,8 @@ def measure_batch_normalization(backbone, pixels, batch_size=8):
     inputs = keras.Model(backbone.inputs, [layer.input for layer in layers])
     sums = [[0.0, 0.0] for _ in layers]
     for start in range(0, len(pixels), batch_size):
-        found = inputs.predict_on_batch(pixels[start : start + batch_size])
-        for total, x in zip(sums, found):
+        values = inputs.predict_on_batch(pixels[start : start + batch_size])
+        for total, x in zip(sums, values):
             x = np.asarray(x, "float64")
             share = len(x) / len(pixels)
             total[0] += share * x.mean(axis=(0, 1, 2))

@@ -42,7 +42,7 @@ def evaluate(
     tokenize = tokenize or recipe.evaluation.tokenize
     evaluation.require(recipe.metrics, tokenize)
     sets = {"valid": recipe.data.valid} if split == "valid" else recipe.data.tests
-    found = []
+    figures = []
     for name, files in sets.items():
         inputs, references = recipe.read(files, Path(data))
         start = time.perf_counter()
@@ -55,7 +55,7 @@ def evaluate(
         for score in scores.values():
             # CIDEr is of the order of 1.
             digits = 4 if score.name == "CIDEr" else 2
-            found.append(
+            figures.append(
                 {
                     "name": score.name,
                     "value": round(float(score.value), digits),
@@ -64,11 +64,11 @@ def evaluate(
                     "signature": score.signature,
                 }
             )
-            show("  {name} {value} ± {spread}  {signature}".format(**found[-1]))
+            show("  {name} {value} ± {spread}  {signature}".format(**figures[-1]))
         shown = getattr(inputs, "names", inputs)
         for triple in list(zip(shown, references, texts))[:3]:
             show("  source    {}\n  reference {}\n  output    {}".format(*triple))
-    return found
+    return figures
 
 
 def check(expected, figures):
@@ -78,12 +78,12 @@ def check(expected, figures):
         expected: The `metrics` of a card.
         figures: As `evaluate` returned them. The order of sums may move a word.
     """
-    expected, found = (
+    expected, measured = (
         {(m["dataset"], m["name"]): m for m in metrics} for metrics in (expected, figures)
     )
-    if set(expected) != set(found):
-        raise ValueError(f"The card has figures of {sorted(expected)}, not of {sorted(found)}.")
-    for key, figure in found.items():
+    if set(expected) != set(measured):
+        raise ValueError(f"The card has figures of {sorted(expected)}, not of {sorted(measured)}.")
+    for key, figure in measured.items():
         value, told = (m["value"] for m in (figure, expected[key]))
         if abs(value - told) > (0.002 if key[1] == "CIDEr" else 0.1):
             message = f"{' '.join(key)} is {value}, but the card says {told}."

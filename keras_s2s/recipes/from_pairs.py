@@ -1,9 +1,11 @@
 import random
 from pathlib import Path
 
-from keras_s2s.data import read_tsv
+from keras_s2s.data import read_pairs
 from keras_s2s.recipes import toml
-from keras_s2s.recipes.schema import RecipeError
+from keras_s2s.recipes.show import pair_for_people
+from keras_s2s.recipes.typed_config import RecipeError
+from keras_s2s.recipes.write_recipe import write
 
 # Like the recipe of the preset on 29,000 pairs, with smaller layers.
 _RECIPE = """\
@@ -52,10 +54,10 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
 
     A twentieth of the sources, at most 1,000, is held out for validation, and as many for the test.
     All pairs of a source stay together, so that none is both learnt and tested; pairs that are
-    there twice count once. What `keras_s2s.data.read_tsv` leaves out, it tells in warnings.
+    there twice count once. What `keras_s2s.data.read_pairs` leaves out, it tells in warnings.
 
     Args:
-        path: A TSV file, a source and its target on each line, in UTF-8.
+        path: A table, tab-separated or CSV, a source and its target on each line, in UTF-8.
         folder: Folder for `recipe.toml`, `train.tsv`, `valid.tsv` and `test.tsv`.
         columns: Columns of source and target: indices from 0, or names in the first line.
         seed: Integer: which pairs are held out.
@@ -82,7 +84,7 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
     ```
     """
     path, folder = Path(path), Path(folder)
-    pairs, (sources, targets) = {}, read_tsv(path, *columns)
+    pairs, (sources, targets) = {}, read_pairs(path, *columns)
     for source, target in zip(sources, targets):
         pairs.setdefault(source, {})[target] = None
     repeated = len(sources) - sum(map(len, pairs.values()))
@@ -114,20 +116,11 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
         batch=min(max(len(train) // 600 * 100, 400), 2400),
         epochs=max(min(400_000 // len(train), 20), 5),
     )
-    recipe = folder / "recipe.toml"
-    if recipe.exists() and recipe.read_text(encoding="utf-8") != text:
-        raise RecipeError(
-            f"{str(folder)!r} holds the recipe of another training. Choose another folder."
-        )
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, part in (("train", train), ("valid", valid), ("test", test)):
-        lines = "".join(f"{source}\t{target}\n" for source, target in part)
-        (folder / f"{name}.tsv").write_text(lines, encoding="utf-8")
-    recipe.write_text(text, encoding="utf-8")
-    return recipe
-
-
-def pair_for_people(source, target, width=80):
-    """A pair on one line, each side cut to `width` characters."""
-    shown = (t if len(t) <= width else f"{t[: width - 4]} ..." for t in (source, target))
-    return " -> ".join(shown)
+    return write(
+        folder,
+        text,
+        {
+            f"{name}.tsv": "".join(f"{source}\t{target}\n" for source, target in part)
+            for name, part in (("train", train), ("valid", valid), ("test", test))
+        },
+    )

@@ -1,10 +1,12 @@
 import tomllib
 from pathlib import Path
 
-from keras_s2s.recipes import captioning, translation
-from keras_s2s.recipes.schema import RecipeError, typed
+from keras_s2s.recipes import old_keys
+from keras_s2s.recipes.tasks import TASKS
+from keras_s2s.recipes.typed_config import RecipeError, typed
 
-TASKS = {"translation": translation.Recipe, "captioning": captioning.Recipe}
+# A stage that has one of them does not take the other from [training].
+_BATCHES = {"batch_size", "tokens_per_batch"}
 
 
 def read(path, changes=()):
@@ -16,7 +18,7 @@ def read(path, changes=()):
             a value, the default.
 
     Returns:
-        A `keras_s2s.recipes.schema.Recipe`, by its `task`.
+        A `keras_s2s.recipes.Recipe`, by its `task`.
 
     Raises:
         RecipeError: If it is no TOML, lacks a key, or has an unknown one or one of a wrong type.
@@ -34,7 +36,7 @@ def read(path, changes=()):
     ```
     """
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = old_keys.renamed(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         for change in changes:
             _change(values, change)
     except (OSError, ValueError) as error:
@@ -42,15 +44,19 @@ def read(path, changes=()):
     task = values.get("task")
     if task not in TASKS:
         raise RecipeError(f"{path}: 'task' must be one of {', '.join(TASKS)}. Received: {task!r}")
-    return typed(TASKS[task], values, str(path))
+    return typed(TASKS[task], _inherited(values), str(path))
 
 
 def _change(values, change):
     key, equals, value = change.partition("=")
     if not equals:
         raise ValueError(f"a change is written TABLE.KEY=VALUE, not {change!r}")
-    table, _, key = key.rpartition(".")
-    place = values.setdefault(table, {}) if table else values
+    *tables, key = old_keys.path(key.strip()).split(".")
+    place = values
+    for table in tables:
+        place = place.setdefault(table, {})
+        if not isinstance(place, dict):
+            raise ValueError(f"{table!r} is no table, as the change {change!r} has it")
     if not value:  # The default.
         place.pop(key, None)
         return
@@ -59,3 +65,18 @@ def _change(values, change):
     except tomllib.TOMLDecodeError:
         pass  # Text may do without quotation marks.
     place[key] = value
+
+
+def _inherited(values):
+    """The values, where stages have what `[training]` says and they do not."""
+    stages, shared = values.get("stages"), values.get("training", {})
+    if not stages or not isinstance(stages, dict) or not isinstance(shared, dict):
+        return values
+    values = {key: value for key, value in values.items() if key != "training"}
+    values["stages"] = {}
+    for name, stage in stages.items():
+        if isinstance(stage, dict):
+            other = _BATCHES if _BATCHES & set(stage) else set()
+            stage = {**{k: v for k, v in shared.items() if k not in other}, **stage}
+        values["stages"][name] = stage
+    return values

@@ -2,14 +2,15 @@ from pathlib import Path
 
 import keras
 
-from keras_s2s.recipes import toml
+from keras_s2s.recipes import progress, stages, toml
 from keras_s2s.recipes.read import read
 
 
 def train(recipe, output, data=None, changes=(), verbose=2):
     r"""Trains a model from its recipe.
 
-    Called again after an interruption, it goes on where the last full epoch ended.
+    Called again after an interruption, it goes on where the last full epoch ended; called again
+    after the end, it trains nothing.
 
     Args:
         recipe: Path of the TOML file.
@@ -43,11 +44,16 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     path, output = Path(recipe), Path(output)
     recipe, data = read(path, changes), Path(data) if data else path.parent
     recipe.check_files(data)
-    keras.utils.set_random_seed(recipe.seed)
+    progress.check(recipe, output)
     output.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(recipe.dtype)
     try:
-        model = recipe.train(data, output, verbose)
+        splits = recipe.splits(data, verbose)
+        model = _model(recipe, splits["train"], data, output, verbose)
+        progress.begin(recipe, output)
+        stages.run(recipe, model, splits, output, verbose)
     finally:
         keras.config.set_dtype_policy(policy)
     preset = output / "preset"
@@ -58,3 +64,21 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     header = "".join(f"# --set {toml.comment(change)}\n" for change in changes)
     (preset / "recipe.toml").write_text(header + path.read_text(encoding="utf-8"), encoding="utf-8")
     return preset
+
+
+def _model(recipe, pairs, folder, output, verbose):
+    """The model of a recipe, as it is before training."""
+    if not recipe.start:
+        model = recipe.build(recipe.preprocessor(*pairs, verbose))
+        # A stage that is done has weights of its own.
+        if not stages.is_done(next(iter(recipe.stages)), output):
+            recipe.initialize(model, pairs[0], folder)
+        return model
+    sampling = recipe.scheduled_sampling()
+    model = recipe.kind.from_preset(
+        recipe.start,
+        dtype=recipe.dtype,
+        scheduled_sampling=sampling and keras.saving.serialize_keras_object(sampling),
+    )
+    model.compile(sampler=recipe.sampler())
+    return model

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_s2s import zoo
 from keras_s2s.preprocessing.long_texts import pieces
-from keras_s2s.recipes.schema import RecipeError
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 def write_card(model, recipe, folder, data, figures):

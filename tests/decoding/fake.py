@@ -63,7 +63,7 @@ class TableDecoder:
 
     def __init__(self, probabilities):
         self.logits = np.log(np.maximum(np.array([probabilities], "float32"), 1e-30))
-        self.vocabulary_size = len(probabilities)
+        self.vocabulary_size = self.output_size = len(probabilities)
 
     def start(self, memory, rows_per_example=1, max_length=None):
         return memory, ops.repeat(memory["state"], rows_per_example, axis=0)

@@ -11,7 +11,8 @@ import pytest
 import keras_s2s
 import keras_s2s_cli
 from keras_s2s import recipes, zoo
-from keras_s2s.recipes import backbones, captioning
+from keras_s2s.recipes import backbones, stages
+from keras_s2s.recipes.tasks import TASKS
 from tests.captioners import coloured, small_captioner, tiny_backbone
 from tests.data.test_captions import write_tar
 from tests.java import JAVA, quick_meteor
@@ -116,8 +117,8 @@ def test_from_recipe_to_card(data, tmp_path, capsys, monkeypatch):
         return out
 
     out = command("train", data / "recipe.toml", "--output", run)
-    stages = ("frozen", "fine_tuning", "self_critical")
-    assert [f"stage {name}" in out for name in stages] == [True] * 3
+    names = ("frozen", "fine_tuning", "self_critical")
+    assert [f"stage {name}" in out for name in names] == [True] * 3
     assert out.count("val_cider") >= 4
     preset = run / "preset"
     with np.load(data / "backbone.npz") as before:
@@ -162,16 +163,22 @@ def test_recipe_is_typed(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)
     recipe = recipes.read(path)
-    assert isinstance(recipe, captioning.Recipe)
-    assert recipe.frozen.average_last == 2 and recipe.self_critical.samples == 2
+    assert isinstance(recipe, TASKS["captioning"])
+    assert list(recipe.stages) == ["frozen", "fine_tuning", "self_critical"]
+    assert recipe.stages["frozen"].average_last == 2
+    assert recipe.stages["self_critical"].samples == 2
     assert recipe.data.files() == [
         "backbone.npz",
         *("train.tar", "train.jsonl.gz"),
         *("test.tar", "test.jsonl.gz") * 2,
     ]
-    with pytest.raises(recipes.RecipeError, match=r"\[frozen\].*'epoch'.*Did you mean 'epochs'"):
+    with pytest.raises(
+        recipes.RecipeError, match=r"\[stages.frozen\].*'epoch'.*Did you mean 'epochs'"
+    ):
         recipes.read(path, ["frozen.epoch=3"])
-    with pytest.raises(recipes.RecipeError, match=r"\[self_critical\].*'samples' must be.*int"):
+    with pytest.raises(
+        recipes.RecipeError, match=r"\[stages.self_critical\].*'samples' must be.*int"
+    ):
         recipes.read(path, ["self_critical.samples=0.5"])
     path.write_text(RECIPE.replace("[self_critical]", "[other]"))
     with pytest.raises(recipes.RecipeError, match="unknown key 'other'"):
@@ -192,12 +199,12 @@ def test_draws_of_a_stage_do_not_depend_on_those_before():
             randomize(layer, seed=seed)
         for _ in range(before):
             model(x, training=True)
-        captioning.seed_draws(model, [7, 1])
+        stages.seed_draws(model, [7, 1])
         model.compile(sampler=keras_s2s.decoding.Random(**options))
         found.append((np.asarray(model(x, training=True)), model.generate(x)["token_ids"]))
     for a, b in zip(*found):
         np.testing.assert_array_equal(a, b)
-    captioning.seed_draws(model, [7, 2])
+    stages.seed_draws(model, [7, 2])
     assert np.abs(np.asarray(model(x, training=True)) - found[0][0]).max() > 0.01
 
 

@@ -1,21 +1,27 @@
 """Self-critical training on drawings, interrupted and not."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
 import pytest
 
 from keras_s2s import callbacks
 from keras_s2s.models import ImageCaptioner
-from keras_s2s.recipes.self_critical import SelfCritical
+from keras_s2s.recipes.objectives import self_critical
+from keras_s2s.recipes.recipe import Evaluation, Stage
 from tests.captioners import coloured, small_captioner
 
 
 class Images:
-    """Pixels of drawings that cannot be read more than so often."""
+    """Batches of drawings whose pixels cannot be read more than so often."""
 
     def __init__(self, images, limit):
         self.pixels = np.stack([np.asarray(image.resize((24, 16))) for image in images])
-        self.left = limit
+        self.left, self.features = limit, {"images": SimpleNamespace(values=self)}
+
+    def __len__(self):
+        return len(self.pixels) // 4
 
     def __getitem__(self, rows):
         self.left -= 1
@@ -27,16 +33,21 @@ class Images:
 def train(folder, limit=100, epochs=3, learning_rate=0.01):
     """The model and the rewards of each epoch that was trained."""
     keras.utils.set_random_seed(1)
-    model = small_captioner(simple=True)
+    model = small_captioner(target_length=12, simple=True)
     images, captions = coloured(12)
-    stage = SelfCritical(epochs=epochs, batch_size=4, learning_rate=learning_rate, samples=3)
+    sizes = {"epochs": epochs, "batch_size": 4, "samples": 3}
+    stage = Stage(
+        objective="self_critical", schedule="constant", learning_rate=learning_rate, **sizes
+    )
     rewards = []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: rewards.append((epoch, logs["reward"]))
     )
     references = [[caption, f"{caption} too"] for caption in captions]
+    examples = SimpleNamespace(train=Images(images, limit), references=references)
+    recipe = SimpleNamespace(seed=7, evaluation=Evaluation())
     watching = [watch, callbacks.Resume(folder)]
-    stage.train(model, Images(images, limit), references, 12, 7, watching, verbose=0)
+    self_critical.train(recipe, stage, model, examples, watching, verbose=0)
     return model, rewards
 
 

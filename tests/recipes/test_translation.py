@@ -14,7 +14,7 @@ import pytest
 import keras_s2s
 import keras_s2s_cli
 from keras_s2s import recipes, zoo
-from keras_s2s.recipes import translation
+from keras_s2s.recipes.objectives import cross_entropy
 
 tf = pytest.importorskip("tensorflow")
 
@@ -160,11 +160,17 @@ def logged(folder, column):
 
 
 @pytest.mark.slow
-def test_plateau_halves_the_learning_rate(data):
+def test_the_reference_trains_and_plateau_halves_the_learning_rate(data, monkeypatch):
     """At a rate that changes nothing, so that no epoch lowers the perplexity."""
     changes = ["learning_rate=1e-12", "schedule=plateau", "epochs=4"]
     changes = [f"training.{change}" for change in changes]
-    recipes.train(data / "recipe.toml", data / "run", changes=changes, verbose=0)
+    sizes = {"encoder_units": 8, "decoder_units": 8, "embedding_dim": 8, "cell": "rnn"}
+    changes += [f"model.{key}={value}" for key, value in sizes.items()]
+    changes += ["model.attention=luong", "tokenizer.vocabulary_size=28"]
+    changes += ['data.tests={ numbers = ["valid.tsv"] }']
+    reference = ROOT / "keras_s2s" / "recipes" / "reference.toml"
+    monkeypatch.setattr("keras_s2s.recipes.stages._scores", lambda *arguments: [])
+    recipes.train(reference, data / "run", data, changes, verbose=0)
     # That of the first epoch is the best, whatever it is.
     rates = logged(data / "run", "learning_rate")
     np.testing.assert_allclose(rates, [1e-12, 1e-12, 5e-13, 2.5e-13])
@@ -177,8 +183,9 @@ def test_what_a_recipe_can_add(data):
     """An average that hardly moves has learnt nothing; a preset is as any other."""
     changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "schedule=inverse_sqrt"]
     changes += ["average_last=1", "ema_momentum=0.9999", "learning_rate=0.05"]
-    changes = [f"training.{change}" for change in changes]
+    changes = ["tensorboard=true", *(f"training.{change}" for change in changes)]
     preset = recipes.train(data / "recipe.toml", data / "run", changes=changes, verbose=0)
+    assert list((data / "run" / "tensorboard" / "validation").glob("events.*"))
     trained, average = (logged(data / "run", name)[-1] for name in ("perplexity", "val_perplexity"))
     assert trained < 0.75 * average
     texts, references = recipes.read(data / "recipe.toml").read(["valid.tsv"], data)
@@ -194,7 +201,10 @@ def test_optimizer_and_sampling_of_a_recipe(data):
     changes = ["gradient_accumulation_steps=2", "scheduled_sampling=0.5", "warmup_steps=10"]
     changes += ["average_last=1", "ema_momentum=0.9"]
     recipe = recipes.read(data / "recipe.toml", [f"training.{change}" for change in changes])
-    optimizer = translation.make_optimizer(recipe.training, steps=25)
+    pairs = recipe.read(recipe.data.train, data)
+    model = recipe.build(recipe.preprocessor(*pairs))
+    cross_entropy.prepare(model, recipe.training, steps=25)
+    optimizer = model.optimizer
     weights = [keras.Variable(np.ones(3, "float32"))]
     optimizer.build(weights)
     # Two epochs of 25 batches: up to 0.01 in 10, then down to 0 along a cosine.
@@ -208,8 +218,6 @@ def test_optimizer_and_sampling_of_a_recipe(data):
     for batch, rate in expected.items():
         assert rates[batch] == pytest.approx(rate, abs=1e-6)
     assert optimizer.use_ema and optimizer.ema_momentum == 0.9
-    pairs = recipe.read(recipe.data.train, data)
-    model = translation.build(recipe, translation.make_preprocessor(recipe, *pairs), 50)
     rate = model.scheduled_sampling.rate
     assert [float(rate(step)) for step in (0, 25, 50)] == [0.0, 0.25, 0.5]
 
@@ -219,11 +227,11 @@ def test_other_numbers_and_normalization(data, capsys):
     changes += ["tokenizer.split_digits=true"]
     recipe = recipes.read(data / "recipe.toml", changes)
     pairs = ["Zwei Hunde.", "Fünf m²."], ["Two dogs.", "A field."]
-    sources, targets = translation.with_other_numbers(recipe, pairs, verbose=1)
+    sources, targets = recipe.with_other_numbers(*pairs, verbose=1)
     assert (sources[:2], targets[:2]) == pairs
     assert all(s.split()[0] != "Zwei" and s.endswith(" Hunde.") for s in sources[2:])
     assert len(sources) == len(targets) == 4
-    preprocessor = translation.make_preprocessor(recipe, sources, targets, verbose=1)
+    preprocessor = recipe.preprocessor(sources, targets, verbose=1)
     pieces = preprocessor.source_tokenizer.get_vocabulary()
     assert all(len(piece) == 1 for piece in pieces if any(c.isdigit() for c in piece))
     printed = capsys.readouterr().out

@@ -1,0 +1,65 @@
+"""Images as an encoder takes them: pixels, or what a frozen backbone makes of them."""
+
+import numpy as np
+
+from keras_s2s.data import cached_features
+
+
+class Converted:
+    """Images, converted when they are asked for.
+
+    Args:
+        images: As of `keras_s2s.data.cached_features`.
+        converter: `keras_s2s.preprocessing.ImageConverter`.
+        mirror: Whether to exchange left and right.
+    """
+
+    def __init__(self, images, converter, mirror=False):
+        self.images, self.converter, self.mirror = images, converter, mirror
+        self.shape = (len(images), *converter.image_size, 3)
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        if isinstance(rows, int):
+            return self[[rows]][0]
+        rows = range(len(self))[rows] if isinstance(rows, slice) else rows
+        pixels = np.asarray(self.converter([self.images[row] for row in rows]))
+        return pixels[:, :, ::-1] if self.mirror else pixels
+
+
+def of_either_side(model, images, folder, seed, verbose):
+    """Cached features of images, in training now and then of the mirrored ones.
+
+    That is where the encoder's augmentation mirrors, which a frozen backbone never sees.
+
+    Args:
+        model: `keras_s2s.models.ImageCaptioner`.
+        images: As of `keras_s2s.data.cached_features`.
+        folder: Folder of the cache.
+        seed: Integer.
+        verbose: As Keras's.
+    """
+    encoder = model.encoder
+    plain = cached_features(encoder, images, folder, verbose=verbose)
+    if encoder.augmentation is None:
+        return plain
+    mirrored = Converted(images, model.preprocessor.image_converter, mirror=True)
+    return _EitherOf(plain, cached_features(encoder, mirrored, folder, verbose=verbose), seed)
+
+
+class _EitherOf:
+    """Rows of one array or of another, by the toss of a coin, the same for the same rows."""
+
+    def __init__(self, first, second, seed):
+        self.arrays, self.seed = (first, second), seed
+        self.shape = first.shape
+
+    def __len__(self):
+        return len(self.arrays[0])
+
+    def __getitem__(self, rows):
+        first, second = (array[rows] for array in self.arrays)
+        coin = np.random.default_rng([self.seed, *map(int, rows)]).random(len(first)) < 0.5
+        return np.where(coin[:, None, None, None], first, second)

@@ -1,0 +1,74 @@
+"""What a file of training data is about: its contents tell, not its name."""
+
+import itertools
+from pathlib import Path
+from typing import NamedTuple
+
+from keras_s2s.data import tables, text_lines
+from keras_s2s.data.caption_readers import is_image_name, is_json, is_token
+from keras_s2s.data.readers import collapse, find_column
+from keras_s2s.recipes.typed_config import RecipeError
+
+# So many rows tell what the columns hold.
+_SAMPLE = 200
+_CAPTION = frozenset("caption captions comment comments description sentence text raw".split())
+
+
+class Recognized(NamedTuple):
+    """A task, and the columns of a table's inputs and outputs: indices from 0, or names."""
+
+    task: str
+    columns: tuple = (0, 1)
+
+
+def recognize(path, columns=None):
+    """Tells what a file holds: captions of images, or else pairs of text.
+
+    Args:
+        path: The file.
+        columns: Those of input and output, if they were chosen.
+
+    Returns:
+        A `Recognized`.
+
+    Raises:
+        RecipeError: If the file is empty, or a table of one column.
+        ValueError: If it is no text, or has no such columns.
+    """
+    if not Path(path).stat().st_size:
+        raise RecipeError(f"{path} is empty.")
+    if is_json(path):
+        return Recognized("captioning")
+    _, first = next(text_lines.lines(path, "surrogateescape"), (1, ""))
+    if is_token(first):
+        return Recognized("captioning")
+    mark = tables.delimiter(path)
+    rows = tables.rows(path, mark, "surrogateescape")
+    rows = [row for _, row in itertools.islice(rows, _SAMPLE)]
+    if not rows:
+        raise RecipeError(f"{path} is empty.")
+    if mark is None:
+        raise RecipeError(
+            f"{path} has one column. 2 columns are needed, separated by a tab or a comma: a text "
+            "and its translation, or the name of an image and its caption."
+        )
+    if columns is not None:
+        image = find_column(path, list(map(collapse, rows[0])), columns[0])
+        is_captions = _has_images(rows, image)
+        return Recognized("captioning" if is_captions else "translation", tuple(columns))
+    width = min(map(len, rows[:2]))
+    images = [column for column in range(width) if _has_images(rows, column)]
+    if not images:
+        return Recognized("translation")
+    others = [column for column in range(width) if column != images[0]]
+    named = [column for column in others if collapse(rows[0][column]).lower() in _CAPTION]
+    longest = max(
+        others, key=lambda column: sum(len(row[column]) for row in rows if row[width - 1 :])
+    )
+    return Recognized("captioning", (images[0], named[0] if named else longest))
+
+
+def _has_images(rows, column):
+    """Whether a column holds names of image files, its first line aside."""
+    cells = [row[column] for row in rows[1:] or rows if len(row) > column]
+    return bool(cells) and sum(map(is_image_name, cells)) >= 0.9 * len(cells)

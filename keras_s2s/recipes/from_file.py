@@ -1,0 +1,52 @@
+from keras_s2s.recipes.file_kinds import recognize
+from keras_s2s.recipes.from_captions import from_captions
+from keras_s2s.recipes.from_pairs import from_pairs
+from keras_s2s.recipes.typed_config import RecipeError
+
+
+def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line: None):
+    r"""Makes a recipe from a file of data, for the task that it is about.
+
+    | file | task |
+    |---|---|
+    | a table with names of image files in a column, COCO's JSON, `Flickr8k.token.txt` | captioning, see `from_captions` |
+    | another table of two columns or more | translation, see `from_pairs` |
+
+    Tables are tab-separated or CSV, and every file may be gzipped: the contents tell, not the name.
+
+    Args:
+        path: The file.
+        folder: Folder for `recipe.toml` and the splits of the data.
+        columns: Columns of input and output in a table: indices from 0, or names in the first
+            line. By default the first two; of captions those that hold images and captions.
+        images: Folder of the images, as of `from_captions`.
+        seed: Integer: what is held out.
+        show: Function that is called with lines for people: what the file was taken for.
+
+    Returns:
+        `pathlib.Path` of the recipe.
+
+    Raises:
+        RecipeError: If no recipe can be made of it. The message says why.
+        ValueError: If the file is not what it should be.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    with open("pairs.csv", "w") as file:
+        for i in range(100):
+            print(f'"Satz {i}, ja","sentence {i}, yes"', file=file)
+    recipe = keras_s2s.recipes.read(keras_s2s.recipes.from_file("pairs.csv", "run"))
+    assert recipe.task == "translation"
+    ```
+    """  # noqa: E501
+    task, chosen = recognize(path, columns)
+    if task == "captioning":
+        return from_captions(path, folder, chosen, images, seed, show)
+    if images is not None:
+        raise RecipeError(
+            f"{path} names no images, for which --images is: its columns are "
+            "taken for texts. Choose the columns of image and caption with --columns."
+        )
+    return from_pairs(path, folder, chosen, seed, show)

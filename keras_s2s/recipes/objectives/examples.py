@@ -1,0 +1,12 @@
+from typing import NamedTuple
+
+import keras
+
+
+class Examples(NamedTuple):
+    """What an objective trains on."""
+
+    train: keras.utils.PyDataset
+    valid: keras.utils.PyDataset
+    references: list
+    """The outputs of the training examples, as texts."""

@@ -1,0 +1,67 @@
+"""The score of what the model samples: a text is as good as it exceeds the others of its input.
+
+Rennie et al., 2017, https://arxiv.org/abs/1612.00563, with the mean of the other samples of the
+input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971), and CIDEr as the score.
+"""
+
+import keras
+import numpy as np
+
+from keras_s2s import decoding, evaluation
+from keras_s2s.recipes.objectives import optimizer
+from keras_s2s.tokens import PAD, decoder_inputs
+
+
+def train(recipe, stage, model, examples, callbacks, verbose):
+    """Trains a captioner in a loop of its own; see `keras_s2s.recipes.objectives`.
+
+    Of the callbacks `on_epoch_end` matters, whose logs have the mean `reward`.
+    """
+    images, captions, seed = (
+        examples.train.features["images"].values,
+        examples.references,
+        recipe.seed,
+    )
+    kept = model.sampler
+    # With a seed as its argument it would draw by the same numbers for each batch.
+    sampler = decoding.Random(num_return_sequences=stage.samples)
+    sampler.seed_generator = keras.random.SeedGenerator(seed)
+    model.compile(
+        optimizer.of_stage(stage, len(examples.train)),
+        # The sum: rewards may be negative, so their own sum normalises nothing.
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
+        weighted_metrics=None,
+        sampler=sampler,  # The model's, so that `Resume` keeps its state.
+    )
+    tokenize = recipe.evaluation.tokenize
+    reward = evaluation.CiderReward(captions, with_end=True, tokenize=tokenize)
+    watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=stage.epochs)
+    watching.on_train_begin()
+    for epoch in range(model._initial_epoch or 0, stage.epochs):
+        watching.on_epoch_begin(epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(captions))
+        rewards = []
+        bar = keras.utils.Progbar(len(order), verbose=verbose)
+        for start in range(0, len(order), stage.batch_size):
+            rows = np.sort(order[start : start + stage.batch_size])
+            rewards.append(_step(model, images[rows], rows, reward, stage.samples))
+            bar.update(min(start + len(rows), len(order)), [("reward", rewards[-1])])
+        watching.on_epoch_end(epoch, {"reward": float(np.mean(rewards))})
+    # As `fit` does: with `ema_momentum` the weights become their average.
+    model.optimizer.finalize_variable_values(model.trainable_weights)
+    watching.on_train_end()
+    model.sampler = kept
+
+
+def _step(model, images, rows, reward, samples):
+    """One update; returns the mean reward of its samples."""
+    x = {"images": np.asarray(images)}
+    length = model.preprocessor.target_length
+    labels = model.generate(x, max_length=length)["token_ids"]
+    texts = model.preprocessor.generate_postprocess(labels).ravel().tolist()
+    rewards = reward(np.repeat(rows, samples), texts).reshape(-1, samples)
+    advantage = (rewards - rewards.mean(axis=1, keepdims=True)) * samples / (samples - 1)
+    weights = (labels != PAD) * advantage[..., None] / advantage.size
+    x["decoder_token_ids"] = decoder_inputs(labels)
+    model.train_on_batch(x, labels, weights.astype("float32"))
+    return float(rewards.mean())

@@ -1,0 +1,56 @@
+"""Which recipe a folder of a training is of, so that no other goes on there."""
+
+import dataclasses
+import json
+
+from keras_s2s.recipes import stages
+from keras_s2s.recipes.typed_config import RecipeError
+
+_FILE = "trained.json"
+# What may change without another model coming out.
+_LATER = "decoding", "evaluation", "card", "tensorboard"
+
+
+def begin(recipe, output):
+    """Writes what the training in `output` is of.
+
+    Args:
+        recipe: A `keras_s2s.recipes.Recipe`.
+        output: `pathlib.Path` of the folder.
+    """
+    text = json.dumps(_values(recipe), indent=1)
+    (output / _FILE).write_text(f"{text}\n", encoding="utf-8")
+
+
+def check(recipe, output):
+    """Raises a `RecipeError` where a training with other values would be gone on with."""
+    if not (output / _FILE).exists():
+        return
+    before = json.loads((output / _FILE).read_text(encoding="utf-8"))
+    is_done = any(stages.is_done(name, output) for name in before["stages"])
+    if not is_done and not any(output.glob("**/state/epoch_*")):
+        return
+    before, now = _flat(before), _flat(json.loads(json.dumps(_values(recipe))))
+    others = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
+    if others:
+        key, more = others[0], len(others) - 1
+        raise RecipeError(
+            f"{str(output)!r} holds a training of another recipe: {key} was {before.get(key)!r} "
+            f"and is {now.get(key)!r}"
+            + (f", and {more} more keys differ" if more else "")
+            + ". Choose another folder, or remove this one."
+        )
+
+
+def _values(recipe):
+    values = dataclasses.asdict(recipe)
+    # The one stage is among the stages.
+    return {key: value for key, value in values.items() if key not in (*_LATER, "training")}
+
+
+def _flat(values, name=""):
+    """A nested dict as one of dotted names."""
+    if not isinstance(values, dict):
+        return {name: values}
+    parts = (_flat(value, f"{name}.{key}".lstrip(".")) for key, value in values.items())
+    return {key: value for part in parts for key, value in part.items()}

@@ -1,0 +1,341 @@
+"""What a recipe can say, by the same keys for every task."""
+
+import re
+from dataclasses import dataclass, field
+from typing import Literal
+
+import keras
+
+from keras_s2s import decoding, evaluation, layers
+from keras_s2s.data import number_language
+from keras_s2s.layers import attentions
+from keras_s2s.models.seq2seq import Seq2Seq
+from keras_s2s.preprocessing.sentence_piece_tokenizer import NORMALIZATIONS
+from keras_s2s.recipes.typed_config import RecipeError
+
+
+@dataclass(kw_only=True)
+class Data:
+    """What is trained and tested on. Files are relative to the data folder."""
+
+    train: list
+    """Files: a table of pairs, or two files that belong together, see the task's `read`."""
+    valid: list
+    """The same, for scores while it trains."""
+    tests: dict
+    """Names of test sets, each with such files."""
+    columns: list = field(default_factory=lambda: [0, 1])
+    """Columns of input and output in a table: indices from 0, or names in its first line."""
+    images: str = ""
+    """The folder of the images that a table names."""
+    backbone_weights: str = ""
+    """What an image encoder's backbone begins with: an .npz of `<layer>/<weight>`, or the name or
+    folder of a preset with the same backbone."""
+    languages: list = field(default_factory=list)
+    """The codes of the input's and the output's language, for `number_copies`."""
+    number_copies: int = 0
+    """How many pairs with other numbers to add for each training pair that has a number, see
+    `keras_s2s.data.substitute_numbers`."""
+
+    def __post_init__(self):
+        if self.number_copies and not (
+            len(self.languages) == 2 and set(self.languages) <= set(number_language.LANGUAGES)
+        ):
+            raise RecipeError(
+                f"'number_copies' needs 'languages', two of "
+                f"{', '.join(number_language.LANGUAGES)}. Received: {self.languages}"
+            )
+
+    def files(self):
+        """Every file below the data folder."""
+        splits = [self.train, self.valid, *self.tests.values()]
+        weights = [self.backbone_weights] if self.backbone_weights.endswith(".npz") else []
+        return [*weights, *(file for split in splits for file in split)]
+
+
+@dataclass(kw_only=True)
+class Tokenizer:
+    """The SentencePiece model, trained on the training data."""
+
+    vocabulary_size: int
+    """Pieces."""
+    normalization: Literal[NORMALIZATIONS] = "nmt_nfkc"
+    """How the tokenizer normalises text, see `SentencePieceTokenizer.train`."""
+    split_digits: bool = False
+    """Whether each digit is a piece."""
+    length: int = 256
+    """The most pieces of a text, including the end."""
+    shared: bool = True
+    """One vocabulary for inputs and outputs, and one embedding."""
+    sample_alpha: float | None = None
+    """Subword regularisation, see `SentencePieceTokenizer`."""
+
+
+@dataclass(kw_only=True)
+class Model:
+    """Sizes and kinds of encoder and decoder."""
+
+    encoder_units: int
+    decoder_units: int
+    embedding_dim: int
+    cell: Literal["rnn", "gru", "lstm"] = "gru"
+    encoder_layers: int = 1
+    decoder_layers: int = 1
+    attention: Literal[tuple(attentions.BY_NAME)] = "bahdanau"
+    attention_units: int | None = None
+    """Units of the attention; by default the decoder's."""
+    input_feeding: bool = False
+    tie_embeddings: bool = True
+    """Whether the decoder's output embedding is its input embedding."""
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    variational_dropout: bool = False
+    doubly_stochastic: float = 0.0
+    """Weight of the loss that has every position of the input looked at equally long."""
+    backbone: str = "MobileNetV2"
+    """The image encoder's, a name of `keras.applications`."""
+    image_size: int = 224
+    flip: bool = True
+    """Whether images are mirrored at random."""
+
+    def decoder(self, vocabulary_size):
+        """The `RNNDecoder`."""
+        attention = self.attention
+        if self.attention_units is not None:
+            attention = attentions.get(attention, self.attention_units, name="attention")
+        return layers.RNNDecoder(
+            vocabulary_size,
+            self.decoder_units,
+            embedding_dim=self.embedding_dim,
+            cell=self.cell,
+            num_layers=self.decoder_layers,
+            attention=attention,
+            input_feeding=self.input_feeding,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            variational_dropout=self.variational_dropout,
+            tie_embeddings=self.tie_embeddings,
+            doubly_stochastic=self.doubly_stochastic,
+        )
+
+
+@dataclass(kw_only=True)
+class Stage:
+    """One stage of training, with Adam."""
+
+    epochs: int
+    learning_rate: float
+    """The highest, after the warm-up."""
+    objective: Literal["cross_entropy", "self_critical"] = "cross_entropy"
+    """What is minimised: the cross-entropy of the true tokens, or minus the score of texts that
+    the model samples, see `keras_s2s.recipes.objectives`."""
+    freeze: Literal["nothing", "backbone", "encoder"] = "nothing"
+    """What stays as it is. Features of a frozen backbone are computed once."""
+    batch_size: int | None = None
+    """Examples of a batch."""
+    tokens_per_batch: int | None = None
+    """In its place, for text: tokens of a batch, source, target and padding together."""
+    warmup_steps: int = 0
+    """Batches."""
+    schedule: Literal["cosine", "inverse_sqrt", "plateau", "constant"] = "cosine"
+    """After the warm-up: down to 0 along a cosine; as 1 / sqrt(batch); without warm-up, by half
+    after each epoch that does not lower the perplexity of the validation data; or not at all."""
+    clip_norm: float = 1.0
+    """Of all gradients together."""
+    label_smoothing: float = 0.0
+    scheduled_sampling: float = 0.0
+    """The probability at the end of the stage, rising from 0, see `ScheduledSampling`."""
+    samples: int = 5
+    """Texts that are sampled of each input, with `self_critical`."""
+    gradient_accumulation_steps: int = 1
+    """Batches whose gradients are averaged for one update."""
+    average_last: int = 1
+    """Number of last epochs whose weights are averaged."""
+    ema_momentum: float = 0.0
+    """Of a moving average of the weights after every step; 0 for none."""
+    max_buckets: int | None = None
+    """The most batch shapes, each compiled once by JAX. By default as `TokensPerBatch` has it."""
+
+    def __post_init__(self):
+        for name, low, high in (
+            ("epochs", 1, float("inf")),
+            ("gradient_accumulation_steps", 1, float("inf")),
+            ("scheduled_sampling", 0, 1),
+            ("ema_momentum", 0, 1),
+        ):
+            if not low <= getattr(self, name) <= high:
+                raise RecipeError(
+                    f"{name!r} must be from {low} to {high}. Received: {getattr(self, name)}"
+                )
+        if (self.batch_size is None) == (self.tokens_per_batch is None):
+            raise RecipeError("give 'batch_size' or 'tokens_per_batch', one of them.")
+        if self.schedule in ("plateau", "constant") and self.warmup_steps:
+            raise RecipeError(f"{self.schedule!r} has no warm-up. Set warmup_steps = 0.")
+        if self.ema_momentum and self.average_last > 1:
+            raise RecipeError(
+                "'ema_momentum' and 'average_last' are two averages. Set average_last = 1, or "
+                "ema_momentum = 0."
+            )
+        if self.objective == "self_critical":
+            self._check_self_critical()
+
+    def _check_self_critical(self):
+        if self.schedule == "plateau":
+            raise RecipeError("'self_critical' has no perplexity, for which 'plateau' waits.")
+        if self.scheduled_sampling:
+            raise RecipeError("'self_critical' samples all tokens. Set scheduled_sampling = 0.")
+        if self.samples < 2:
+            raise RecipeError("'samples' are compared with each other: 2 at least.")
+
+
+@dataclass(kw_only=True)
+class Decoding:
+    """How the trained model decodes."""
+
+    num_beams: int = 5
+    length_penalty: float = 1.0
+
+
+@dataclass(kw_only=True)
+class Evaluation:
+    """How generated texts are scored, while it trains and on the test sets."""
+
+    tokenize: Literal["auto", *evaluation.TOKENIZERS] = "auto"
+    """As of `keras_s2s.evaluation.score`."""
+
+
+@dataclass(kw_only=True)
+class Card:
+    """What `keras_s2s.zoo.write_card` asks for and no program can measure."""
+
+    title: str
+    description: str
+    licence: str
+    languages: list
+    data: list
+    examples: list
+    """Inputs; the outputs are filled in."""
+    limitations: str = ""
+    samples: list = field(default_factory=list)
+    """`{ input = file below the data folder, remark = what to say of the output }`."""
+
+
+@dataclass(kw_only=True)
+class Recipe:
+    """What recipes of all tasks say. A subclass is a task: how it reads, builds and batches."""
+
+    name: str
+    """Of the model, on its card."""
+    task: str
+    seed: int = 1
+    dtype: str = "float32"
+    """Dtype policy while it trains; the preset computes in float32."""
+    start: str = ""
+    """Name or folder of a preset to train on, with its tokenizer and model."""
+    tensorboard: bool = False
+    """Whether to write what TensorBoard shows."""
+    data: Data
+    tokenizer: Tokenizer | None = None
+    model: Model | None = None
+    training: Stage | None = None
+    """The only stage."""
+    stages: dict[str, Stage] = field(default_factory=dict)
+    """Or several, one after the other."""
+    decoding: Decoding = field(default_factory=Decoding)
+    evaluation: Evaluation = field(default_factory=Evaluation)
+    card: Card | None = None
+
+    #: The `keras_s2s.models.Seq2Seq` that is trained.
+    kind = Seq2Seq
+    #: What `keras_s2s.evaluation.score` computes for the task; those after each epoch of training.
+    metrics = watched = ()
+    #: Resamplings for the spread of a metric.
+    bootstrap = 1000
+    #: What inputs are called, and examples of training.
+    unit = examples = "examples"
+    #: By section the keys that can only have some values, such as those without use for the task.
+    only = {}
+
+    def __post_init__(self):
+        self.is_staged = bool(self.stages)
+        if not self.is_staged:
+            if self.training is None:
+                raise RecipeError("missing 'training'.")
+            self.stages = {"training": self.training}
+        for section in ("tokenizer", "model"):
+            if bool(self.start) == (getattr(self, section) is not None):
+                raise RecipeError(
+                    f"{section!r} is that of the preset: leave out [{section}], or 'start'."
+                    if self.start
+                    else f"missing {section!r}."
+                )
+        for name in self.stages:
+            if not re.fullmatch(r"[\w-]+", name):
+                raise RecipeError(f"a stage is a folder, which cannot be called {name!r}.")
+        for where, table in self._tables():
+            only = self.only.get(where.split(".")[0], {}) if table else {}
+            for key, values in only.items():
+                if getattr(table, key) not in values:
+                    raise RecipeError(
+                        f"[{where}]: {key!r} can only be {' or '.join(map(repr, values))} with "
+                        f"task = {self.task!r}. Received: {getattr(table, key)!r}"
+                    )
+
+    def _tables(self):
+        yield from (("data", self.data), ("tokenizer", self.tokenizer), ("model", self.model))
+        yield from ((f"stages.{name}", stage) for name, stage in self.stages.items())
+
+    def check_files(self, folder):
+        """Raises a `RecipeError` that names the first file that is not there."""
+        for file in self.data.files():
+            if not (folder / file).is_file():
+                raise RecipeError(
+                    f"There is no file {str(folder / file)!r}. Files of a recipe are relative to "
+                    "--data, by default the folder of the recipe."
+                )
+
+    def read(self, files, folder):
+        """`(inputs, references)` of one split."""
+        raise NotImplementedError
+
+    def splits(self, folder, verbose):
+        """What is trained on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each."""
+        return {name: self.read(getattr(self.data, name), folder) for name in ("train", "valid")}
+
+    def preprocessor(self, inputs, outputs, verbose):
+        """The preprocessor, with a tokenizer of these texts."""
+        raise NotImplementedError
+
+    def build(self, preprocessor):
+        """The untrained model."""
+        raise NotImplementedError
+
+    def options(self):
+        """Arguments of every model: how it decodes, and what it reads while it trains."""
+        return {"sampler": self.sampler(), "scheduled_sampling": self.scheduled_sampling()}
+
+    def sampler(self):
+        """The beam search."""
+        return decoding.Beam(self.decoding.num_beams, length_penalty=self.decoding.length_penalty)
+
+    def scheduled_sampling(self):
+        """The layer where a stage needs it, which sets the rate; or None."""
+        if any(stage.scheduled_sampling for stage in self.stages.values()):
+            return layers.ScheduledSampling(keras.optimizers.schedules.PolynomialDecay(0.0, 1, 0.0))
+        return None
+
+    def initialize(self, model, inputs, folder):
+        """Gives an untrained model the weights that it begins with."""
+
+    def freeze(self, model, part):
+        """Has a part of the model, by its name in `Stage.freeze`, stay as it is."""
+        if model.encoder.trainable == (part == "encoder"):
+            model.encoder.trainable = part != "encoder"
+
+    def batches(self, stage, model, pairs, is_train, cache, verbose):
+        """A `keras.utils.PyDataset` of a split; `cache` is a folder for features."""
+        raise NotImplementedError
+
+    def generated_from(self, stage, pairs, batches):
+        """What `model.generate` gets of the validation data."""
+        return pairs[0]

@@ -1,0 +1,157 @@
+"""The one loop of all recipes: stage after stage, each with its objective."""
+
+import keras
+import numpy as np
+
+from keras_s2s import callbacks
+from keras_s2s.recipes.objectives import OBJECTIVES
+from keras_s2s.recipes.objectives.examples import Examples
+
+
+def run(recipe, model, splits, output, verbose=0):
+    """Trains a model in the stages of its recipe.
+
+    Each is done once, whatever interrupts it: one that was begun goes on after its last full epoch,
+    and of one that is done the weights are loaded.
+
+    Args:
+        recipe: A `keras_s2s.recipes.Recipe`.
+        model: The model that it built.
+        splits: As of `recipe.splits`.
+        output: `pathlib.Path` of the folder of this training. Where a recipe has several stages,
+            each has a folder in it.
+        verbose: As Keras's.
+    """
+    sampling = model.scheduled_sampling
+    for name, stage in recipe.stages.items():
+        recipe.freeze(model, stage.freeze)
+        model.scheduled_sampling = sampling if stage.scheduled_sampling else None
+        done = _weights(name, output)
+        if is_done(name, output):
+            with np.load(done, allow_pickle=False) as weights:
+                model.set_weights([weights[key] for key in weights.files])
+            continue
+        _train(recipe, name, stage, model, splits, output, verbose)
+        unfinished = done.with_suffix(".tmp.npz")
+        np.savez(unfinished, *model.get_weights())
+        unfinished.replace(done)
+    model.scheduled_sampling = None
+
+
+def is_done(name, output):
+    """Whether a stage has been trained to its end."""
+    return _weights(name, output).exists()
+
+
+def _weights(name, output):
+    return output / f"{name}.npz"
+
+
+def _train(recipe, name, stage, model, splits, output, verbose):
+    folder = output / name if recipe.is_staged else output
+    folder.mkdir(exist_ok=True)
+    if verbose and recipe.is_staged:
+        print(f"stage {name}", flush=True)
+    batches, held_out = (
+        recipe.batches(stage, model, splits[split], split == "train", output / "features", verbose)
+        for split in ("train", "valid")
+    )
+    if verbose:
+        padding = getattr(batches, "padding_share", None)
+        print(
+            f"{model.count_params():,} parameters, {len(splits['train'][0]):,} {recipe.examples}, "
+            f"{len(batches)} steps per epoch"
+            + ("" if padding is None else f", padding {padding:.1%}"),
+            flush=True,
+        )
+    if recipe.is_staged:
+        seed_draws(model, [recipe.seed, *name.encode()])
+    OBJECTIVES[stage.objective](
+        recipe,
+        stage,
+        model,
+        Examples(batches, held_out, splits["train"][1]),
+        _callbacks(recipe, stage, splits["valid"], batches, held_out, folder, verbose),
+        verbose,
+    )
+
+
+def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
+    """Those of every stage; `Resume`, the last, keeps what the others count."""
+    chosen = []
+    if stage.objective == "cross_entropy":
+        chosen.append(callbacks.StopOnNaN(batches, folder / "nan_batch.npz"))
+    if stage.ema_momentum:
+        average = keras.callbacks.SwapEMAWeights()
+    else:
+        average = callbacks.AverageCheckpoints(folder / "last", stage.average_last)
+    inputs = recipe.generated_from(stage, pairs, held_out)
+    for scores in _scores(recipe, inputs, pairs[1], verbose):
+        chosen.append(_OfTheAverage(average, scores) if stage.ema_momentum else scores)
+    lower = []
+    if stage.schedule == "plateau":
+        lower = [keras.callbacks.ReduceLROnPlateau("val_perplexity", factor=0.5, patience=1)]
+    resume = callbacks.Resume(folder / "state", callbacks=lower)
+    log = keras.callbacks.CSVLogger(folder / "log.csv", append=resume.interrupted)
+    chosen += [*lower, log, average]
+    if recipe.tensorboard:
+        examples = [[column[i] for i in range(min(len(column), 4))] for column in pairs]
+        # From features, which are no raw inputs, it generates nothing.
+        examples = [] if isinstance(inputs, dict) else examples
+        chosen.append(callbacks.TensorBoard(folder / "tensorboard", *examples))
+    return [*chosen, resume]
+
+
+def _scores(recipe, inputs, references, verbose):
+    """What generated texts are worth after each epoch, where it can be told."""
+    try:
+        return [
+            callbacks.GenerationMetrics(
+                inputs,
+                references,
+                recipe.watched,
+                limit=500,
+                verbose=verbose,
+                tokenize=recipe.evaluation.tokenize,
+            )
+        ]
+    except ImportError as error:
+        if verbose:
+            print(f"No scores after each epoch: {error}", flush=True)
+        return []
+
+
+class _OfTheAverage(keras.callbacks.Callback):
+    """Shows a callback the average of the weights, as Keras's evaluation sees it."""
+
+    def __init__(self, average, callback):
+        super().__init__()
+        self.average, self.callback = average, callback
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.callback.set_model(model)
+
+    def on_train_begin(self, logs=None):
+        self.callback.on_train_begin(logs)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.average.on_test_begin()
+        self.callback.on_epoch_end(epoch, logs)
+        self.average.on_test_end()
+
+
+def seed_draws(model, seed):
+    """What is drawn from now on depends on `seed`, and not on what was drawn before.
+
+    So a stage is the same whether those before it were trained just now or loaded.
+
+    Args:
+        model: Keras model.
+        seed: List of integers from 0.
+    """
+    draw = np.random.default_rng(seed)
+    keras.utils.set_random_seed(int(draw.integers(2**31)))
+    for variable in model.variables:
+        if variable.path.endswith("seed_generator_state"):
+            variable.assign(draw.integers(2**31, size=2).astype("uint32"))
