@@ -8,7 +8,7 @@ import keras
 
 from keras_s2s import decoding, evaluation, layers
 from keras_s2s.data import number_language
-from keras_s2s.layers import attentions
+from keras_s2s.layers import attention_names
 from keras_s2s.models.seq2seq import Seq2Seq
 from keras_s2s.preprocessing.sentence_piece_tokenizer import NORMALIZATIONS
 from keras_s2s.recipes.typed_config import RecipeError
@@ -81,7 +81,7 @@ class Model:
     cell: Literal["rnn", "gru", "lstm"] = "gru"
     encoder_layers: int = 1
     decoder_layers: int = 1
-    attention: Literal[tuple(attentions.BY_NAME)] = "bahdanau"
+    attention: Literal[tuple(attention_names.BY_NAME)] = "bahdanau"
     attention_units: int | None = None
     """Units of the attention; by default the decoder's."""
     input_feeding: bool = False
@@ -102,7 +102,7 @@ class Model:
         """The `RNNDecoder`."""
         attention = self.attention
         if self.attention_units is not None:
-            attention = attentions.get(attention, self.attention_units, name="attention")
+            attention = attention_names.get(attention, self.attention_units, name="attention")
         return layers.RNNDecoder(
             vocabulary_size,
             self.decoder_units,
