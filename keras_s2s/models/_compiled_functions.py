@@ -28,7 +28,7 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, opti
     tokenizer = _spelling_tokenizer(model, sampler)
     if tokenizer is not None:
         spellings = tokenizer.get_spellings()[: model.decoder.vocabulary_size]
-        options["spellings"] = decoding.Spellings(spellings, model.decoder.vocabulary_size)
+        options["spellings"] = decoding.Spellings(spellings, model.decoder.output_size)
     memory = model.encode(inputs)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
     prompt, prompted, width = None, 0, 0
