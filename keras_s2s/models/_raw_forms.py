@@ -98,7 +98,7 @@ def check_keys(preprocessor, x, names):
 
 def _listed(names):
     *names, last = map(repr, names)
-    return f"{', '.join(names)} and {last}"
+    return f"{', '.join(names)} and {last}" if names else last
 
 
 def check_pairs(preprocessor, x, method):
@@ -122,7 +122,8 @@ def columns(preprocessor, x, y):
         if set(x) != set(keys if y is None else keys[:-1]):
             told = " and `y`" if y is not None else ""
             raise ValueError(
-                f"A dict of training data must hold {_listed(keys)}, or the outputs are `y`. "
+                f"A dict of training data must hold {_listed(keys)} and come alone, or hold "
+                f"{_listed(keys[:-1])} beside the outputs as `y`. "
                 f"Received the keys {sorted(x)}{told}."
             )
         x, y = inputs_of(preprocessor, x), x.get(TARGETS, y)

@@ -29,6 +29,13 @@ class Translator(Seq2Seq):
     ```
     """
 
+    def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
+        super().__init__(encoder, decoder, preprocessor, **kwargs)
+        # Whatever encoder it is: token ids have no size of their own.
+        if not self.built:
+            shapes = {name: (None, None) for name in encoder.input_names}
+            self.build({**shapes, "decoder_token_ids": (None, None)})
+
     def translate(self, inputs, **kwargs):
         """The same as `generate`."""
         return self.generate(inputs, **kwargs)

@@ -56,10 +56,10 @@ def limits(preprocessor, texts):
         String.
     """
     target = f"Outputs have at most {pieces(preprocessor.target_length)}."
-    most = preprocessor.source_length
+    most = preprocessor.raw.length
     if most is None:
         return target
-    count = np.sum(preprocessor.count_source_ids(texts) - 1)
+    count = np.sum(preprocessor.raw.count_ids(texts) - 1)
     words, characters = (sum(map(len, t)) for t in ([text.split() for text in texts], texts))
     # Scripts without blanks have no words that could be counted.
     unit, units = ("words", words) if words > 2 * len(texts) else ("characters", characters)

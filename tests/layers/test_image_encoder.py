@@ -192,7 +192,7 @@ def test_every_model_of_keras_has_its_scaling():
         ({"image_size": 224}, "image_size.*224"),
         ({"image_size": (0, 8)}, "image_size"),
         ({"image_size": (2, 2)}, "takes no images"),
-        ({"weights": "x.h5"}, "`weights` are those of a backbone given by name.*x.h5"),
+        ({"weights": "x.h5"}, "`weights` is for a backbone given by name.*x.h5"),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -368,7 +368,7 @@ def test_sizes_must_agree():
     preprocessor = keras_s2s.preprocessing.ImageTextPreprocessor(
         small_captioner().preprocessor.target_tokenizer, (32, 32)
     )
-    with pytest.raises(ValueError, match=r"\(32, 32\).*\(16, 24\)"):
+    with pytest.raises(ValueError, match=r"\(32, 32, 3\).*\(16, 24, 3\)"):
         keras_s2s.models.ImageCaptioner(encoder, keras_s2s.layers.RNNDecoder(17, 8), preprocessor)
 
 

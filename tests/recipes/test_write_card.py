@@ -16,12 +16,14 @@ from keras_s2s.recipes.write_card import limits
 )
 def test_limits_are_in_pieces_and_words(length, texts, count, expected):
     preprocessor = SimpleNamespace(
-        source_length=length,
+        raw=SimpleNamespace(
+            length=length,
+            count_ids=lambda texts: np.array([count(text) + 1 for text in texts]),
+        ),
         target_length=50,
-        count_source_ids=lambda texts: np.array([count(text) + 1 for text in texts]),
     )
     text = limits(preprocessor, texts)
     assert text.startswith(f"Inputs of up to {expected}: ")
     assert text.endswith("Outputs have at most 49 pieces.")
-    preprocessor.source_length = None
+    preprocessor.raw.length = None
     assert limits(preprocessor, texts) == "Outputs have at most 49 pieces."

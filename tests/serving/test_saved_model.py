@@ -273,12 +273,9 @@ def test_other_backends(untrained, tmp_path, monkeypatch):
 
 def test_models_without_weights_or_of_features(tmp_path):
     layers = keras_s2s.layers
-    model = keras_s2s.models.Seq2Seq(
-        layers.RNNEncoder(4, vocabulary_size=9), layers.RNNDecoder(9, 4)
-    )
+    model = keras_s2s.models.Seq2Seq(layers.RNNEncoder(4), layers.RNNDecoder(9, 4))
     with pytest.raises(ValueError, match="no weights yet"):
         model.export(tmp_path / "1")
-    model = keras_s2s.models.Seq2Seq(layers.RNNEncoder(4), layers.RNNDecoder(9, 4))
     model.build({"encoder_token_ids": (None, None, 3), "decoder_token_ids": (None, None)})
     with pytest.raises(ValueError, match="`vocabulary_size`"):
         model.export(tmp_path / "1")
