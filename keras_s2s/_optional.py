@@ -23,7 +23,7 @@ def import_tensorflow_text():
         "tensorflow_text",
         "pip install tensorflow-text",
         "A SavedModel that takes or gives text, which is what `export` writes,",
-        " Its version must equal that of tensorflow. Wheels exist for Linux on x86-64 and for "
+        " Its version must equal tensorflow's. Wheels exist for Linux on x86-64 and for "
         "macOS; elsewhere everything but `export` works without it: save the model with "
         "`save_to_preset`, and load and export it on one of these machines.",
         # What a wheel for another version of TensorFlow raises.

@@ -47,7 +47,7 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0, tokenize="auto
     | Japanese | `"ja-mecab"`, or `"char"` without `pip install "sacrebleu[ja]"` | as `bleu` |
     | Korean | `"ko-mecab"`, or `"char"` without `pip install "sacrebleu[ko]"` | between blanks |
     | Thai, Lao, Khmer, Burmese, Tibetan | `"char"` | `"char"` |
-    | others | `bleu`: `"13a"`; `rouge`: words, those of Latin script stemmed as English | between blanks |
+    | others | `bleu`: `"13a"`; `rouge`: words, in Latin script stemmed as English | between blanks |
 
     These are sacreBLEU's tokenizers; each signature names the one that was used. With `"char"` a
     word error rate is a character error rate, which `cer` is in all languages.

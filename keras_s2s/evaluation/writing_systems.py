@@ -48,5 +48,5 @@ def _script(character):
     """None for what is no letter."""
     if not character.isalpha():
         return None
-    # Letters of full and of half width are those of their script.
+    # Letters of full and of half width count for their script.
     return unicodedata.name(unicodedata.normalize("NFKC", character)[0], "?").split(" ")[0]

@@ -65,7 +65,7 @@ class Readout:
         return self.dense.activation(product)
 
     def _join(self, parts, axis):
-        """All parts but that of the context."""
+        """All parts except the context's."""
         rest = [parts[name] for name in self._rest]
         return rest[0] if len(rest) == 1 else ops.concatenate(rest, axis=axis)
 

@@ -335,7 +335,7 @@ class RNNDecoder(Decoder):
 
         Args:
             tokens: `(rows,)` integer ids of the previous tokens. There may be a multiple
-                of the memory's batch of rows, those of one example side by side.
+                of the memory's batch of rows; the rows of one example stand side by side.
             state: What `start` or the last step returned, with `rows` rows.
             memory: The memory that `start` returned.
             return_attention: Whether to return the attention weights too.

@@ -21,7 +21,7 @@ def check_form(dtype, shape, name):
 
     Raises:
         TypeError: If numbers of this dtype are no pixels.
-        ValueError: If the shape is not that of pictures.
+        ValueError: If the shape is no shape of pictures.
     """
     if not dtype.startswith(_KINDS):
         fix = " Multiply by 255, so that True becomes white." if dtype == "bool" else ""

@@ -15,9 +15,9 @@ from tensorflow_text.python.ops.sentencepiece_tokenizer import (  # noqa: E402
 class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
     """A SentencePiece model inside TensorFlow, which SavedModels can hold.
 
-    Unlike that of `tensorflow_text.SentencepieceTokenizer`, the resource has a name: one without
-    belongs to an op kernel of TensorFlow's cache, and is lost when `keras.utils.set_random_seed`
-    clears that cache.
+    Unlike the resource of `tensorflow_text.SentencepieceTokenizer`, this one has a name: one
+    without belongs to an op kernel of TensorFlow's cache, and is lost when
+    `keras.utils.set_random_seed` clears that cache.
 
     Args:
         proto: `bytes` of the model.

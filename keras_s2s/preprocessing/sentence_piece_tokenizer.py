@@ -196,7 +196,7 @@ class SentencePieceTokenizer:
         Args:
             inputs: A string, a list or array of strings, or a `tf.string` tensor of rank 0 or 1.
             sample: If true, draw the segmentation (`sample_alpha`). For training only; these
-                draws cannot be seeded, those of `encode` can.
+                draws cannot be seeded; `encode` can be.
 
         Returns:
             int32 ids: `(tokens,)` for one string, else a ragged tensor `(batch, None)`.

@@ -72,7 +72,7 @@ def evaluate(
 
 
 def check(expected, figures):
-    """Raises a `ValueError` where figures are not those of a card.
+    """Raises a `ValueError` where figures differ from a card's.
 
     Args:
         expected: The `metrics` of a card.

@@ -26,7 +26,7 @@ def recognize(path, columns=None):
 
     Args:
         path: The file.
-        columns: Those of input and output, if they were chosen.
+        columns: The columns of input and output, if they were chosen.
 
     Returns:
         A `Recognized`.

@@ -53,7 +53,7 @@ start = {preset}    # goes on with the model of this preset, which knows photogr
 """
 
 _NEW = """
-# The words of these captions are not those of the shipped captioner: a new tokenizer and decoder,
+# The shipped captioner lacks the words of these captions: a new tokenizer and decoder,
 # with the eye of the shipped one, which has learnt from photographs what captions tell.
 [tokenizer]
 vocabulary_size = {vocabulary}

@@ -265,7 +265,7 @@ class Recipe:
         for section in ("tokenizer", "model"):
             if bool(self.start) == (getattr(self, section) is not None):
                 raise RecipeError(
-                    f"{section!r} is that of the preset: leave out [{section}], or 'start'."
+                    f"{section!r} comes from the preset: leave out [{section}], or 'start'."
                     if self.start
                     else f"missing {section!r}."
                 )

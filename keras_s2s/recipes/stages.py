@@ -77,7 +77,7 @@ def _train(recipe, name, stage, model, splits, output, verbose):
 
 
 def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
-    """Those of every stage; `Resume`, the last, keeps what the others count."""
+    """The callbacks of a stage; `Resume`, the last, keeps what the others count."""
     chosen = []
     if stage.objective == "cross_entropy":
         chosen.append(callbacks.StopOnNaN(batches, folder / "nan_batch.npz"))

@@ -15,7 +15,7 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     Args:
         recipe: Path of the TOML file.
         output: Folder of this training. It will hold `preset/`, the trained model, and logs.
-        data: Folder of the data, by default that of the recipe.
+        data: Folder of the data, by default the recipe's.
         changes: As of `keras_s2s.recipes.read`.
         verbose: As Keras's: 1 is a bar, 2 are lines.
 

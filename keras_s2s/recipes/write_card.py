@@ -24,7 +24,7 @@ def write_card(model, recipe, folder, data, figures):
         raise RecipeError(f"{folder / 'recipe.toml'}: a card needs the table [card].")
     card = dataclasses.asdict(recipe.card)
     inputs = card.pop("examples")
-    # Those of captioners are files of the preset.
+    # A captioner's examples are files of the preset.
     files = [folder / i if (folder / i).is_file() else i for i in inputs]
     for sample in card["samples"]:
         sample["output"] = model.generate(data / sample["input"])

@@ -52,7 +52,7 @@ class Adam(keras.optimizers.Adam):
         return super().apply(grads, trainable_variables)
 
     def _backend_apply_gradients(self, grads, trainable_variables):
-        # Those of all replicas together are clipped, too.
+        # All replicas' gradients together are clipped, too.
         super()._backend_apply_gradients(sums(grads), trainable_variables)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
