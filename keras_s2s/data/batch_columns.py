@@ -1,6 +1,5 @@
 """What batches are made of: token ids, and features such as images."""
 
-import keras
 import numpy as np
 
 from keras_s2s.data.ragged import RaggedIds, as_ragged
@@ -139,8 +138,6 @@ def as_batch_column(values, name):
         return values
     if isinstance(values, RaggedIds) or hasattr(values, "row_lengths"):
         return Ids(values, name)
-    if isinstance(values, keras.KerasTensor):
-        raise TypeError(f"`{name}` must hold values. Received: {describe(values)}")
     values = as_column(values, name)
     rows = [row for row in values if not hasattr(row, "__len__") or len(row)]
     is_nested = bool(rows) and all(map(_is_nested, rows))
