@@ -1,1 +1,1 @@
-"""What `keras.ops` cannot do, once per backend. Private."""
+"""Operations that `keras.ops` lacks, written once per backend. Private."""

@@ -1,4 +1,4 @@
-"""Cross-entropy of ids and logits, which touches memory of the size of the logits rarely."""
+"""Cross-entropy of ids and logits, with few passes over memory of the size of the logits."""
 
 import keras
 from keras import ops
@@ -10,7 +10,7 @@ def cross_entropy(labels, logits, label_smoothing=0.0):
     """`-sum(target * log softmax(logits))`, with targets smoothed towards the uniform distribution.
 
     Large vocabularies make the logits the largest tensor of a training step. On TensorFlow the
-    gradient is written out, so that it is made in one more tensor of that size.
+    gradient is a custom one, so that it needs only one more tensor of that size.
 
     Args:
         labels: `(...,)` integer ids.
@@ -47,7 +47,7 @@ def _tensorflow(labels, logits, label_smoothing):
             value -= label_smoothing * tf.reduce_mean(logits, axis=1)
 
         def gradient(upstream):
-            # Each operation writes over the tensor it was given.
+            # Each operation can overwrite its input, so that no more memory is needed.
             total = probabilities
             if label_smoothing:
                 total -= label_smoothing / tf.cast(tf.shape(logits)[1], logits.dtype)

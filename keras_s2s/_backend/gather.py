@@ -1,4 +1,4 @@
-"""Rows of tensors at places that are known to be there.
+"""Takes rows of tensors at indices that are known to be valid.
 
 `keras.ops.take` looks for negative indices first, which was a tenth of the operations of a search.
 """
@@ -18,7 +18,7 @@ def take_rows(x, rows):
         import tensorflow as tf
 
         return tf.gather(x, rows)
-    # From an empty x JAX returns x itself, whatever the shape of `rows`.
+    # JAX returns an empty x unchanged, whatever the shape of `rows`.
     taken = ops.take(x, rows, axis=0)
     return ops.reshape(taken, tuple(ops.shape(rows)) + tuple(ops.shape(x)[1:]))
 

@@ -5,9 +5,9 @@ from keras import ops
 
 
 class Gradients:
-    """Function from a batch to the gradients of its loss, as in training, dropout left out.
+    """Function from a batch to the gradients of its loss, as in training but without dropout.
 
-    Compiled at its first call, where the backend compiles, and not again for batches of that shape.
+    Where the backend compiles, it is compiled at the first call for batches of each shape.
 
     Args:
         model: A built and compiled `keras.Model`. Later changes of `trainable` do not count.

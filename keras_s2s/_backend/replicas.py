@@ -1,6 +1,6 @@
-"""What is common to the replicas of a `tf.distribute` strategy, each of which has part of a batch.
+"""Sums and means over the replicas of a `tf.distribute` strategy, each with a part of a batch.
 
-Elsewhere a batch is one tensor, on JAX also where several devices share it.
+Elsewhere a batch is one tensor, on JAX even if several devices share it.
 """
 
 import keras
@@ -8,7 +8,7 @@ from keras import ops
 
 
 def number_of_replicas():
-    """By which Keras divides losses, so that the sum over the replicas is right."""
+    """The number by which Keras divides losses, so that their sum over the replicas is right."""
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf
@@ -17,7 +17,7 @@ def number_of_replicas():
 
 
 def sums(tensors):
-    """The sums over all replicas, in each of them the same.
+    """The sums over all replicas, the same in each of them.
 
     All replicas must call it, and not inside a branch or a loop.
 
@@ -29,7 +29,7 @@ def sums(tensors):
     import tensorflow as tf
 
     context = tf.distribute.get_replica_context()
-    # Keras builds a model outside of the replicas.
+    # Keras builds a model outside of the replicas, where there is no context.
     return tensors if context is None else context.all_reduce("SUM", tensors)
 
 
@@ -37,11 +37,11 @@ def batch_mean(total, number):
     """The mean over the whole batch, from the sum over the part of it that this replica has.
 
     Its value is the same on all replicas, and the mean over the replicas of its gradients is the
-    gradient of the mean. 0 where there is nothing.
+    gradient of the mean. It is 0 for an empty batch.
 
     Args:
         total: Scalar, the sum over this replica's part.
-        number: Scalar, how many (or which weights together) it is the sum over.
+        number: Scalar, the number of its summands, or the sum of their weights.
     """
     if number_of_replicas() == 1:
         return ops.divide_no_nan(total, number)

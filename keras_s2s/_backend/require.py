@@ -5,9 +5,9 @@ from keras import ops
 
 
 def require(valid, message):
-    """Raises where a row is not valid, as far as values can be looked at.
+    """Raises an error if a row is not valid, as far as values can be read.
 
-    They cannot within what JAX or XLA compiles, nor where only shapes are computed.
+    They cannot be read in code that JAX or XLA compiles, nor while only shapes are computed.
 
     Args:
         valid: Bool tensor `(batch,)`.

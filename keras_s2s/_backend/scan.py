@@ -15,7 +15,7 @@ _with_gradient = contextvars.ContextVar("with_gradient", default=True)
 
 @contextlib.contextmanager
 def no_gradient():
-    """Loops that are run or traced inside keep nothing for a gradient of their own."""
+    """Loops that are run or traced within this context keep no tensors for their gradient."""
     token = _with_gradient.set(False)
     try:
         yield
@@ -26,8 +26,8 @@ def no_gradient():
 class Matrix:
     """A constant of `scan` that each step multiplies by, once, with `multiply`.
 
-    Its gradient is one product after the loop. For any other constant it is a sum of one product
-    for each step.
+    Its gradient is computed by one product after the loop. The gradient of any other constant is a
+    sum that each step adds to.
 
     Args:
         tensor: `(dim, units)`, for factors `(rows, dim)`, or `(rows, dim, units)`, for factors
@@ -62,7 +62,7 @@ def scan(step, state, inputs, like, constants=(), reverse=False):
     """Runs `state, output = step(state, input, constants)` over the leading axis of `inputs`.
 
     Every tensor with a gradient that a step reads must be among its arguments: on TensorFlow the
-    loop has a gradient of its own, which knows no others.
+    loop has a custom gradient, which does not see other tensors.
 
     Draw no random numbers inside `step`: they would be the same at each step on
     some backends. Draw them before the loop and pass them as `inputs`.
@@ -70,8 +70,8 @@ def scan(step, state, inputs, like, constants=(), reverse=False):
     Args:
         step: Function of `(state, input, constants)`, nested tensors, returning the new
             state (same structure, shapes and dtypes) and the nested output.
-        state: Nested tensors, the state before the first step. The first one's leading axis is the
-            rows.
+        state: Nested tensors, the state before the first step. The leading axis of the first tensor
+            is the rows.
         inputs: Nested tensors of shape `(time, ...)`, `time` at least 1.
         like: Nested tensors which have the structure, shape and dtype of one
             step's output. Their values are not read.

@@ -1,9 +1,9 @@
-"""`scan` on TensorFlow, with a gradient of its own.
+"""`scan` on TensorFlow, with a custom gradient.
 
 The gradient of `tf.while_loop` keeps every tensor of every step, and adds to each matrix's gradient
-in each step. This one keeps the states and what was multiplied by matrices, computes the rest of
-a step again, and multiplies what belongs to a matrix once, after the loop: less memory and large
-products in place of many small ones.
+in each step. This one keeps the states, and the factors and products of matrices; it computes the
+rest of a step again, and the gradient of a matrix by one product after the loop. That takes less
+memory, and large products in place of many small ones.
 """
 
 import tensorflow as tf
@@ -38,7 +38,7 @@ def scan(step, state, inputs, like, constants, reverse, with_gradient):
 
 
 def _once(gradients):
-    """The gradients, with an error in place of a wrong second derivative."""
+    """The gradients, which raise an error in place of a wrong second derivative."""
     wanted = [i for i, g in enumerate(gradients) if g is not None]
 
     @tf.custom_gradient
@@ -64,12 +64,12 @@ class _Loop:
         self.step = step
         self.like = like
         self.reverse = reverse
-        # Of factors that are states or outputs, where those are kept.
+        # From each factor that is also a state or an output to that one, so as to keep it once.
         self.kept_as = {}
         self.is_matrix = [isinstance(x, Matrix) for x in tf.nest.flatten(constants)]
 
     def forward(self, state, inputs, constants, keep):
-        """The last state, the outputs, and what `backward` needs, by name, of all steps."""
+        """The last state, the outputs, and a dict of the tensors of all steps for `backward`."""
         flat_inputs = tf.nest.flatten(inputs)
         length = _length(flat_inputs[0])
         flat_state = tf.nest.flatten(state)
@@ -111,7 +111,7 @@ class _Loop:
             (tf.constant(0), flat_state, arrays),
             maximum_iterations=length,
         )
-        # Stacked, since a SavedModel with gradients takes no arrays.
+        # Stacked, since a SavedModel with gradients cannot hold a `TensorArray`.
         stacked = {
             name: [
                 None if (name, i) in self.kept_as else _stack(array, flat_inputs[0].shape[0])
@@ -125,7 +125,7 @@ class _Loop:
         return tf.nest.pack_sequence_as(state, last), outputs, stacked
 
     def backward(self, state, inputs, constants, kept, upstream):
-        """The gradients of all tensors, flat, None for those that have none."""
+        """A flat list of the gradients of all tensors, None for those that have none."""
         flat = [tf.nest.flatten(part) for part in (state, inputs, constants)]
         length = _length(flat[1][0])
         matrices = self._matrices(constants)
@@ -226,11 +226,11 @@ class _Loop:
 
 
 class _Product(Matrix):
-    """`x @ matrix`, which remembers; or, where the value is known, its place in the backward pass.
+    """`x @ matrix`, which keeps factor and value; in the backward pass, it keeps the gradient.
 
     Attributes:
         factor: The x it was called with.
-        value: The product.
+        value: The product, which the backward pass does not compute again.
         gradient: The gradient of the value, once it is known.
     """
 
@@ -260,11 +260,11 @@ class _Product(Matrix):
 
 
 def _of_matrix(factors, slopes, matrix):
-    """The gradient of a matrix: over time and rows, or over time alone."""
+    """The gradient of a matrix, or of a batch of matrices, each for the rows of one example."""
     if matrix.shape.rank == 2:
         factors, slopes = (tf.reshape(x, (-1, x.shape[-1])) for x in (factors, slopes))
     else:
-        # (time, batch, rows of each, dim) to (batch, time and rows, dim)
+        # (time, batch, rows, dim) to (batch, time * rows, dim)
         time, batch, each, _ = tf.unstack(tf.shape(factors))
         factors, slopes = (
             tf.reshape(tf.transpose(x, (1, 0, 2, 3)), (batch, time * each, tf.shape(x)[3]))
@@ -289,7 +289,7 @@ def _array(dtype, length, shape):
 def _shape(rows, matrix, axis):
     if matrix.shape.rank == 2:
         return tf.TensorShape([*rows, matrix.shape[axis]])
-    # Of each example of the batch there may be several rows.
+    # An example of the batch may have several rows.
     return tf.TensorShape([matrix.shape[0], None, matrix.shape[axis]])
 
 
@@ -300,7 +300,7 @@ def _stack(array, length):
 
 
 def _same(values):
-    """Which factors are a state or an output of their step: the places of both, a dict."""
+    """Dict from the places of factors to the states or outputs that are the same tensors."""
     places = {
         id(x): (name, i) for name in ("outputs", "states") for i, x in enumerate(values[name])
     }
@@ -310,5 +310,5 @@ def _same(values):
 
 
 def _as_static(new, old):
-    """The loop refuses a tensor whose shape became less static on the way."""
+    """`new` with the static shapes of `old`: the loop refuses shapes that became less static."""
     return [tf.ensure_shape(x, y.shape) for x, y in zip(new, old)]

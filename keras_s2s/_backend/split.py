@@ -8,7 +8,7 @@ from keras import ops
 def split(x, sizes, axis=-1):
     """`x` in parts of `sizes` along `axis`, a list.
 
-    `keras.ops.split` takes places, not sizes, and a graph computes the sizes from them again.
+    `keras.ops.split` takes indices, not sizes, and a graph computes the sizes from them again.
 
     Args:
         x: A tensor.

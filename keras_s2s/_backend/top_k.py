@@ -64,14 +64,14 @@ class Groups:
     def log_sum_exp(self, softmax):
         """`log(sum(exp(x)))` of each row, `(rows, 1)`, from the softmax of `x`.
 
-        A softmax is one operation on all threads of a CPU, where exponentials and their sum are
-        passes over memory of their own; and the most probable entry never rounds to 0.
+        A softmax is one operation on all threads of a CPU, while exponentials and their sum are
+        separate passes over memory. The most probable entry of a softmax never rounds to 0.
         """
         largest, index = self.top_k(1)
         return largest - ops.log(select(softmax, index))
 
     def top_k(self, k, banned=None, at_most=(), fill=float("-inf"), shift=None, together=1):
-        """The `k` largest entries, see the function of this name.
+        """The `k` largest entries, see the function `top_k`.
 
         Args:
             k: Python int.
@@ -80,11 +80,11 @@ class Groups:
             at_most: Python ints, the indices among which `banned` is True.
             fill: Float.
             shift: `(rows,)`, what is added to the entries of each row, or None.
-            together: Python int. So many rows side by side count as one of `together * size`
-                entries, and results are `(rows // together, k)`.
+            together: Python int, how many neighbouring rows count as one row of `together * size`
+                entries; results are `(rows // together, k)`.
         """
         size = self._x.shape[1]
-        # Each group with banned indices may be among the best for those.
+        # A group with banned indices may be among the best only because of those: take one more.
         number = k + together * len({index // _GROUP for index in at_most})
         count = together * self._count
         if shift is not None:
@@ -98,7 +98,7 @@ class Groups:
             return _top_k(ops.reshape(x, (-1, together * size)), k)
         maxima = self._maxima if shift is None else self._maxima + shift
         _, best = _top_k(ops.reshape(maxima, (-1, count)), number)
-        # In index order, the position among the candidates breaks ties as the index would.
+        # Sorted, so that the first of equal candidates, which wins, has the lowest index.
         best = ops.sort(best, axis=-1)
         candidates = select(ops.reshape(self._grouped, (-1, count, _GROUP)), best)
         if banned is not None:

@@ -33,7 +33,7 @@ def split_rows(x, beams):
 
 
 def _is_known(sizes):
-    """Whether -1 stands for one size only, which spares a graph the arithmetic of shapes."""
+    """Whether -1 can stand for the only unknown size, which spares a graph computing shapes."""
     return None not in sizes and 0 not in sizes
 
 
@@ -43,7 +43,7 @@ def concatenate(first, second):
 
 
 def same_static_shape(new, old):
-    """`new` as the shape of `old` is known: TensorFlow's loop wants it the same each round."""
+    """`new` with the static shapes of `old`, which TensorFlow's loop needs in each iteration."""
 
     def restore(new, old):
         if tuple(new.shape) == tuple(old.shape):

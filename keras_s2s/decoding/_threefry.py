@@ -1,7 +1,7 @@
-"""Random numbers that depend on their place alone: the generator Threefry-2x32.
+"""Random numbers that depend only on a key and a counter: the generator Threefry-2x32.
 
-[Salmon et al., 2011](https://doi.org/10.1145/2063384.2063405), with 20 rounds. Generators of the
-backends give a tensor of numbers for a seed, which change with its shape.
+[Salmon et al., 2011](https://doi.org/10.1145/2063384.2063405), with 20 rounds. The backends'
+generators draw a whole tensor from a seed, and its numbers change with its shape.
 """
 
 from keras import ops
@@ -11,7 +11,7 @@ _PARITY = 0x1BD11BDA
 
 
 def uniform(key, counter):
-    """Random numbers from 0 to 1, without 1.
+    """Random numbers in [0, 1).
 
     Args:
         key: Pair of int32 tensors.
@@ -25,9 +25,9 @@ def uniform(key, counter):
 
 
 def threefry(key, counter):
-    """Encrypts `counter` with `key`: pairs of int32 tensors, for the bits of unsigned numbers.
+    """Encrypts `counter` with `key`: pairs of int32 tensors, taken as unsigned 32-bit numbers.
 
-    Sums overflow, which drops the carry on every backend.
+    Sums may overflow; every backend drops the carry.
     """
     keys = (*key, ops.bitwise_xor(ops.bitwise_xor(key[0], key[1]), _PARITY))
     first, second = counter[0] + keys[0], counter[1] + keys[1]
@@ -45,5 +45,5 @@ def _rotate(x, bits):
 
 
 def _shift_right(x, bits):
-    # The bits that enter on the left are zero, whatever the sign was.
+    # Clear the bits on the left, which are ones after the shift of a negative number.
     return ops.bitwise_and(ops.right_shift(x, bits), 2 ** (32 - bits) - 1)

@@ -38,9 +38,9 @@ class Beam(Sampler):
     With `num_beams=1` and no penalties this is `Greedy`. Ties go to the hypothesis that finished
     first, then to the lower id.
 
-    Hypotheses that spell the same text in other pieces are one: with `spellings`, and more than
-    one hypothesis to return, the pool keeps the best of each text, and the search goes on until
-    it is full. Without, sequences of ids count as different.
+    With `spellings`, and more than one hypothesis to return, hypotheses that spell the same text
+    in different pieces count as one: the pool keeps the best of each text, and the search goes on
+    until the pool is full. Without `spellings`, different sequences of ids count separately.
 
     The decoder's state is reordered with the beam; the memory is neither copied nor reordered.
 
@@ -124,7 +124,7 @@ class Beam(Sampler):
             As in `Sampler`.
         """
         told = copy.copy(self)
-        # The best hypothesis is the best of its text.
+        # The best of all hypotheses is the best of its text anyway.
         told._spellings = spellings if self.num_return_sequences > 1 else None
         return super(Beam, told).__call__(
             decoder, memory, max_length, prefix, limits, return_attention, drop_finished
@@ -140,14 +140,14 @@ class Beam(Sampler):
 
     def _start(self, batch, max_length, memory):
         beams, n = self.num_beams, self.num_return_sequences
-        # All beams start equal: only the first counts, or the beam would hold copies of it.
+        # All beams start equal. The others start impossible, or they would be copies of the first.
         others = ops.arange(beams, dtype="int32") > 0
         log_probs = ops.tile(ops.cast(others, "float32") * IMPOSSIBLE, (batch,))
         search = {
             "done": ops.zeros((batch,), dtype="bool"),
             "log_probs": log_probs,
             "tokens": ops.zeros((batch * beams, max_length), dtype="int32"),
-            # The row that computed each step of a hypothesis: where its attention is found.
+            # For each step of a hypothesis, the row that computed it, which has its attention.
             "origin": ops.zeros((batch * beams, max_length), dtype="int32"),
             "pool": {
                 "scores": ops.full((batch, n), IMPOSSIBLE, dtype="float32"),
@@ -167,7 +167,7 @@ class Beam(Sampler):
     def _advance(self, step, choices, weights, search):
         beams = self.num_beams
         batch = ops.shape(search["done"])[0]
-        # At most one extension per beam ends, so the best 2 * beams hold `beams` to go on with.
+        # At most one extension per beam ends, so `beams` of the best 2 * beams do not.
         log_probs, beam, token_ids = choices.best_extensions(
             split_rows(search["log_probs"], beams), 2 * beams
         )
@@ -176,7 +176,7 @@ class Beam(Sampler):
         if self._uses_attention:
             search = {**search, "coverage": search["coverage"] + weights}
 
-        # An end beyond the best `beams` does not count, or beam 1 would differ from greedy.
+        # An end must be among the best `beams` to count, or 1 beam would differ from greedy.
         pool = self._add_to_pool(
             search,
             step + 1,
@@ -187,7 +187,7 @@ class Beam(Sampler):
         _, going_on = top_k(-(rank + 2 * beams * ops.cast(ended, "int32")), beams)
         log_probs, token_ids, rows = (select(x, going_on) for x in (log_probs, token_ids, rows))
         beam = self._extend(search, rows, step, log_probs, token_ids)
-        # The length at which the penalty is largest.
+        # The greatest length, at which the length penalty is largest.
         limits = search.get("limits", ops.shape(search["tokens"])[-1])
         done = ops.logical_or(search["done"], self._is_decided(log_probs[:, 0], pool, limits))
         beam = keras.tree.map_structure(merge_rows, beam)
@@ -209,12 +209,12 @@ class Beam(Sampler):
         return hypotheses
 
     def _add_to_pool(self, search, length, hypotheses, ended):
-        """The pool, with the good ones of the `hypotheses (batch, m, ...)` that `ended`."""
+        """The best of the pool and of those `hypotheses (batch, m, ...)` that `ended`."""
         scores = hypotheses["log_probs"] / length_penalty(length, self.length_penalty)
         if self._uses_attention:
             scores = scores + coverage_penalty(hypotheses["coverage"], self.coverage_penalty)
         eligible = ops.logical_and(ended, hypotheses["log_probs"] > IMPOSSIBLE / 2)
-        # A decided example is frozen: it must not depend on how long the others take.
+        # The pool of a done example is frozen, so as not to depend on how long others take.
         eligible = ops.logical_and(eligible, ops.logical_not(search["done"])[:, None])
         scores = ops.where(eligible, scores, IMPOSSIBLE)
         pool = search["pool"]
@@ -222,13 +222,13 @@ class Beam(Sampler):
         both = concatenate(pool, new)
         scores = both["scores"]
         if self._spellings is not None:
-            # Below the empty places of the pool, which remain where there are too few texts.
+            # Rank repeated texts below empty places, which remain if there are too few texts.
             scores = ops.where(_is_worse_of_text(both), 2 * IMPOSSIBLE, scores)
         _, best = top_k(scores, self.num_return_sequences)
         return keras.tree.map_structure(lambda x: select(x, best), both)
 
     def _is_decided(self, log_probs, pool, max_length):
-        """Whether what goes on, at best `log_probs (batch,)`, can no longer enter the pool."""
+        """Whether no unfinished hypothesis, the best with `log_probs`, can enter the pool."""
         bound = log_probs / length_penalty(max_length, self.length_penalty)
         return ops.logical_or(bound <= pool["scores"][:, -1], log_probs <= IMPOSSIBLE / 2)
 
@@ -239,7 +239,7 @@ class Beam(Sampler):
             for key, value in search.items()
             if key not in ("done", "pool", "limits")
         }
-        # Only examples that are not decided have got here with hypotheses of full length.
+        # Hypotheses that reached `max_length` without an end compete, unless an example is done.
         pool = self._add_to_pool(search, max_length, beam, ops.ones_like(beam["log_probs"], "bool"))
         missing = pool["scores"] <= IMPOSSIBLE / 2
         scores, log_probs = (
@@ -262,7 +262,7 @@ class Beam(Sampler):
 
 
 def _is_worse_of_text(hypotheses):
-    """Which of `hypotheses (batch, m, ...)` have the text of a better one: `(batch, m)`."""
+    """Which of `hypotheses (batch, m, ...)` spell the text of a better one: `(batch, m)`."""
     texts, scores = hypotheses["texts"], hypotheses["scores"]
     same = ops.all(ops.expand_dims(texts, 2) == ops.expand_dims(texts, 1), axis=-1)
     mine, other = ops.expand_dims(scores, 2), ops.expand_dims(scores, 1)
@@ -270,5 +270,5 @@ def _is_worse_of_text(hypotheses):
     first = ops.expand_dims(place, 0) < ops.expand_dims(place, 1)
     better = ops.logical_or(other > mine, ops.logical_and(other == mine, first))
     worse = ops.any(ops.logical_and(same, better), axis=2)
-    # What is no hypothesis has no text.
+    # Empty places of the pool have no text.
     return ops.logical_and(worse, scores > IMPOSSIBLE / 2)

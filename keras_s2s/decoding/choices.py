@@ -1,4 +1,4 @@
-"""What may come next in each row: what the model says of it, what is banned and what is forced."""
+"""The tokens that may come next in each row: their log-probabilities, bans and forced tokens."""
 
 import numpy as np
 from keras import ops
@@ -7,24 +7,25 @@ from keras_s2s._backend.gather import select
 from keras_s2s._backend.top_k import Groups, top_k
 from keras_s2s.tokens import END, PAD, UNKNOWN
 
-# The log-probability of what is impossible. Finite, so that no sum of them becomes NaN.
+# The log-probability of impossible tokens. Finite, so that no sum of them becomes NaN.
 IMPOSSIBLE = -1e9
-# So many banned tokens are sorted out among the best ones, more in a mask of the vocabulary.
+# Up to this number, banned tokens are removed from the best ones; more are masked in the logits.
 _FEW = 16
 
 
 class Constraints:
-    """What a search is told about its tokens, the same at all steps.
+    """The constraints on the tokens of a search, the same at all steps.
 
     Args:
         vocabulary_size: Int.
         banned_tokens: Set of ints, ids that are never chosen.
         min_length: Int, tokens before the end id.
-        no_repeat_ngram_size: Int, n of the n-grams that no row has twice, or 0. Where that would
-            leave nothing to continue with, the repetition is let through.
-        limits: int32 tensor `(rows,)`, or None: the end id is forced as token of this number.
-        prefix: int32 tensor `(rows, prefix_length)`, or None: what is forced, 0 where nothing is;
-            ids outside the vocabulary count as unknown. It overrules all others.
+        no_repeat_ngram_size: Int, n of the n-grams that no row has twice, or 0. If that would ban
+            every token of a row, repetitions are allowed.
+        limits: int32 tensor `(rows,)`, or None: the number, from 1, of the token that must be the
+            end id.
+        prefix: int32 tensor `(rows, prefix_length)`, or None: the forced ids, 0 where the choice
+            is free; ids outside the vocabulary count as unknown. It overrules the other arguments.
     """
 
     def __init__(
@@ -38,7 +39,7 @@ class Constraints:
         self.prefix = None
         if prefix is not None:
             known = ops.logical_and(prefix >= 0, prefix < vocabulary_size)
-            # One free column more: all steps after the prefix read it.
+            # One more column of zeros, which all steps after the prefix read.
             self.prefix = ops.pad(ops.where(known, prefix, UNKNOWN), ((0, 0), (0, 1)))
 
     def banned(self, step):
@@ -52,9 +53,9 @@ class Constraints:
         return ops.logical_or(banned, ops.logical_and(is_end, step < self.min_length))
 
     def banned_with_ngrams(self, tokens, step):
-        """The same for each row, `(rows, vocabulary)`, or for all, `(1, vocabulary)`.
+        """Like `banned` for each row, `(rows, vocabulary)`, or for all, `(1, vocabulary)`.
 
-        `tokens (rows, max_length)` are those before.
+        `tokens (rows, max_length)` holds the tokens that the rows have so far.
         """
         banned = ops.expand_dims(self.banned(step), 0)
         if self.no_repeat_ngram_size:
@@ -62,7 +63,7 @@ class Constraints:
         return banned
 
     def forced(self, step):
-        """The token `(rows,)` that each row must take, 0 where it is free; or None: all are."""
+        """The token `(rows,)` that each row must take, 0 where it is free; None if all are."""
         forced = None
         if self.limits is not None:
             forced = ops.where(step >= self.limits - 1, END, PAD)
@@ -96,8 +97,8 @@ class Choices:
     def best(self, k):
         """The k best: log-probabilities and ids `(rows, k)`.
 
-        Where there are fewer, the log-probabilities of the others are below `IMPOSSIBLE / 2`, and
-        where a token is forced their ids are 0: a row must not seem to end twice.
+        If fewer tokens are allowed, the others have log-probabilities below `IMPOSSIBLE / 2`. If a
+        token is forced, the others have id 0, so that no row seems to end twice.
         """
         values, token_ids = self._top_k(k)
         if self._forced is not None:
@@ -113,12 +114,12 @@ class Choices:
         """The k best ways to go on with the beams of each example.
 
         Args:
-            log_probs: `(batch, beams)`, log-probabilities of what the rows have so far.
+            log_probs: `(batch, beams)`, log-probabilities of the tokens that the rows have so far.
             k: Python int, at least `beams`.
 
         Returns:
-            Log-probabilities with the token added, beams and ids, `(batch, k)`. Where there are
-            fewer, see `best`.
+            Log-probabilities with the token added, beams and ids, `(batch, k)`. If there are fewer
+            than k, see `best`.
         """
         batch, beams = ops.shape(log_probs)
         shift = ops.reshape(log_probs, (-1,)) - ops.squeeze(self._normalizer, -1)
@@ -148,7 +149,7 @@ class Choices:
         return self._groups.top_k(k, banned, at_most, IMPOSSIBLE, shift, together)
 
     def scores(self):
-        """Of all tokens, `(rows, vocabulary)`: the logits, and `IMPOSSIBLE`."""
+        """The logits of all tokens, `(rows, vocabulary)`; `IMPOSSIBLE` for those not allowed."""
         scores = self._masked()
         if self._forced is not None:
             forced = ops.expand_dims(self._forced, -1)
@@ -167,9 +168,9 @@ class Choices:
 
 
 def _ban_repeated(banned, tokens, step, size):
-    """`banned (1, vocabulary)`, and what completes an n-gram that the row has: `(rows, ...)`."""
+    """Adds to `banned (1, vocabulary)` what would repeat an n-gram, for each row: `(rows, ...)`."""
     rows, length = ops.shape(tokens)
-    # Zeros on the right let every window slice start at 0..length - 1, however short `tokens`.
+    # With zeros on the right, every slice below has `length` columns, however short `tokens` is.
     padded = ops.pad(tokens, ((0, 0), (0, size)))
     start = ops.arange(length, dtype="int32")
     repeats = ops.expand_dims(start + size - 1 < step, 0)
@@ -179,7 +180,7 @@ def _ban_repeated(banned, tokens, step, size):
         window = padded[:, offset : offset + length]
         repeats = ops.logical_and(repeats, window == ops.expand_dims(recent, -1))
     last = padded[:, size - 1 : size - 1 + length]
-    # The pad id is banned anyhow, so windows that do not match may point at it.
+    # Windows that do not match ban the pad id, which is banned anyway.
     last = ops.where(repeats, last, PAD)
     row = ops.broadcast_to(ops.expand_dims(ops.arange(rows, dtype="int32"), -1), (rows, length))
     indices = ops.reshape(ops.stack([row, last], axis=-1), (rows * length, 2))

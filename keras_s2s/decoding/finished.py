@@ -1,7 +1,7 @@
-"""Examples that are done leave the batch, so that the steps of the others take less time.
+"""Removes examples that are done from the batch, so that the steps of the others take less time.
 
-A batch takes as many steps as its longest search: on Multi30k, 64 sentences at once and 5 beams,
-half as many again as its sentences take on average.
+A batch takes as many steps as its longest search: on Multi30k, with 64 sentences at once and 5
+beams, 1.5 times as many as its sentences take on average.
 """
 
 import keras
@@ -9,12 +9,12 @@ from keras import ops
 
 from keras_s2s._backend.gather import take_rows
 
-#: Smaller batches hardly take less time with fewer rows.
+#: Smaller batches do not shrink: with fewer rows, they hardly take less time.
 SMALLEST_TO_SHRINK = 16
 
 
 def can_leave(memory):
-    """Whether batches may shrink: in TensorFlow's graphs for batches of any size."""
+    """Whether batches may shrink: only in TensorFlow graphs made for batches of any size."""
     return memory["values"].shape[0] is None
 
 
@@ -26,7 +26,7 @@ def going_on(search, batch):
 
 
 def run(loop, examples, variables, max_length):
-    """Runs the search, with half of the batch when half of it is done, and so on.
+    """Runs the search; whenever half of the batch is done, only the rest goes on.
 
     Args:
         loop: Function of `(examples, variables, left)` that runs until all examples but `left` are
@@ -71,7 +71,7 @@ def run(loop, examples, variables, max_length):
 
 
 def _rows(x, examples, batch):
-    """The rows of `x` that belong to `examples`, of which it has one or several for each."""
+    """The rows of `x` that belong to `examples`; `x` has one or several rows for each example."""
     several = ops.shape(x)[0] // batch
     rows = ops.expand_dims(examples * several, -1) + ops.arange(several, dtype="int32")
     return ops.reshape(rows, (-1,))

@@ -12,9 +12,9 @@ from keras_s2s._checks import check_int, check_number
 from keras_s2s.decoding._threefry import uniform
 from keras_s2s.decoding.greedy import Greedy
 
-# Halvings of [0, 1] in the search for the nucleus' least weight: finer than float32 sums.
+# Bisections of [0, 1] in the search for the nucleus's least weight: finer than float32 sums.
 _HALVINGS = 30
-# The numbers of a row lie so far from the next row's.
+# Distance between the counters of two rows: more than the steps of a search.
 _STEPS = 2**16
 
 
@@ -38,7 +38,7 @@ class Random(Greedy):
         top_p: Float in (0, 1], the probability of the nucleus. Tokens as probable as its last
             one belong to it.
         seed: Optional int. With a seed every call draws the same numbers, on every backend;
-            without, every call draws others (inside `tf.function` too), from `seed_generator`,
+            without, every call draws new ones (inside `tf.function` too), from `seed_generator`,
             whose state is then in `variables`: under `jax.jit`, call in a `keras.StatelessScope`
             that maps it. A number depends on the seed, the example's index, the hypothesis and the
             step: equal examples get different hypotheses, and the other examples of a batch, its
@@ -122,10 +122,10 @@ class Random(Greedy):
         )
 
     def next_seed(self):
-        """The seed of one request, int32 `(2,)`: with `seed` always the same, without a new one."""
+        """The seed of one request, int32 `(2,)`: a new one if the sampler has no `seed`."""
         if self.seed_generator is not None:
             return ops.cast(self.seed_generator.next(), "int32")
-        # Whatever its size.
+        # `SeedSequence` makes two words of an integer of any size.
         words = np.random.SeedSequence(self.seed).generate_state(2)
         return ops.convert_to_tensor(words.view("int32"))
 
@@ -146,7 +146,7 @@ class Random(Greedy):
         indices = ops.reshape(ops.cast(indices, "int32"), (-1, 1, 1))
         rows = ops.arange(self.rows_per_example, dtype="int32")
         places = ops.expand_dims(rows * _STEPS, -1) + ops.arange(max_length, dtype="int32")
-        # Drawn before the loop, whose variables may hold no seed generator.
+        # Drawn before the loop, since a seed generator cannot be one of its variables.
         numbers = uniform((seed[0], seed[1]), (indices, ops.expand_dims(places, 0)))
         shape = (batch * self.rows_per_example, max_length)
         return {**search, "uniform": ops.reshape(numbers, shape)}
@@ -203,8 +203,8 @@ def _draw(weights, uniform):
     """An index per row with probability proportional to `weights (rows, size)`, `(rows, 1)`."""
     cumulative = ops.cumsum(weights, axis=-1)
     passed = cumulative > uniform * cumulative[:, -1:]
-    # The first index that passes. Rounding must never let one of weight 0 be drawn: those come
-    # last, after the ones that do not pass.
+    # The first index that passes. Indices of weight 0 come last, after those that do not pass, so
+    # that rounding never lets one be drawn.
     preference = ops.cast(passed, "int32") + 1
     preference = ops.where(weights > 0, preference, 0)
     return ops.argmax(preference, axis=-1, keepdims=True)

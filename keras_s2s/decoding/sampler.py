@@ -16,8 +16,8 @@ class Sampler:
 
     It owns the loop, one `keras.ops.while_loop` from the first token to the last, which runs
     eagerly, in `tf.function` (all axes may be dynamic) and in `jax.jit`, and ends as soon as every
-    example is done. In a `tf.function` for batches of any size those that are done leave the batch;
-    XLA cannot compile that. A strategy says how tokens are chosen, in three methods:
+    example is done. In a `tf.function` for batches of any size, examples that are done leave the
+    batch, which XLA cannot compile. A strategy says how tokens are chosen, in three methods:
 
     - `_start(batch, max_length, memory)`: its own loop variables, a dict with at least `"done"`
       (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros), all of which
@@ -117,15 +117,15 @@ class Sampler:
             memory, _ = decoder.start(examples["memory"], self.rows_per_example, max_length)
             return self._run(decoder, memory, examples.get("prefix"), max_length, variables, left)
 
-        # Attention stays in the order that the rows had.
+        # Not with attention, whose rows must keep their order.
         if drop_finished and finished.can_leave(memory) and not return_attention:
             search = finished.run(run, examples, variables, max_length)
-        elif not (isinstance(batch, int) and batch == 0):  # which few decoders can be traced with
+        elif not (isinstance(batch, int) and batch == 0):  # few decoders can trace it
             *_, attention, search = self._run(decoder, prepared, prefix, max_length, variables)
         return self._finish(search, max_length, attention if return_attention else None)
 
     def _run(self, decoder, memory, prefix, max_length, variables, left=None):
-        """The loop, until all examples, or all but `left`, are done."""
+        """Runs the loop until all examples, or all but `left`, are done."""
         with_weights = self._uses_attention or ops.is_tensor(variables[3])
         limits = variables[-1].get("limits")
         constraints = self._constraints(decoder.output_size, prefix, limits)

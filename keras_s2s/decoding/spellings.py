@@ -1,21 +1,21 @@
-"""Whether hypotheses spell the same text, in whatever pieces."""
+"""Tells whether hypotheses spell the same text, in whatever pieces."""
 
 import numpy as np
 from keras import ops
 
 from keras_s2s._backend.gather import take_rows
 
-# The largest primes whose squares int32 holds. A text is a number in a base, modulo each.
+# The largest primes whose squares fit into int32. A text is a number in each base, modulo a prime.
 _PRIMES = (46337, 46327, 46309, 46307)
 _BASES = (31547, 20983, 38873, 27611)
 _BLANK = ord(" ")
 
 
 class Spellings:
-    """What the pieces of a vocabulary add to a text, so that a search can tell texts apart.
+    """Fingerprints of texts, which a search computes piece by piece to tell texts apart.
 
-    A text is known by its fingerprint: the number whose digits are its bytes, modulo four primes.
-    Two texts of 200 bytes share one by a chance below 1e-9. The blank is the digit 0, because
+    A fingerprint is the number whose digits are the bytes of the text, modulo four primes. The
+    chance that two texts of 200 bytes share one is below 1e-9. The blank is the digit 0, because
     tokenizers drop blanks at the start of a text.
 
     Args:
@@ -48,7 +48,7 @@ class Spellings:
             within = np.flatnonzero(lengths > i)
             numbers[within] = (numbers[within] * _BASES + digits[within, i, None]) % _PRIMES
         self._powers = powers.astype("int32")
-        # One table, and so one look-up.
+        # One table, so that one look-up returns both.
         self._pieces = np.concatenate([lengths[:, None], numbers], axis=1).astype("int32")
 
     def start(self, *shape):
