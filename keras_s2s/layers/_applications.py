@@ -22,7 +22,7 @@ def check(name):
 
 def make(name, weights, image_size, dtype_policy):
     """The model without its classifier, from scaled images to a grid of features."""
-    # These functions take no dtype.
+    # The functions of `keras.applications` take no dtype.
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype_policy)
     try:
@@ -31,7 +31,7 @@ def make(name, weights, image_size, dtype_policy):
         )
     except ValueError:
         raise
-    except Exception as error:  # Keras raises a bare one if it cannot download.
+    except Exception as error:  # Keras raises this class if it cannot download.
         if weights != "imagenet":
             raise
         raise OSError(
@@ -43,7 +43,7 @@ def make(name, weights, image_size, dtype_policy):
 
 
 def scaling(name):
-    """Function from pixels in 0..255 to what the model was trained on."""
-    # The public modules do not name all of their models.
+    """Function from pixels in 0..255 to the values that the model was trained on."""
+    # The module that defines the model, since the public modules do not name all of theirs.
     module = getattr(keras.applications, name).__module__
     return importlib.import_module(module).preprocess_input

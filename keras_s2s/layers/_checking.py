@@ -1,4 +1,4 @@
-"""What the checks of encoders, attentions and decoders share."""
+"""Common parts of the checks of encoders, attentions and decoders."""
 
 import copy
 
@@ -10,7 +10,7 @@ from keras_s2s.layers._parts import replace_dtype
 
 
 class LayerCheck:
-    """A copy of a layer with random weights, and what it is compared by.
+    """A copy of a layer with random weights, and the means to compare its results.
 
     Args:
         layer: The layer to check; it is left as it is.
@@ -56,7 +56,7 @@ class LayerCheck:
 
 
 def _options(layer):
-    """What an author's `__init__` keeps, as far as it is a number or a string."""
+    """The public attributes set by an author's `__init__` that are numbers or strings."""
     kinds = (bool, int, float, str, type(None))
     others = {"built", "name", "trainable"}
     return {
@@ -67,7 +67,7 @@ def _options(layer):
 
 
 def example(structure, index):
-    """The part of one example, whose first axis is the batch still."""
+    """One example, as a batch of one."""
     return keras.tree.map_structure(lambda x: x[index : index + 1], structure)
 
 
@@ -82,7 +82,7 @@ def arrays(structure):
 
 
 def described(structure):
-    """Dtypes and shapes."""
+    """Dtypes and shapes, as strings."""
     return keras.tree.map_structure(
         lambda x: f"{keras.backend.standardize_dtype(x.dtype)}{tuple(x.shape)}", structure
     )

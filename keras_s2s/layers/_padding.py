@@ -2,7 +2,7 @@ from keras import ops
 
 
 def at_least_one_step(inputs):
-    """Pads `(batch, 0, ...)` by one step of zeros, since no loop or softmax takes none."""
+    """Pads `(batch, 0, ...)` by one step of zeros, since loops and softmax need at least one."""
     length = inputs.shape[1]
     if length:
         return inputs

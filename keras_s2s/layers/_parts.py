@@ -1,4 +1,4 @@
-"""What Keras's config of a layer does not tell of the layers inside it."""
+"""Saves the state of layers inside a layer, which Keras's config of it leaves out."""
 
 import warnings
 
@@ -8,9 +8,9 @@ KEY = "state_of_parts"
 
 
 class KeepsParts:
-    """Mixin of layers made of layers, whose config tells the state of those too.
+    """Mixin of layers made of layers, whose config also holds the state of the inner layers.
 
-    Keras's config of a layer tells whether it trains, and its dtype policy. The layers inside start
+    Keras's config of a layer says whether it trains, and its dtype policy. The layers inside start
     with the same, but some may have been frozen or quantized since. Where the state of a part
     differs from the layer around it, the config has
 
@@ -23,7 +23,7 @@ class KeepsParts:
     """
 
     def __init__(self, *args, **kwargs):
-        # A subclass may have a `from_config` that passes everything on.
+        # The `from_config` of a subclass may pass the whole config to `__init__`.
         state = kwargs.pop(KEY, None)
         super().__init__(*args, **kwargs)
         if state:
@@ -37,7 +37,7 @@ class KeepsParts:
                     part.trainable = False
 
     def _restore_parts(self, state, given=()):
-        """Restores the parts that exist, and when the layer is built those that `build` makes.
+        """Restores the parts that exist, and once the layer is built, those that `build` makes.
 
         Args:
             state: `"state_of_parts"` of the config.
@@ -106,7 +106,7 @@ def with_dtype(state, policy):
 
 
 def _state(layer):
-    """Of the parts that differ from the layer around them."""
+    """`"state_of_parts"`: the state of the parts that differ from the layer around them."""
     state = {}
     for path, part, parent in _walk(layer):
         described = {}
@@ -125,7 +125,7 @@ def _state(layer):
 
 
 def _restore(layer, state, done):
-    """Gives all parts their state, but those whose paths are in `done`, and adds theirs."""
+    """Restores the state of all parts whose paths are not in `done`, and adds the paths to it."""
     for path, part, parent in _walk(layer):
         if path in done:
             continue
@@ -150,8 +150,8 @@ def _set_dtype(layer, policy, quantization_config):
 
 
 def _walk(layer, path=""):
-    """All parts with their paths and what they are right inside of, from the outside inwards."""
-    # What was made to be trained. Keras merges LoRA into the kernels that it saves.
+    """Yields `(path, part, the layer directly around it)` of all parts, outer parts first."""
+    # Variables made as trainable ones; none of layers with LoRA, which Keras merges when it saves.
     if not getattr(layer, "lora_enabled", False):
         for variable in list(layer._trainable_variables):
             yield f"{path}{variable.name}", variable, layer
@@ -161,18 +161,18 @@ def _walk(layer, path=""):
 
 
 def _layers_in(layer):
-    """The layers right inside a layer, by names that are the same when it is made again."""
+    """The layers directly inside a layer, by names that are the same when it is made again."""
     if isinstance(layer, keras.Model) and not isinstance(layer, KeepsParts):
-        # Their names count on in each process where nobody gave them.
+        # By index: Keras counts on when it names layers, so that names differ when made again.
         return list(_leaves("layers", layer.layers))
     attributes = dict(vars(layer))
-    # PyTorch keeps modules there.
+    # On PyTorch, layers are in `_modules`.
     attributes |= attributes.pop("_modules", {})
     layers = layer._flatten_layers(include_self=False, recursive=False)
     names = {id(part): (f"_layers/{i}", part) for i, part in enumerate(layers)}
-    # Public names last: they win.
+    # Public names come last, so that they win.
     for attribute in sorted(attributes, key=lambda name: (not name.startswith("_"), name)):
-        # Keras's and TensorFlow's own lists.
+        # Skip the lists of layers that Keras and TensorFlow make themselves.
         if attribute == "_layers" or attribute.startswith("_self_"):
             continue
         for name, part in _leaves(attribute, attributes[attribute]):

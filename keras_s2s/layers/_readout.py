@@ -1,4 +1,4 @@
-"""The readout: a dense layer over what a step of a decoder knows."""
+"""The readout: a dense layer over the results of a decoder's step."""
 
 from keras import ops
 
@@ -6,20 +6,20 @@ from keras_s2s._backend.scan import multiply
 from keras_s2s._backend.split import split
 from keras_s2s.layers._dense import kernel_of
 
-#: What enters the readout, in the order of the kernel's rows, by the order of the decoder.
+#: From the order of the decoder to the readout's inputs, in the order of the kernel's rows.
 INPUTS = {
     "bahdanau": ("hidden", "context", "embedded"),
     "luong": ("context", "hidden"),
     None: ("hidden",),
 }
-#: The names of what steps multiply by.
+#: The names of the matrices that steps multiply by.
 MATRICES = ("context", "rest")
 
 
 class Readout:
-    """`tanh(W [...])` of a concatenation whose contexts may come multiplied by their part of W.
+    """`tanh(W [...])` of concatenated inputs; contexts may come multiplied by their part of W.
 
-    The dense layer belongs to the decoder, which Keras sees own it; this only reads it.
+    The dense layer is an attribute of the decoder, so that Keras tracks it; this only reads it.
 
     Args:
         dense: A Keras `Dense`, built for the sum of the sizes.
@@ -32,7 +32,7 @@ class Readout:
         self._rest = [name for name in sizes if name != "context"]
 
     def prepare(self, dtype):
-        """The weights, of contexts and of the rest of the input.
+        """The weights, split into those for contexts and those for the other inputs.
 
         Returns:
             Dict of `"bias"` `(units,)`, `"rest"` `(dim, units)` and, where a context is read,
@@ -65,13 +65,13 @@ class Readout:
         return self.dense.activation(product)
 
     def _join(self, parts, axis):
-        """All parts except the context's."""
+        """Joins all parts except the context's."""
         rest = [parts[name] for name in self._rest]
         return rest[0] if len(rest) == 1 else ops.concatenate(rest, axis=axis)
 
 
 def input_sizes(order, **sizes):
-    """The sizes of what enters the readout, in the order of the kernel's rows.
+    """The sizes of the readout's inputs, in the order of the kernel's rows.
 
     Args:
         order: `"bahdanau"`, `"luong"`, or None without attention.

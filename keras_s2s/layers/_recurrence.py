@@ -1,7 +1,7 @@
-"""Recurrent layers: cuDNN's where there is a GPU, else cells split in two.
+"""Recurrent layers: cuDNN's where there is a GPU, else loops over cells split in two.
 
-Keras multiplies each step's input inside its loop. Multiplied here for all steps at
-once, before the loop, the same weights give the same numbers in less time.
+Keras multiplies each step's input inside its loop. Here one product for all steps, before the
+loop, gives the same numbers with the same weights in less time.
 """
 
 import keras
@@ -15,14 +15,14 @@ CELLS = {
     "gru": keras.layers.GRU,
     "lstm": keras.layers.LSTM,
 }
-#: The names of what steps multiply by.
+#: The names of the matrices that steps multiply by.
 MATRICES = ("kernel", "recurrent")
 #: How many tensors a cell's state has: h, or h and c.
 STATE_SIZE = {"rnn": 1, "gru": 1, "lstm": 2}
 
 
 def make(cell, units, dtype, name, go_backwards=False):
-    """A Keras recurrent layer, which owns the weights and knows cuDNN."""
+    """A Keras recurrent layer, which owns the weights and can use cuDNN."""
     layer = CELLS[cell](
         units,
         return_sequences=True,
@@ -32,37 +32,37 @@ def make(cell, units, dtype, name, go_backwards=False):
         dtype=dtype,
         name=name,
     )
-    # From Keras 3.16 on it is not, and the layer warns that later ones will not see its mask.
+    # From Keras 3.16 on this is False, and the layer warns that later layers will not see its mask.
     layer.supports_masking = True
     return layer
 
 
 class _Orthogonal(keras.initializers.Orthogonal):
-    """Keras's default, in 16-bit dtypes too, for which there is no QR decomposition."""
+    """Keras's default, computed in float32: in 16-bit dtypes there is no QR decomposition."""
 
     def __call__(self, shape, dtype=None):
         return ops.cast(super().__call__(shape, "float32"), dtype or keras.config.floatx())
 
 
 def project(layer, inputs):
-    """Inputs' share of the gates, with the bias: from `(..., dim)` to what `advance` takes."""
+    """The share of inputs `(..., dim)` in the gates, with the bias, as `advance` takes it."""
     (weights,) = input_weights(layer, inputs.dtype)
     if not isinstance(layer, keras.layers.GRU):
         return project_step(weights, inputs)
-    # Apart, so that no step splits them, nor its gradient joins them.
+    # In three parts, so that steps need not split them, nor gradients join them.
     kernels = ops.split(weights["kernel"], 3, axis=-1)
     biases = ops.split(weights["bias"], 3)
     return [multiply(inputs, kernel) + bias for kernel, bias in zip(kernels, biases)]
 
 
 def input_weights(layer, dtype, sizes=None):
-    """What `project_step` takes: a list of dicts.
+    """The weights for `project_step`: a list of dicts.
 
-    Where the input is a concatenation whose parts come at different times, `sizes` are theirs, and
-    there is a dict for each. The first brings the bias.
+    If the input is a concatenation of parts that come at different times, `sizes` holds the sizes
+    of the parts, and each part has a dict. The first dict has the bias.
     """
     kernel = ops.cast(layer.cell.kernel, dtype)
-    # Split, since the gradient of each slice would have the size of the whole.
+    # Split, since the gradient of each slice would be as large as the kernel.
     kernels = [kernel]
     if sizes is not None and len(sizes) > 1:
         kernels = split(kernel, sizes, axis=0)
@@ -72,24 +72,24 @@ def input_weights(layer, dtype, sizes=None):
 
 
 def project_step(weights, inputs):
-    """`(..., dim)` to their share of the gates, `(..., gates)`."""
+    """The share of inputs `(..., dim)` in the gates, `(..., gates)`."""
     gates = multiply(inputs, weights["kernel"])
     return gates + weights["bias"] if "bias" in weights else gates
 
 
 def _biases(layer, dtype):
-    """The bias of the gates, and of the candidate's recurrent product, which only a GRU has."""
+    """The bias of the gates, and the bias of a GRU candidate's recurrent product, or None."""
     bias = ops.cast(layer.cell.bias, dtype)
     if not isinstance(layer, keras.layers.GRU):
         return bias, None
     of_inputs, of_recurrent = ops.unstack(bias, num=2)
-    # What is merely added is added for all steps at once.
+    # The recurrent bias of z and r is only added, so it can be added for all steps at once.
     added, candidate = split(of_recurrent, [2 * layer.units, layer.units])
     return of_inputs + ops.pad(added, (0, layer.units)), candidate
 
 
 def step_weights(layer, dtype, dropout_mask=None):
-    """What `advance` takes, made once before a loop: a dict.
+    """The weights for `advance`, a dict, made once before a loop.
 
     Args:
         layer: A Keras `SimpleRNN`, `GRU` or `LSTM`, built.
@@ -109,9 +109,9 @@ def advance(layer, weights, gates, state):
     """One step of the recurrence.
 
     Args:
-        layer: The layer, of which the kind counts.
+        layer: The layer; only its kind matters.
         weights: What `step_weights` returned, with tensors or `Matrix` objects.
-        gates: `(rows, gates)`, the inputs' share; of a GRU that, or a list of its thirds.
+        gates: `(rows, gates)`, the inputs' share; for a GRU perhaps a list of its three parts.
         state: List of `(rows, units)`.
 
     Returns:
@@ -126,7 +126,7 @@ def advance(layer, weights, gates, state):
         c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
         return [ops.sigmoid(o) * ops.tanh(c), c]
     if isinstance(layer, keras.layers.GRU):
-        # Split, since a slice has a gradient of the size of what it is cut from.
+        # Split, since the gradient of a slice is as large as the tensor that it is cut from.
         z, r, candidate = gates if isinstance(gates, list) else ops.split(gates, 3, axis=-1)
         parts = ops.split(recurrent, 3, axis=-1)
         z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
@@ -159,7 +159,7 @@ def run(layer, inputs, state, mask=None, dropout_mask=None):
             return _run_fused(layer, inputs, state, mask)
         import tensorflow as tf
 
-        # cuDNN knows padding on the right alone.
+        # cuDNN only supports padding on the right.
         return tf.cond(
             ops.all(ops.logical_or(mask[:, :-1], ops.logical_not(mask[:, 1:]))),
             lambda: _run_fused(layer, inputs, state, mask),
@@ -169,7 +169,7 @@ def run(layer, inputs, state, mask=None, dropout_mask=None):
 
 
 def _run_loop(layer, inputs, state, mask, dropout_mask):
-    # The inputs are narrower than the gates.
+    # Transpose the inputs, which are narrower than the gates.
     xs = {"gates": project(layer, ops.transpose(inputs, (1, 0, 2)))}
     if mask is not None:
         xs["mask"] = ops.expand_dims(ops.transpose(mask), -1)
@@ -201,7 +201,7 @@ def _run_fused(layer, inputs, state, mask):
     if mask is None:
         outputs, *last = layer(inputs, initial_state=state)
     else:
-        # cuDNN crashes on a sequence of no steps: let it take one, then forget it.
+        # cuDNN crashes on an empty sequence: let it take one step, then restore the state.
         empty = ops.logical_not(ops.any(mask, axis=1, keepdims=True))
         first = ops.expand_dims(ops.arange(ops.shape(mask)[1]) == 0, 0)
         at_least_one = ops.logical_or(mask, ops.logical_and(empty, first))

@@ -1,4 +1,4 @@
-"""Recurrent layers one above the other: one step of all, or all steps of each."""
+"""Stacked recurrent layers: one step of all layers, or all steps of each layer."""
 
 from keras import ops
 
@@ -7,9 +7,9 @@ from keras_s2s.layers._dropout import dropout_mask
 
 
 class RecurrentStack:
-    """The recurrent layers of a decoder, with what is between them.
+    """The recurrent layers of a decoder, with dropout and residual connections between them.
 
-    The layers belong to the decoder, which Keras sees own them; a stack only reads them.
+    The layers are attributes of the decoder, so that Keras tracks them; a stack only reads them.
 
     Args:
         layers: Keras `SimpleRNN`, `GRU` or `LSTM` layers of the same size, built, from the input
@@ -38,7 +38,7 @@ class RecurrentStack:
             rows: The rows, an integer or a scalar tensor.
             steps: The steps, likewise.
             dtype: The dtype of the states.
-            training: Whether to drop.
+            training: Whether to apply dropout.
 
         Returns:
             Dict of `"between"`, for each layer from the second on the factors `(steps, rows,
@@ -59,7 +59,7 @@ class RecurrentStack:
         return masks
 
     def prepare(self, dtype, recurrent_masks=None):
-        """What `step` multiplies by, so that no step makes it again.
+        """The weights for `step`, made once for all steps.
 
         Args:
             dtype: The dtype of the computation.

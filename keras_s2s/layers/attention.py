@@ -1,4 +1,4 @@
-"""What all attentions over a memory share: mask, softmax, weighted sum."""
+"""The common part of all attentions over a memory: mask, softmax, weighted sum."""
 
 import keras
 from keras import ops
@@ -11,7 +11,7 @@ from keras_s2s.layers._parts import KeepsParts
 class Attention(KeepsParts, keras.layers.Layer):
     """Base of the attentions: from queries and a memory to contexts and weights.
 
-    By itself an attention is a layer to call. A decoder drives it in three methods:
+    By itself an attention is a layer to call. A decoder uses three methods instead:
 
     - `prepare(memory)` once for a batch: what depends on the memory alone, and the weights,
     - `start(prepared)` before the first step: the attention's own state, `{}` where it has none,
@@ -24,8 +24,8 @@ class Attention(KeepsParts, keras.layers.Layer):
     A subclass implements `project_keys(values)` and `score(query, state, prepared)`, and sets
     `query_projection` if it has one. One with a state implements `start` and `update`, too. In
     these, queries are `(batch, queries, units)`, and the tensors of the state `(batch, queries,
-    ...)`. `score` and `update` read no variables, only tensors that `prepare` put into its dict:
-    that is how a loop over steps knows their gradients.
+    ...)`. `score` and `update` read no variables, only tensors that `prepare` put into its dict, so
+    that a loop over steps finds their gradients.
 
     Args:
         **kwargs: Keras's own layer arguments, such as `name` and `dtype`.
@@ -42,11 +42,11 @@ class Attention(KeepsParts, keras.layers.Layer):
         are zero.
     """
 
-    #: The order of a decoder that is told none: `"bahdanau"` (attend, then run the cell) or
+    #: The order of a decoder that is given none: `"bahdanau"` (attend, then run the cell) or
     #: `"luong"` (the reverse).
     order = "bahdanau"
-    #: The names in what `prepare` returns that a step multiplies by once, with `multiply`. Their
-    #: gradient is one product after the loop, where others are summed step by step.
+    #: The names of the matrices from `prepare` that a step multiplies by once, with `multiply`.
+    #: Their gradient is one product after the loop; other gradients are summed step by step.
     matrices = ("query", "values", "output")
 
     def __init__(self, **kwargs):
@@ -59,14 +59,14 @@ class Attention(KeepsParts, keras.layers.Layer):
         raise NotImplementedError
 
     def prepare(self, memory, dtype=None, onto=None):
-        """What is computed once for all steps.
+        """Computes once what all steps need.
 
         Args:
             memory: Dict of `"values"` `(batch, source, dim)` and `"mask"` `(batch, source)`, such
                 as an encoder returns.
             dtype: The dtype of queries and contexts; by default the dtype of the values.
             onto: A matrix `(context_dim, size)` that contexts are to be multiplied by, or None.
-                Sums of the multiplied memory are the multiplied sums of the memory.
+                The memory is multiplied in their place, which gives the same contexts.
 
         Returns:
             Dict of tensors, for `start`, `step` and `attend`.
@@ -92,7 +92,7 @@ class Attention(KeepsParts, keras.layers.Layer):
             prepared: What `prepare` returned.
 
         Returns:
-            Tuple of contexts `(rows, context_dim)`, or what they were to be multiplied onto;
+            Tuple of contexts `(rows, context_dim)`, multiplied by `onto` if `prepare` got one;
             weights `(rows, source)`; and the new state.
         """
         rows, batch = ops.shape(query)[0], ops.shape(prepared["mask"])[0]
@@ -128,7 +128,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         batch = ops.shape(prepared["mask"])[0]
         state = self.start(prepared, rows_of_each(rows, batch))
         if not state:
-            # All steps of all rows are queries.
+            # No step depends on another, so all steps of all rows are queries at once.
             flat = ops.reshape(query, (rows * steps, query.shape[-1]))
             outputs = self.step(flat, state, prepared)[:2]
             return tuple(ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in outputs)
@@ -184,12 +184,12 @@ class Attention(KeepsParts, keras.layers.Layer):
         if len(valid.shape) == 2:
             valid = ops.expand_dims(valid, 1)
         scores = ops.where(valid, scores, -1e9)
-        # Not `ops.softmax`, which warns where the source has one position.
+        # Not `ops.softmax`, which warns if the source has only one position.
         weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
         return ops.where(valid, weights, 0.0)
 
     def glimpse(self, query, state, prepared, dtype):
-        """One look at the memory: scores, weights and their sum.
+        """One look at the memory: scores, weights and the weighted sum.
 
         Args:
             query: `(batch, queries, units)`, projected.
@@ -229,7 +229,7 @@ class Attention(KeepsParts, keras.layers.Layer):
 
 def rows_of_each(rows, batch):
     """How many rows each example of a batch has."""
-    # Not -1, which no reshape can infer where the batch is empty.
+    # Computed, since a reshape cannot infer -1 if the batch is empty.
     if ops.is_tensor(batch) or ops.is_tensor(rows):
         return ops.where(batch > 0, rows // ops.maximum(batch, 1), 1)
     return rows // batch if batch else 1

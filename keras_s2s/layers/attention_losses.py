@@ -1,4 +1,4 @@
-"""Losses on where a decoder looks, which it adds to the loss of its tokens in training."""
+"""Losses on attention weights, which a decoder adds to the loss of its tokens in training."""
 
 import keras
 from keras import ops
@@ -51,7 +51,7 @@ class AttentionLoss:
         weights = ops.reshape(ops.cast(weights, "float32"), (batch, outputs, steps, source))
         mask = ops.expand_dims(ops.cast(mask, "float32"), 1)
         losses = self.per_output(weights * ops.expand_dims(valid, -1), valid, mask)
-        # Not one that is padding in place of an output, or without anything to attend to.
+        # Rows that are only padding, or have nothing to attend to, do not count.
         counts = ops.logical_and(ops.any(valid > 0, axis=-1), ops.any(mask > 0, axis=-1))
         counts = ops.cast(counts, "float32")
         return self.factor * ops.divide_no_nan(ops.sum(losses * counts), ops.sum(counts))
@@ -66,7 +66,7 @@ class AttentionLoss:
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class DoublyStochastic(AttentionLoss):
-    """Mean over positions of `(1 - a)^2`, a being what a position gets in all steps together.
+    """Mean over positions of `(1 - a)^2`, a being the sum of a position's weights in all steps.
 
     It makes the decoder look everywhere.
 
@@ -92,9 +92,9 @@ class DoublyStochastic(AttentionLoss):
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class CoverageLoss(AttentionLoss):
-    """Mean over steps of `sum min(a, c)`, c being what a position got in the steps before.
+    """Mean over steps of `sum min(a, c)`, c being the sum of a position's weights before the step.
 
-    It makes the decoder look at no position twice. `keras_s2s.layers.CoverageAttention` knows c.
+    It makes the decoder look at no position twice. `keras_s2s.layers.CoverageAttention` reads c.
 
     Args:
         factor: Float, at least 0.

@@ -8,7 +8,7 @@ from keras_s2s.layers.location_aware_attention import LocationAwareAttention
 from keras_s2s.layers.luong_attention import LuongAttention
 from keras_s2s.layers.multi_head_attention import MultiHeadAttention
 
-#: Functions of the decoder's units and of Keras's layer arguments.
+#: From names to functions of the decoder's units and of Keras's layer arguments.
 BY_NAME = {
     "bahdanau": BahdanauAttention,
     "luong": lambda units, **kwargs: LuongAttention(**kwargs),
@@ -24,7 +24,7 @@ def get(identifier, units, **kwargs):
 
     Args:
         identifier: A name, an `Attention`, or None for none.
-        units: Integer, the size of the state that asks.
+        units: Integer, the size of the decoder's state.
         **kwargs: Keras's own layer arguments of an attention that is made.
 
     Returns:

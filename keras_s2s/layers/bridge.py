@@ -51,11 +51,11 @@ class Bridge(KeepsParts, keras.layers.Layer):
     def __init__(self, kind="dense", sizes=(), **kwargs):
         super().__init__(**kwargs)
         self.kind = check_choice("bridge", kind, BRIDGES)
-        # Tuples, since Keras wraps lists, and a wrapped list is no structure for JAX.
+        # Tuples: Keras wraps lists, and JAX does not take a wrapped list for a structure.
         self.sizes = tuple(tuple(layer) for layer in sizes)
         self.projection = None
         if kind == "dense":
-            # One matrix for all tensors of the state: one product.
+            # One matrix, and so one product, for all tensors of the state.
             self.projection = keras.layers.Dense(
                 sum(sum(layer) for layer in sizes),
                 activation="tanh",

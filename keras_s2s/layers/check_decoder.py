@@ -1,4 +1,4 @@
-"""What models and samplers rely on in a decoder, for authors of decoders to check."""
+"""For authors of decoders: checks what models and samplers rely on."""
 
 import keras
 import numpy as np
@@ -15,12 +15,12 @@ def check_decoder(layer, dim=6, state_sizes=(), tolerance=1e-5):
 
     It checks a copy, made from the layer's config, with random weights:
 
-    - `get_config` tells all, and the copy has the same,
+    - `get_config` is complete, so that the copy has the same options,
     - `step` after `step` gives what `call` gives, weights of the attention too,
     - the state keeps its structure, shapes and dtypes, and its first axis is the rows,
     - logits do not depend on tokens that come later,
     - padding of the memory changes nothing, nor do the other examples of a batch,
-    - the rows of one example give what they give each by itself,
+    - the rows of one example give the same results as each row by itself,
     - attention weights, of decoders that attend, are zero at padding and sum to at most 1,
     - with the dtype policy `"mixed_bfloat16"` logits differ little.
 
@@ -72,7 +72,7 @@ class _Check(LayerCheck):
         self.expected = self._call(targets, self.memory, ROWS)
 
     def _call(self, targets, memory, rows):
-        """Logits, and of a decoder that attends the weights."""
+        """Logits, and the attention weights of a decoder that attends."""
         options = {"return_attention": True} if self.layer.attends else {}
         outputs = self.layer(tensors(targets), tensors(memory), rows_per_example=rows, **options)
         return arrays(outputs if self.layer.attends else (outputs,))

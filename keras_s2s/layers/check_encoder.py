@@ -1,4 +1,4 @@
-"""What models rely on in an encoder, for authors of encoders to check."""
+"""For authors of encoders: checks what models rely on."""
 
 import keras
 import numpy as np
@@ -13,10 +13,10 @@ def check_encoder(layer, inputs=None, tolerance=1e-5):
 
     It checks a copy, made from the layer's config, with random weights:
 
-    - `get_config` tells all, and the copy has the same,
+    - `get_config` is complete, so that the copy has the same options,
     - the memory has values `(batch, source, dim)`, a bool mask and, if any, a state whose first
       axis is the batch, of the shapes that `compute_output_shape` gives,
-    - an example alone gives what it gives in a batch, so that padding changes nothing,
+    - an example alone gives the same result as in a batch, so that padding changes nothing,
     - `memory_length` and `is_empty` are right,
     - with the dtype policy `"mixed_bfloat16"` values come in bfloat16 and differ little.
 

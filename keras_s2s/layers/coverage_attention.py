@@ -59,7 +59,7 @@ class CoverageAttention(BahdanauAttention):
 
     def start(self, prepared, rows_per_example=1):
         batch, source = ops.shape(prepared["mask"])
-        # In float32, where a sum of many steps keeps its digits.
+        # In float32, so that a sum over many steps keeps its digits.
         return {"coverage": ops.zeros((batch * rows_per_example, source), dtype="float32")}
 
     def score(self, query, state, prepared):

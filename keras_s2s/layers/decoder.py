@@ -1,4 +1,4 @@
-"""What all decoders share."""
+"""The base class of all decoders."""
 
 import keras
 
@@ -9,7 +9,7 @@ class Decoder(KeepsParts, keras.layers.Layer):
     """Base of the decoders: a step over tokens that reads a memory.
 
     A subclass sets `vocabulary_size` and implements `start`, `step` and `call`, which takes all
-    steps at once and gives what they give. One with attention sets `attends` and takes
+    steps at once and gives the same results. One with attention sets `attends` and takes
     `return_attention`.
 
     Args:
@@ -19,7 +19,7 @@ class Decoder(KeepsParts, keras.layers.Layer):
         targets: `(rows, target)` integer token ids that enter the steps: the start
             token, then the target shifted by one; 0 is padding.
         memory: What an encoder returned.
-        training: Whether to drop.
+        training: Whether to apply dropout.
         return_attention: Whether to return the attention weights too.
         rows_per_example: Integer, the rows of targets that each example of the memory
             has, side by side, such as several captions of one image.
@@ -36,16 +36,16 @@ class Decoder(KeepsParts, keras.layers.Layer):
         super().__init__(**kwargs)
         #: Number of tokens, including padding (0).
         self.vocabulary_size = None
-        #: The layer that embeds them, or None.
+        #: The layer that embeds the tokens, or None.
         self.embedding = None
 
     @property
     def output_size(self):
-        """Number of ids that the logits are of, at least `vocabulary_size`."""
+        """Number of ids that have a logit, at least `vocabulary_size`."""
         return self.vocabulary_size
 
     def start(self, memory, rows_per_example=1, max_length=None):
-        """What is computed once before the steps.
+        """Computes once what all steps need.
 
         Args:
             memory: What an encoder returned.
@@ -55,8 +55,9 @@ class Decoder(KeepsParts, keras.layers.Layer):
                 that has room for all of them; None where it is not known.
 
         Returns:
-            Tuple of the memory, with what steps read of it, and the state before the first step:
-            nested tensors whose first axis is `rows`. It keeps its structure, shapes and dtypes.
+            Tuple of the memory, perhaps with more tensors for the steps, and the state before the
+            first step: nested tensors whose first axis is `rows`. The state keeps its structure,
+            shapes and dtypes.
         """
         raise NotImplementedError
 

@@ -1,4 +1,4 @@
-"""What all encoders share."""
+"""The base class of all encoders."""
 
 import keras
 from keras import ops
@@ -20,7 +20,7 @@ class Encoder(KeepsParts, keras.layers.Layer):
     Call arguments:
         inputs: The features, such as token ids `(batch, source)`. An encoder of several inputs
             takes a dict of them.
-        training: Whether to drop.
+        training: Whether to apply dropout.
 
     Returns:
         The memory: a dict of `"values"` `(batch, source, dim)`, `"mask"` `(batch, source)`, False
@@ -34,7 +34,7 @@ class Encoder(KeepsParts, keras.layers.Layer):
         super().__init__(**kwargs)
         #: Number of tokens, where the inputs are token ids; else None.
         self.vocabulary_size = None
-        #: The layer that embeds them, or None.
+        #: The layer that embeds the tokens, or None.
         self.embedding = None
 
     @property
@@ -70,8 +70,8 @@ class Encoder(KeepsParts, keras.layers.Layer):
         """Shapes and dtypes of the features, where None is any size, for an exported model.
 
         Returns:
-            Dict from the names to tuples of a shape and a dtype, or None where an encoder reads
-            features that no server is sent.
+            Dict from the names to tuples of a shape and a dtype, or None if the encoder reads
+            features that a server would not get.
         """
         if self.vocabulary_size is None:
             return None
@@ -81,7 +81,7 @@ class Encoder(KeepsParts, keras.layers.Layer):
         """Raises a `ValueError` for values that the encoder cannot read, before any training.
 
         Args:
-            inputs: What `select` returned, all examples of it.
+            inputs: What `select` returned, for all examples.
         """
 
     def is_empty(self, inputs, memory):

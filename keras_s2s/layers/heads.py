@@ -1,4 +1,4 @@
-"""What makes scores of tokens from a decoder's readout."""
+"""Heads: layers that compute the scores of tokens from a decoder's readout."""
 
 import keras
 from keras import ops
@@ -12,15 +12,14 @@ class Head(KeepsParts, keras.layers.Layer):
 
     A decoder uses its head in four ways:
 
-    - `output_size(vocabulary_size)` says how many ids the logits are of. It is the same for all
-      batches.
+    - `output_size(vocabulary_size)` says how many ids have a logit. It is the same for all batches.
     - `embed(tokens, embedding)` reads the tokens that enter the steps.
     - `prepare(memory, dtype)` computes once for a batch what depends on the memory alone.
     - A call gives the logits, of one step, or of all steps at once outside of the recurrence.
 
     The embedding is the decoder's and comes as an argument, so that the decoder's
     `vocabulary_size`, `embedding_dim` and `tie_embeddings` hold for every head. Ids from
-    `vocabulary_size` on are what only the head knows, such as words of the source that it copies.
+    `vocabulary_size` on are known to the head alone, such as words of the source that it copies.
 
     A subclass implements `call`. One with weights makes them in `build(readout_shape)`.
 
@@ -59,7 +58,7 @@ class Head(KeepsParts, keras.layers.Layer):
     """
 
     def output_size(self, vocabulary_size):
-        """How many ids the logits are of: an integer, at least `vocabulary_size`."""
+        """How many ids have a logit: an integer, at least `vocabulary_size`."""
         return vocabulary_size
 
     def embed(self, tokens, embedding):
@@ -78,7 +77,7 @@ class Head(KeepsParts, keras.layers.Layer):
         return embedding(tokens)
 
     def prepare(self, memory, dtype):
-        """What is computed once for all steps.
+        """Computes once what all steps need.
 
         Args:
             memory: What an encoder returned.

@@ -11,7 +11,7 @@ from keras_s2s.layers import _applications
 from keras_s2s.layers.encoder import Encoder
 
 _CHANNELS_LAST = "channels_last"
-# Images that are looked at together.
+# Number of images whose pixels are checked together.
 _ROWS = 64
 
 
@@ -23,10 +23,10 @@ class ImageEncoder(Encoder):
     position is one cell: its features projected, plus a trained vector for its row and one for its
     column.
 
-    Pixels are scaled in here as the backbone wants them. To train with a frozen backbone without
+    The layer scales pixels as the backbone needs them. To train with a frozen backbone without
     running it again for each epoch, `features` gives what the layer takes in place of images.
 
-    Freeze and unfreeze with `encoder.backbone.trainable`. Also where it is trained, the backbone
+    Freeze and unfreeze with `encoder.backbone.trainable`. Even while it is trained, the backbone
     normalises by the statistics that its BatchNormalization layers hold, since small batches
     would spoil the statistics of pretrained weights; see `batch_statistics`.
 
@@ -42,14 +42,14 @@ class ImageEncoder(Encoder):
         augmentation: Keras layer that is applied to the pixels while training, such as
             `keras.layers.RandomFlip("horizontal")`, or None.
         batch_statistics: Whether the backbone's BatchNormalization layers normalise by the batch
-            while training, and learn their statistics from it. By default only where `weights` is
-            None and the backbone is given by name, as what is trained from scratch needs it.
+            while training, and learn their statistics from it. By default only if `weights` is
+            None and the backbone is given by name, since training from scratch needs it.
         **kwargs: Keras's own layer arguments.
 
     Call arguments:
         images: `(batch, height, width, 3)`, integers or floats in 0..255, or features `(batch,
             rows, columns, channels)`.
-        training: Whether to augment and drop.
+        training: Whether to augment images and apply dropout.
 
     Returns:
         The memory, a dict of
@@ -59,9 +59,9 @@ class ImageEncoder(Encoder):
 
     Raises:
         ValueError: If an argument is out of its range, or the backbone gives no grid. In a call, if
-            pixels are outside of 0..255 or seem to be scaled to 0..1, as floats do none of which is
-            above 1, unless all are 0; in a graph of TensorFlow an `InvalidArgumentError` when it
-            runs. What JAX or XLA compiles does not look at values.
+            pixels are outside of 0..255 or seem to be scaled to 0..1: floats of which none is above
+            1, but not all are 0. In a graph of TensorFlow it is an `InvalidArgumentError` when the
+            graph runs. Code that JAX or XLA compiles does not check pixels.
         OSError: If the weights cannot be downloaded.
 
     Example:
@@ -92,7 +92,7 @@ class ImageEncoder(Encoder):
         batch_statistics=None,
         **kwargs,
     ):
-        # Pixels must be scaled before they become 16 bits wide.
+        # Pixels must be scaled before they are cast to 16 bits.
         super().__init__(autocast=False, **kwargs)
         check_sizes(units=units)
         check_rate("dropout", dropout)
@@ -129,7 +129,7 @@ class ImageEncoder(Encoder):
         self.drop = keras.layers.Dropout(dropout, dtype=self.dtype_policy, name="drop")
 
     def _check_features(self):
-        """Shape `(rows, columns, channels)` of what the backbone gives."""
+        """Shape `(rows, columns, channels)` of the backbone's features."""
         try:
             shape = self.backbone.compute_output_shape((None, *self.image_size, 3))
         except Exception as error:
@@ -153,7 +153,7 @@ class ImageEncoder(Encoder):
     def check_features(self, inputs):
         if tuple(getattr(inputs, "shape", ()))[1:] != (*self.image_size, 3):
             return
-        # Also those that a compiled step could not refuse.
+        # Checked here, since a compiled step cannot raise an error for them.
         for start in range(0, inputs.shape[0], _ROWS):
             _pixels.check(ops.convert_to_numpy(inputs[start : start + _ROWS]), start)
 
@@ -185,7 +185,7 @@ class ImageEncoder(Encoder):
             self.projection.build((None, None, channels))
 
     def features(self, images):
-        """What the backbone makes of images, which the layer takes in their place.
+        """The backbone's features of images, which the layer takes in place of the images.
 
         Args:
             images: `(batch, height, width, 3)`, in 0..255.
@@ -265,7 +265,7 @@ class ImageEncoder(Encoder):
             **super().get_config(),
             "units": self.units,
             "backbone": self.backbone_name or serialize(self.backbone),
-            # A model that is read brings its own.
+            # A saved model brings its own weights.
             "weights": None,
             "image_size": self.image_size,
             "dropout": self.dropout,

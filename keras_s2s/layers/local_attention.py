@@ -9,11 +9,11 @@ ALIGNMENTS = ("monotonic", "predictive")
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class LocalAttention(LuongAttention):
-    """Multiplicative attention to a window of the memory alone.
+    """Multiplicative attention to only a window of the memory.
 
     | `alignment` | the middle p of the window at step t |
     |---|---|
-    | `"monotonic"` (local-m) | `t`, and the last position after it |
+    | `"monotonic"` (local-m) | `t`, but at most the last position |
     | `"predictive"` (local-p) | `S . sigmoid(v . tanh(W s))`, S being the length of the source |
 
     The window reaches from `p - window` to `p + window`. In `"predictive"` the weights are
@@ -76,7 +76,7 @@ class LocalAttention(LuongAttention):
 
     def prepare(self, memory, dtype=None, onto=None):
         prepared = super().prepare(memory, dtype, onto)
-        # Positions are numbered without the padding, wherever it is.
+        # Number the positions without counting padding, wherever it is.
         numbers = ops.cumsum(ops.cast(memory["mask"], "float32"), axis=1)
         prepared["positions"] = numbers - 1
         prepared["lengths"] = numbers[:, -1:]
@@ -92,7 +92,7 @@ class LocalAttention(LuongAttention):
         return {"time": ops.zeros((rows, 1), dtype="float32")}
 
     def _middle(self, query, state, prepared):
-        """Float32 `(batch, queries, 1)`."""
+        """The middle of the window, float32 `(batch, queries, 1)`."""
         lengths = ops.expand_dims(prepared["lengths"], 1)
         if self.alignment == "monotonic":
             return ops.minimum(state["time"], lengths - 1)

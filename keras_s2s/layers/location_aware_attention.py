@@ -70,7 +70,7 @@ class LocationAwareAttention(BahdanauAttention):
         prepared = super().prepare(memory, dtype, onto)
         dtype = prepared["keys"].dtype
         prepared["additive"]["bias"] = ops.cast(self.bias, dtype)
-        # Nothing is between the two products, so steps need one convolution alone.
+        # Convolution and projection are both linear, so one convolution does both.
         kernel = ops.matmul(
             ops.convert_to_tensor(self.convolution), ops.convert_to_tensor(self.location_projection)
         )

@@ -108,7 +108,7 @@ class LuongAttention(Attention):
     def score(self, query, state, prepared):
         keys = prepared["keys"]
         if self.score_type == "concat":
-            # W [s; h] is W_1 s + W_2 h, and W_2 h is known before the query is.
+            # W [s; h] is W_1 s + W_2 h, and W_2 h, the keys, does not depend on the query.
             return additive_scores(query, keys, prepared["additive"])
         scores = ops.matmul(query, ops.transpose(keys, (0, 2, 1)))
         return scores * prepared["gain"] if self.scale else scores

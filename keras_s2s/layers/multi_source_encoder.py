@@ -6,7 +6,7 @@ from keras_s2s.layers.encoder import Encoder
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class MultiSourceEncoder(Encoder):
-    """Several encoders, whose memories stand one after the other as one memory.
+    """Several encoders, whose memories are concatenated to one memory.
 
     A decoder attends to all of them at once, so one softmax weighs the positions of every input.
 
@@ -17,7 +17,7 @@ class MultiSourceEncoder(Encoder):
 
     Call arguments:
         inputs: Dict of the features by these names.
-        training: Whether to drop.
+        training: Whether to apply dropout.
 
     Returns:
         The memory, a dict of
@@ -57,7 +57,7 @@ class MultiSourceEncoder(Encoder):
                 "`encoders` must be a dict from the names of inputs to encoders. Received: "
                 f"{encoders!r}"
             )
-        # In this order, also when Keras or JAX sorts a dict.
+        # Kept in this order, since Keras and JAX sort dicts.
         self.input_names = tuple(encoders)
         self.encoders = []
         for name, encoder in encoders.items():
@@ -142,7 +142,7 @@ class MultiSourceEncoder(Encoder):
         return split
 
     def _split(self, positions, inputs):
-        """What there is for each position, `(..., positions)`, by input."""
+        """Splits a tensor `(..., positions)` over the memory into a dict of parts by input."""
         parts, start = {}, 0
         for name, encoder in self._by_name.items():
             end = start + encoder.memory_length(inputs[name])

@@ -70,7 +70,7 @@ class RNNDecoder(Decoder):
             token, then the target shifted by one; 0 is padding.
         memory: What an encoder returned: a dict of `"values"` `(batch, source, dim)`,
             `"mask"` `(batch, source)` and, for the bridge, `"state"`.
-        training: Whether to drop.
+        training: Whether to apply dropout.
         return_attention: Whether to return the attention weights too.
         rows_per_example: Integer, the rows of targets that each example of the memory
             has, side by side, such as several captions of one image.
@@ -174,7 +174,7 @@ class RNNDecoder(Decoder):
             self.embedding_dim,
             tie_weights=tie_embeddings,
             embeddings_initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
-            # Not left to autocasting, which Keras's embeddings turn off.
+            # Set explicitly, since Keras's embeddings turn autocasting off.
             reverse_dtype=self.compute_dtype,
             dtype=self.dtype_policy,
             name="embedding",
@@ -208,7 +208,7 @@ class RNNDecoder(Decoder):
 
     @property
     def output_size(self):
-        """Number of ids that the logits are of: the vocabulary, and what else the head knows."""
+        """Number of ids that have a logit: the vocabulary, and others that the head knows."""
         return self.head.output_size(self.vocabulary_size)
 
     @property
@@ -221,12 +221,12 @@ class RNNDecoder(Decoder):
 
     @property
     def _fed_dim(self):
-        """Size of what enters the first layer beside the embedding, 0 for nothing."""
+        """Size of the vector that enters the first layer beside the embedding, 0 for none."""
         if self._feeds_context:
             return self._context_dim
         return self.embedding_dim if self.input_feeding else 0
 
-    # Parts are made where they are used: they read the layers and options that the decoder has now.
+    # These parts are made at each use, so that they read the decoder's current layers and options.
 
     @property
     def _stack(self):
@@ -271,7 +271,7 @@ class RNNDecoder(Decoder):
                 layer.build(*shapes)
 
     def start(self, memory, rows_per_example=1, max_length=None):
-        """What is computed once before the steps.
+        """Computes once what all steps need.
 
         Args:
             memory: What an encoder returned.
@@ -289,7 +289,8 @@ class RNNDecoder(Decoder):
             self.build((None, None), keras.tree.map_structure(lambda x: tuple(x.shape), memory))
         state = self._first_state(memory, rows_per_example)
         dtype = state["cells"][0][0].dtype
-        # Where beams together take about as many steps as there are positions, or more, it pays.
+        # Projecting contexts pays off if the beams of an example together take about as many steps
+        # as the memory has positions, or more.
         prepared = self._prepare(memory, dtype, project_contexts=rows_per_example > 1)
         prepared["head"] = self.head.prepare(memory, dtype)
         if self.attention is not None:
@@ -304,9 +305,9 @@ class RNNDecoder(Decoder):
         return keras.tree.map_structure(lambda x: _repeat(x, rows_per_example), state)
 
     def _prepare(self, memory, dtype, recurrent_masks=None, project_contexts=False):
-        """What steps multiply by, in their dtype and form, so that no step makes it again.
+        """The weights that steps multiply by, cast and split once for all steps.
 
-        With `project_contexts` the attention gives contexts multiplied by all that they would be.
+        With `project_contexts` the attention gives contexts that are already multiplied by theirs.
         """
         sizes = [self.embedding_dim]
         if self._steps_depend_on_attention:
@@ -373,7 +374,7 @@ class RNNDecoder(Decoder):
             for loss in self._attention_losses():
                 self.add_loss(loss(outputs["weights"], targets, memory["mask"]))
         weights = outputs["weights"][:, :length] if self.attends else None
-        # Cut before the logits, which are many times as large.
+        # Cut the readout, since the logits are many times as large.
         head = self.head.prepare(memory, readout.dtype)
         logits = self._logits(readout[:, :length], weights, head)
         if return_attention:
@@ -396,7 +397,7 @@ class RNNDecoder(Decoder):
         weights = self._prepare(memory, embedded.dtype, masks["recurrent"])
         attention = self.attention.start(weights["attention"], rows_per_example)
         state = {**state, "attention": attention}
-        # The embeddings are narrower than the gates.
+        # Transpose the embeddings, which are narrower than the gates.
         steps = ops.transpose(embedded, (1, 0, 2))
         gates = _recurrence.project_step(weights["embedded"], steps)
         per_step = {"gates": gates, "between": masks["between"]}
@@ -423,7 +424,7 @@ class RNNDecoder(Decoder):
         return outputs
 
     def _run_layers(self, embedded, state, memory, masks, rows_per_example):
-        """All steps of one layer after the other, then all of the attention."""
+        """All steps of each layer, one layer after the other, then all steps of the attention."""
         hidden = self._stack.run(embedded, state["cells"], masks)
         outputs = {"hidden": hidden}
         if self.attention is not None:
@@ -443,9 +444,9 @@ class RNNDecoder(Decoder):
             weights: What `_prepare` returned, with tensors or `Matrix` objects.
 
         Returns:
-            Tuple of the state after the step and a dict of what is known of it: `"hidden"`
-            `(rows, units)`; `"weights"` where steps depend on the attention; and then `"readout"`
-            with input feeding, else `"context"`.
+            Tuple of the state after the step and a dict of its outputs: `"hidden"` `(rows,
+            units)`; where steps depend on the attention, also `"weights"`, and `"readout"` with
+            input feeding, else `"context"`.
         """
         outputs, after = {}, dict(state)
         gates = x["gates"]
@@ -465,7 +466,7 @@ class RNNDecoder(Decoder):
         return after, outputs
 
     def _feed_context(self, outputs, weights):
-        """The context's share of the gates. Projected contexts hold it beside the readout's."""
+        """The context's share of the gates; a projected context holds it after the readout's."""
         context = outputs["context"]
         if "fed" in weights:
             return _recurrence.project_step(weights["fed"], context)
@@ -532,7 +533,7 @@ class RNNDecoder(Decoder):
         config = dict(config)
         for name in ("attention", "head"):
             if isinstance(config.get(name), dict):
-                # The decoder builds it, so that its variables have the same paths as before.
+                # The decoder builds the layer, so that its variables have the same paths as before.
                 config[name] = {**config[name], "build_config": None}
         return super().from_config(config)
 

@@ -35,7 +35,7 @@ class RNNEncoder(Encoder):
             `(batch, source, features)`.
         mask: `(batch, source)` bool, False at padding. Taken from the token ids, or from
             the mask that Keras attached to the features, when not given.
-        training: Whether to drop.
+        training: Whether to apply dropout.
 
     Returns:
         The memory, a dict of

@@ -7,13 +7,13 @@ from keras_s2s.tokens import END, PAD
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class ScheduledSampling(keras.layers.Layer):
-    """Puts tokens of the model's own in place of some of the true ones that a decoder reads.
+    """Replaces some of the true tokens that a decoder reads by tokens of the model itself.
 
-    The model sees in training what it will see in decoding: its own mistakes. `Seq2Seq` decodes
-    the true tokens first, without dropout; each token is then with probability `rate` the
-    likeliest one after the true tokens before it, and what the model learns from is decoded from
-    those. So all steps are still decoded at once, and one pass more, without a gradient, is what it
-    costs. The labels stay the true tokens.
+    The model sees in training what it will see in decoding: its own mistakes. `Seq2Seq` first
+    decodes the true tokens, without dropout. Each token is then replaced, with probability `rate`,
+    by the likeliest one after the true tokens before it, and the model is trained on the tokens
+    that result. So all steps are still decoded at once; it costs one more pass without a gradient.
+    The labels stay the true tokens.
 
     Args:
         rate: Probability, a float in [0, 1], or a schedule of Keras over training steps, such as
@@ -28,8 +28,8 @@ class ScheduledSampling(keras.layers.Layer):
         logits: `(rows, target, vocabulary_size)`, what the decoder made of them.
 
     Returns:
-        `(rows, target)` token ids. The first, padding, and those in whose place the likeliest is
-        padding or the end, after which nothing comes in decoding, are as they were.
+        `(rows, target)` token ids. The first and padding stay, and so do tokens whose replacement
+        would be padding or the end, after which nothing comes in decoding.
 
     Attributes:
         steps: Weight, the number of calls so far, which are batches of training.
@@ -81,7 +81,7 @@ class ScheduledSampling(keras.layers.Layer):
         return ops.where((chosen < rate) & is_read, own, token_ids)
 
     def load_own_variables(self, store):
-        # Weights of a training without it may be loaded.
+        # The file may hold the weights of a training without scheduled sampling.
         if store.keys():
             super().load_own_variables(store)
 
