@@ -1,4 +1,4 @@
-"""Functions of tensors, compiled as each backend does it best."""
+"""Compiles functions of tensors in the way that suits each backend best."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ def compile(model, function, changed=(), static=None, of_few=None):
         function: The function.
         changed: Variables that it changes, beside the model's.
         static: Index of the argument that is a Python value, or None.
-        of_few: What to run in place of it on small batches, or None.
+        of_few: Function to run in place of it on small batches, or None.
     """
     backend = keras.backend.backend()
     if backend == "tensorflow":
@@ -26,20 +26,20 @@ def compile(model, function, changed=(), static=None, of_few=None):
 
 
 def _compile_tensorflow(function, of_few=None):
-    """Plain graphs, which take every shape; XLA would compile each anew.
+    """Compiles to plain graphs, which take every shape; XLA would compile again for each.
 
-    `of_few`, if given, is what to run in place of `function` on small batches.
+    `of_few`, if given, runs in place of `function` on small batches.
     """
     import tensorflow as tf
 
     specs, graphs = {}, {}
 
     def spec(tensor, known, few):
-        # Any batch and any number of tokens; and axes that differed once may differ again.
+        # Allow any batch and any number of tokens; an axis that differed once may differ again.
         shape = tensor.shape
         if known is not None and known.is_compatible_with(shape):
             return known
-        # But the very first sentence comes sooner from a graph for its shape alone.
+        # But the first small batch gets a graph for its shape alone, which is made sooner.
         if shape.rank and not (few and known is None):
             shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
         shape = tf.TensorShape(shape)
@@ -47,11 +47,11 @@ def _compile_tensorflow(function, of_few=None):
 
     def call(inputs, *arguments):
         arguments = {name: tf.convert_to_tensor(x) for name, x in inputs.items()}, *arguments
-        # Which of them are None decides what is traced.
+        # Each combination of arguments that are None needs a graph of its own.
         absent = tf.nest.map_structure(lambda x: x is None, arguments)
         tensors = [tf.convert_to_tensor(x) for x in tf.nest.flatten(arguments) if x is not None]
         few = of_few is not None and tensors[0].shape[0] < SMALLEST_TO_SHRINK
-        # Features of another size are another kind: images, or what was made of them.
+        # Floats with another last axis are another kind: images, or features of them.
         kinds = [
             (x.dtype, x.shape.rank, x.shape[-1:] if x.dtype.is_floating else 0) for x in tensors
         ]
@@ -78,7 +78,7 @@ def _compile_jax(model, function, changed, static):
     import jax
 
     def stateless(values, *arguments):
-        # Weights must be arguments: those that a function closes over are constants of it.
+        # Weights must be arguments: jit would take those in the closure for constants.
         variables = [*model.variables, *changed]
         with keras.StatelessScope(state_mapping=list(zip(variables, values))) as scope:
             result = function(*arguments)
@@ -87,7 +87,7 @@ def _compile_jax(model, function, changed, static):
     compiled = jax.jit(stateless, static_argnums=() if static is None else (static + 1,))
 
     def call(*arguments):
-        # In the middle of `fit` the weights are elsewhere.
+        # During `fit` the weights are in the state of training, not in the variables.
         model.jax_state_sync()
         values = [v.value for v in (*model.variables, *changed)]
         result, new = compiled(values, *arguments)
@@ -105,7 +105,7 @@ def _without_gradient(function):
 
 
 def without_tensorflow(tensor):
-    """An array in place of a tensor of TensorFlow, where that is not the backend."""
+    """Converts a TensorFlow tensor to an array if TensorFlow is not the backend."""
     foreign = type(tensor).__module__.startswith("tensorflow.")
     if foreign and keras.backend.backend() != "tensorflow":
         return np.asarray(tensor)
@@ -113,7 +113,7 @@ def without_tensorflow(tensor):
 
 
 def to_backend(structure):
-    """Arrays and TensorFlow's tensors as the backend's; for JAX padded to few widths."""
+    """Converts arrays and TensorFlow tensors to the backend's; for JAX padded to few widths."""
     if keras.backend.backend() == "tensorflow":
         return structure
 

@@ -13,15 +13,15 @@ from keras_s2s.models.alignment import alignments
 
 @no_gradient()
 def decode(model, sampler, inputs, max_length=None, return_attention=False, options=None):
-    """From the tensors of the encoder to what the sampler returns: the core of it all.
+    """Encodes tensors and decodes with the sampler: the common core of `generate` and exports.
 
     Args:
         model: A built `Seq2Seq`.
         sampler: An object of `keras_s2s.decoding`.
-        inputs: Dict of the encoder's tensors; where outputs are prompted also
-            `"prompt_token_ids"`, what they begin with.
+        inputs: Dict of the encoder's tensors, and with prompts also of `"prompt_token_ids"`, which
+            outputs begin with.
         max_length: Integer, tensor or None for the default of `Seq2Seq.generate`.
-        return_attention: Whether the sampler is to return it.
+        return_attention: Whether the sampler is to return attention weights.
         options: Dict of further arguments of the sampler's call, or None.
     """
     options = dict(options or {})
@@ -40,11 +40,11 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, opti
         most = getattr(model.preprocessor, "target_length", None) or 256
         steps = width + 2 * ops.shape(memory["mask"])[1] + 10
         max_length = min(steps, most) if isinstance(steps, int) else ops.minimum(steps, most)
-        # An example's own length decides, or its output would depend on the others.
+        # The length of an example limits it, so that its output does not depend on the others.
         limits = ops.minimum(prompted + 2 * lengths + 10, most)
     else:
         limits = max_length * ops.ones_like(lengths)
-    # What is empty gives an empty output: just an end.
+    # An empty input gives an empty output: only the end token.
     is_empty = model.encoder.is_empty(model.encoder.select(inputs), memory)
     limits = ops.where(is_empty, 1, limits)
     return sampler(
@@ -59,7 +59,7 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, opti
 
 
 def _spelling_tokenizer(model, sampler):
-    """The tokenizer whose texts an n-best list must not repeat; None where there is no list."""
+    """The tokenizer that tells equal texts of an n-best list; None where there is no list."""
     if not isinstance(sampler, decoding.Beam) or sampler.num_return_sequences == 1:
         return None
     tokenizer = getattr(model.preprocessor, "target_tokenizer", None)
@@ -78,7 +78,7 @@ _OURS = (decoding.Beam, decoding.Greedy, decoding.Random)
 
 
 class Functions:
-    """The last compiled functions of a model. Not a dict, which Keras would track and save."""
+    """A cache of a model's compiled functions. Not a dict, which Keras would track and save."""
 
     #: How many to keep.
     SIZE = 16
@@ -104,7 +104,7 @@ class Functions:
         key = "decode", _key(sampler), return_attention, most, tokenizer
         draws = isinstance(sampler, decoding.Random)
         changed = () if draws else sampler.variables
-        # Samplers of other authors may take other arguments.
+        # Samplers by other authors may not take `drop_finished`.
         of_few = of_few if type(sampler) in _OURS else None
         run = self._get(model, key, function, changed, static=1, of_few=of_few)
         if not draws:
@@ -125,13 +125,13 @@ class Functions:
         run = self._get(model, ("score",), function)
 
         def on_backend(*pairs):
-            """The preprocessor makes TensorFlow's tensors, and the model wants its backend's."""
+            """Converts the preprocessor's TensorFlow tensors to tensors of the backend."""
             return run(*(to_backend(value) for value in pairs))
 
         return on_backend
 
     def generate(self, model, sampler, return_attention):
-        """Function of `(raw items, raw prompts or None, max_length, indices)`, as `decode`.
+        """Function of `(raw items, raw prompts or None, max_length, indices)`, see `decode`.
 
         It returns for each item a list of hypotheses: tuples of text, score, `Alignment`.
         """
@@ -163,9 +163,9 @@ class Functions:
 
 
 def _key(sampler):
-    # Samplers of other authors may hold what their config does not tell.
+    # Samplers by other authors may have options that are missing from their config.
     if type(sampler) not in _OURS:
         return sampler
     config = sampler.get_config()
-    config.pop("seed", None)  # A tensor that functions are given.
+    config.pop("seed", None)  # An argument of the compiled functions.
     return type(sampler), json.dumps(config, sort_keys=True)

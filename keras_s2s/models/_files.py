@@ -1,4 +1,4 @@
-"""What Keras's ways to write a model are refused for, before anything is written."""
+"""Checks the arguments of Keras's ways to write a model, before anything is written."""
 
 import difflib
 
@@ -22,7 +22,7 @@ def check_save(path, zipped):
 
 
 def check_save_weights(path, max_shard_size):
-    """Raises a `ValueError` if the name is none for weights."""
+    """Raises a `ValueError` if the name is not one for a file of weights."""
     name = str(path)
     suffix = ".weights.h5" if max_shard_size is None else ".weights.json"
     if name.endswith(suffix):
@@ -35,7 +35,7 @@ def check_save_weights(path, max_shard_size):
 
 
 def check_export(format, sampler):
-    """Raises a `ValueError` if `format` is not written, or came in place of the sampler."""
+    """Raises a `ValueError` if `format` cannot be written, or was passed as the sampler."""
     if isinstance(sampler, str) and sampler in FORMATS:
         raise ValueError(
             "The second argument of `export` is the sampler. Pass the format by its name: "

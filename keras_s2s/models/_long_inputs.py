@@ -9,7 +9,7 @@ from keras_s2s.preprocessing import sentences
 from keras_s2s.preprocessing.long_texts import CutWarning, pieces
 
 CHOICES = "cut", "error", "split"
-# Requests are smaller, so that a part and an input have different indices.
+# No request has so many inputs, so the index of a later part is never the index of an input.
 _MOST_INPUTS = 2**20
 
 
@@ -33,7 +33,7 @@ def _by_column(preprocessor, items):
 
 
 def check_on_long(preprocessor, on_long, return_attention):
-    """Refuses what `generate` cannot do."""
+    """Raises a `ValueError` if `generate` cannot do what `on_long` says."""
     check_choice("on_long", on_long, CHOICES)
     if on_long == "split" and preprocessor is not None and len(preprocessor.columns) > 1:
         raise ValueError(
@@ -48,7 +48,7 @@ def check_on_long(preprocessor, on_long, return_attention):
 
 
 def check_prompts(preprocessor, prompts, rows, max_length):
-    """Refuses prompts that leave no room for an end, among those in `rows`."""
+    """Raises a `ValueError` if a prompt, of the inputs in `rows`, leaves no room for the end."""
     most = min(max_length or preprocessor.target_length, preprocessor.target_length)
     name = "max_length" if most == max_length else "target_length"
     counts = preprocessor.count_target_ids([prompts[row] for row in rows]) if rows else np.zeros(0)
@@ -61,7 +61,7 @@ def check_prompts(preprocessor, prompts, rows, max_length):
 
 
 def check_prompt_ids(ids, most):
-    """The same for token ids."""
+    """Like `check_prompts`, for token ids."""
     counts = np.sum(np.asarray(ids) != 0, axis=1)
     for index in np.flatnonzero(counts >= most)[:1]:
         raise ValueError(
@@ -71,20 +71,20 @@ def check_prompt_ids(ids, most):
 
 
 class Parts:
-    """The parts of inputs that are run, and how their results become results of the inputs.
+    """Splits inputs into the parts to run, and joins the results of parts.
 
     Args:
         preprocessor: A `Preprocessor`.
         items: List of raw inputs.
         prompts: List of as many texts, or None.
         rows: Indices of the inputs to run.
-        on_long: As of `Seq2Seq.generate`.
+        on_long: As in `Seq2Seq.generate`.
 
     Attributes:
         items: List of raw inputs, none too long if `on_long` is `"split"`.
-        prompts: As many, or None: the prompt of an input begins its first part.
-        rows: The index of the input that each is a part of.
-        indices: As many different integers, the index of an input for its first part.
+        prompts: List of as many texts, or None; only the first part of an input has its prompt.
+        rows: For each part the index of its input.
+        indices: For each part a different integer; for a first part the index of its input.
     """
 
     def __init__(self, preprocessor, items, prompts, rows, on_long):
@@ -109,7 +109,7 @@ class Parts:
             if prompts is not None:
                 self.prompts += [prompts[row], *[""] * (len(parts) - 1)]
         if split:
-            # No part is short enough where the length is a few characters.
+            # Parts are still too long if the length is only a few characters.
             long = [self.rows[i] for i in find(preprocessor, self.items)]
         if long:
             advice = "" if split else '; `on_long="split"` goes through them sentence by sentence'

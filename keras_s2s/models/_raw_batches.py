@@ -1,4 +1,4 @@
-"""Raw data that Python code gives bit by bit: generators, `keras.utils.PyDataset`, DataLoaders."""
+"""Raw data that come one by one: from generators, `keras.utils.PyDataset`, DataLoaders."""
 
 import itertools
 import random
@@ -14,9 +14,9 @@ class RawBatches:
 
     Args:
         passes: Function that begins a pass and returns an iterator of batches.
-        first: A batch, to see of what kind they are.
+        first: A batch, whose dtypes and shapes stand for all.
         count: Number of batches, or None if it is not known.
-        ahead: Whether batches may be asked for before they are needed.
+        ahead: Whether batches may be read before they are needed.
 
     Attributes:
         ahead: As given.
@@ -43,7 +43,7 @@ class RawBatches:
                 )
             return inputs, outputs
 
-        # Of pixels, which are converted by now, all but the number is known.
+        # Pixels are converted by now, so that only the number of images is unknown.
         inputs, outputs = tensors(self._first)
         signature = (
             tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), inputs),
@@ -58,8 +58,8 @@ class RawBatches:
 
 
 def of_py_dataset(preprocessor, dataset, shuffle):
-    """`RawBatches` of a `keras.utils.PyDataset`, or the data set where what it holds is not raw."""
-    # This library's, which count epochs, are of token ids.
+    """`RawBatches` of a `keras.utils.PyDataset`, or the dataset itself if its data are not raw."""
+    # Datasets of this library have `set_epoch`, and hold token ids.
     if hasattr(dataset, "set_epoch") or dataset.num_batches == 0:
         return dataset
     first = dataset[0]
@@ -82,14 +82,14 @@ def of_py_dataset(preprocessor, dataset, shuffle):
 
 
 def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
-    """What an iterable gives: a list, `RawBatches`, or a generator of what is not raw.
+    """Reads an iterable into a list or `RawBatches`; one that is not raw stays an iterable.
 
     Args:
-        preprocessor: Who knows what is raw.
-        iterable: Iterator, or what makes iterators, such as a DataLoader.
-        name: What error messages call it.
-        steps: Integer, how many batches a pass takes, if there may be no end; else None.
-        batch_size: Integer, for pairs of which there may be no end.
+        preprocessor: The preprocessor, which knows what is raw.
+        iterable: Iterator, or an object that makes iterators, such as a DataLoader.
+        name: The name of the iterable in error messages.
+        steps: Integer, how many batches a pass takes, if the iterator may be endless; else None.
+        batch_size: Integer, for pairs from an iterator that may be endless.
     """
     iterator = iter(iterable)
     first = next(iterator, _NOTHING)
@@ -103,7 +103,7 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
         iterator = itertools.chain([first], iterator)
     found = kind(preprocessor, first)
     if found is None:
-        # Keras knows what to do; of iterators it takes generators alone.
+        # Left to Keras, which takes no iterators except generators.
         return (batch for batch in iterator) if once else iterable
     if found == "pair" and steps is not None and once:
         iterator, found = _batched(iterator, batch_size), "batch"
@@ -120,7 +120,7 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
 
 
 def kind(preprocessor, element):
-    """What Python code gives: `"items"`, `"pair"`, `"batch"`, or None if it is not raw."""
+    """The kind of a raw element: `"items"`, `"pair"` or `"batch"`; None if it is not raw."""
     element = row(preprocessor, element)
     raw = preprocessor.raw
     if raw.is_one(element) or is_missing(plain(element)):
@@ -138,7 +138,7 @@ _NOTHING = object()
 
 
 def row(preprocessor, element):
-    """A pair of input and output of a dict of both; anything else as it is."""
+    """Makes a pair of a dict of inputs and outputs; returns anything else unchanged."""
     *names, outputs = preprocessor.raw_keys
     if not isinstance(element, dict) or set(element) != {*names, outputs}:
         return element
@@ -170,13 +170,13 @@ def _batched(pairs, size):
 
 
 def _stream(iterator, first):
-    """Passes that go on where the one before ended: there may be no end."""
+    """A function whose passes go on where the one before ended, for endless iterators."""
     given = 0
 
     def passes():
         nonlocal given
         if given == 1:
-            # Keras looks at one, to build the model, and begins again.
+            # Keras has read one batch to build the model, and begins again: repeat the batch.
             yield first
         for batch in iterator:
             given += 1

@@ -9,7 +9,7 @@ from keras_s2s.preprocessing.preprocessor import TARGETS
 def make(preprocessor, x, y, batch_size, cuts, training, shuffle):
     """`RawLists`, or a `tf.data.Dataset`, of the batches that the preprocessor makes.
 
-    `cuts` is a `CutTexts`: it knows at once what of lists is cut, and of datasets after a pass.
+    `cuts` is a `CutTexts`: it counts the cut texts of lists at once, and of datasets in a pass.
     """
     is_python = isinstance(x, _raw_batches.RawBatches)
     is_stream = is_python or _raw_forms.is_dataset(x)
@@ -40,7 +40,7 @@ def make(preprocessor, x, y, batch_size, cuts, training, shuffle):
         one = next(iter(spec.values())) if isinstance(spec, dict) else spec
         batched = one.shape.rank != preprocessor.raw.rank_of_one(spec)
         if not batched and load is not None:
-            # Errors name the element by its number.
+            # Number the elements, so that errors can name them.
             pairs = pairs.enumerate().map(do_not_convert(_named))
             load = _load_named(load)
     else:
@@ -104,10 +104,10 @@ def _named(number, pair):
 
 
 def equally_long(dataset):
-    """The batches padded to the longest of all, so that what is predicted of them can be joined."""
+    """The batches padded to the longest of all, so that their predictions can be joined."""
     tf = import_tensorflow()
     features = dataset.map(lambda features, *_: features)
-    # Images are equally large.
+    # Only token ids: images have one size anyway.
     longest = {name: 1 for name, spec in features.element_spec.items() if spec.dtype.is_integer}
     for batch in features:
         longest = {name: max(most, batch[name].shape[-1]) for name, most in longest.items()}

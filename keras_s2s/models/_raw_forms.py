@@ -1,4 +1,4 @@
-"""Raw data, such as strings, in the forms in which people have it."""
+"""Recognizes raw data, such as strings, in the forms in which users have them."""
 
 import collections
 import sys
@@ -20,23 +20,23 @@ def is_dataset(x):
     return tensorflow is not None and isinstance(x, tensorflow.data.Dataset)
 
 
-# Without a preprocessor, text is what counts as raw.
+# Without a preprocessor, text counts as raw.
 _NO_TOKENIZER = collections.namedtuple("NoTokenizer", ["tokenize", "vocabulary_size"])(None, None)
 _TEXT = TextPairPreprocessor(_NO_TOKENIZER)
 
 
 def reader(preprocessor):
-    """The preprocessor, or one that knows which data are raw and can do nothing else."""
+    """The preprocessor; in place of None, one that only knows which data are raw."""
     return _TEXT if preprocessor is None else preprocessor
 
 
 def given(preprocessor, x, name="x", shuffle=False, steps=None, batch_size=None):
-    """What a user passed as `x`, where Python code gives it made a list or `RawBatches`.
+    """The user's `x`; iterators and other raw iterables become lists or `RawBatches`.
 
     Args:
         preprocessor: The model's preprocessor, or None.
         x: Anything.
-        name: What error messages call it.
+        name: The name of `x` in error messages.
         shuffle: Whether to draw an order of the batches of a `keras.utils.PyDataset`.
         steps: Integer, how many batches are read at a time: iterators then may have no end.
         batch_size: Integer or None.
@@ -68,7 +68,7 @@ def is_raw(preprocessor, x):
     if is_dataset(x):
         x = x.element_spec[0] if isinstance(x.element_spec, tuple) else x.element_spec
     if isinstance(x, dict):
-        # Where raw values have the name of their features, texts decide.
+        # Names that raw values and features share tell nothing; then the outputs decide.
         raw = [column.raw_name for column in known.columns if column.raw_name != column.name]
         return TARGETS in x or any(name in x for name in raw)
     if isinstance(x, keras.utils.PyDataset) or not _is_indexed(x):
@@ -77,7 +77,7 @@ def is_raw(preprocessor, x):
 
 
 def _is_indexed(x):
-    # What gives one value after the other was looked at by `given`. One picture has no index.
+    # `given` has handled other iterables. A single picture is neither indexed nor iterable.
     return hasattr(x, "__getitem__") or not hasattr(x, "__iter__")
 
 
@@ -88,7 +88,7 @@ def has_columns(preprocessor, x):
 
 
 def check_keys(preprocessor, x, names):
-    """Raises a `ValueError` for a dict of what is neither raw data nor features of these names."""
+    """Raises a `ValueError` for a dict that holds neither raw data nor the features `names`."""
     if any(name not in x for name in names):
         raise ValueError(
             f"A dict of raw data must hold {_listed(reader(preprocessor).raw_keys)}, and one of "
@@ -116,7 +116,7 @@ def check_pairs(preprocessor, x, method):
 
 
 def columns(preprocessor, x, y):
-    """Inputs and outputs by position, from two sequences or from one of pairs."""
+    """Inputs and outputs as two sequences, from two sequences or from one of pairs."""
     keys, raw = preprocessor.raw_keys, preprocessor.raw
     if isinstance(x, dict):
         if set(x) != set(keys if y is None else keys[:-1]):
@@ -146,15 +146,15 @@ def columns(preprocessor, x, y):
 
 
 def inputs_of(preprocessor, row):
-    """The raw inputs of a dict that holds the outputs too: by themselves where there is one."""
+    """The raw inputs of a dict that may hold outputs, too: a dict, or the only input itself."""
     names = preprocessor.raw_keys[:-1]
     return row[names[0]] if len(names) == 1 else {name: row[name] for name in names}
 
 
 def items(preprocessor, inputs, name="inputs", failures=None):
-    """The single inputs, and whether there was just one outside of any list.
+    """A list of inputs, and whether a single input was passed instead of a list.
 
-    The errors of single ones go into the dict `failures`, if given, as of `as_items`.
+    Errors of inputs go into the dict `failures`, if given, see `as_items`.
     """
     return preprocessor.raw.as_items(inputs_alone(preprocessor, inputs), name, failures)
 
@@ -187,7 +187,7 @@ def inputs_alone(preprocessor, inputs):
 
 
 def with_prompts(preprocessor, inputs):
-    """Raw inputs, and the raw beginnings of their outputs or None."""
+    """Raw inputs, and their prompts (raw beginnings of the outputs) or None."""
     if not isinstance(inputs, dict):
         return inputs, None
     keys = preprocessor.raw_keys
@@ -221,7 +221,7 @@ def check_eager(method):
 
 
 def check_preprocessor(preprocessor):
-    """Raises a `ValueError` where there is none."""
+    """Raises a `ValueError` if there is no preprocessor."""
     if preprocessor is None:
         raise ValueError(
             "This model has no preprocessor, so it takes tensors and no raw data. Set "

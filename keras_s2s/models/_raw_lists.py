@@ -1,4 +1,4 @@
-"""Raw data in lists: all of it is there, and each batch is prepared when it is needed."""
+"""Raw data in lists, of which each batch is prepared when it is needed."""
 
 import random
 
@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_s2s._optional import import_tensorflow
 
-# JAX compiles a step for every width.
+# Widths are rounded up to multiples of this: JAX compiles a step for every width.
 _STEP_OF_WIDTHS = {"jax": 16}
 
 
@@ -77,7 +77,7 @@ class RawLists(keras.utils.PyDataset):
         def spec(x):
             return tf.TensorSpec([None] * x.ndim, x.dtype)
 
-        # Keras would take the widths of the first two batches for the widths of all.
+        # Without a signature, Keras would take the widths of the first two batches for all.
         signature = keras.tree.map_structure(spec, self[0])
         dataset = tf.data.Dataset.from_generator(batches, output_signature=signature)
         dataset = dataset.apply(tf.data.experimental.assert_cardinality(len(self)))

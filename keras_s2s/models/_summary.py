@@ -1,4 +1,4 @@
-"""What `model.summary()` tells of the preprocessor, as KerasHub's models do."""
+"""Prints the preprocessor in `model.summary()`, as KerasHub's models do."""
 
 import keras
 import rich.console
@@ -8,7 +8,7 @@ from absl import logging
 
 
 def print_preprocessor(preprocessor, line_length=None, print_fn=None):
-    """Prints a table of the parts of a preprocessor, in the style of Keras's of layers.
+    """Prints a table of the parts of a preprocessor, in the style of Keras's table of layers.
 
     Args:
         preprocessor: A `keras_s2s.preprocessing.Preprocessor`.
@@ -35,7 +35,7 @@ def print_preprocessor(preprocessor, line_length=None, print_fn=None):
 
 
 def _rows(preprocessor):
-    """Name, part and description of each."""
+    """Yields the name, the object and the description of each part."""
     columns, target = preprocessor.columns, preprocessor.target_tokenizer
     tokenizers = []
     for column in columns:

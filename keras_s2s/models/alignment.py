@@ -22,7 +22,7 @@ class Alignment(NamedTuple):
 
 
 def alignments(model, inputs, result):
-    """For each example a list of the `Alignment` of each hypothesis."""
+    """For each example, a list with the `Alignment` of each hypothesis."""
     preprocessor, encoder = model.preprocessor, model.encoder
     columns = {column.name: column for column in preprocessor.columns}
     inputs = keras.tree.map_structure(ops.convert_to_numpy, encoder.select(inputs))

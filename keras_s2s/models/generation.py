@@ -1,4 +1,4 @@
-"""From raw inputs to generated texts, and how probable given texts are."""
+"""Generates texts from raw inputs, and scores how probable given texts are."""
 
 import warnings
 
@@ -54,9 +54,9 @@ class Generates:
                 else between words. The outputs are joined with the white space that the source
                 has between its sentences; the score is the mean of the sentences' scores, the
                 second-best text joins the second-best of each, and a prompt begins the first
-                sentence. There is no attention then.
-            on_error: What an input does that cannot be read: a file that is missing or damaged, a
-                text that is none. `"raise"`: an error that names it. `"none"`: None in its place
+                sentence. `"split"` gives no attention.
+            on_error: What to do with an input that cannot be read, such as a missing or damaged
+                file. `"raise"`: an error that names it. `"none"`: None in its place
                 in all that is returned, one warning that says how many and why, and results
                 for the others.
 
@@ -134,12 +134,12 @@ class Generates:
 
 
 def _generate(model, inputs, max_length, sampler, batch_size, return_attention, on_long, on_error):
-    """Generates from raw inputs; the arguments are checked ones of `Seq2Seq.generate`.
+    """Generates from raw inputs, with the arguments of `Seq2Seq.generate`, already checked.
 
     Returns:
         `(hypotheses, single)`: for each input a list of tuples of text, score and `Alignment`,
-        best first, or None where the input could not be read; and whether there was just one
-        input outside of any list.
+        best first, or None where the input could not be read; and whether a single input was
+        passed instead of a list.
     """
     preprocessor = model.preprocessor
     inputs, prompts = _raw_forms.with_prompts(preprocessor, inputs)
@@ -167,7 +167,7 @@ def _generate(model, inputs, max_length, sampler, batch_size, return_attention, 
 
 
 def _run(model, parts, max_length, sampler, batch_size, return_attention, failures):
-    """The hypotheses of each part; None where it could not be read, which `failures` tells."""
+    """The hypotheses of each part; None if it could not be read, with the error in `failures`."""
     run = model._functions.generate(model, sampler, return_attention)
     results = [None] * len(parts.items)
 

@@ -1,10 +1,10 @@
-"""Where presets lie and what they are called."""
+"""The folders and names of presets."""
 
 import difflib
 import os
 from pathlib import Path
 
-# The task alone names the preset for everyday use.
+# The name of a task stands for its default preset.
 ALIASES = {"captioning": "captioning_flickr8k", "translation": "translation_de_en"}
 
 

@@ -1,4 +1,4 @@
-"""A model as a folder of plain files."""
+"""Saves and loads a model as a folder of plain files."""
 
 import contextlib
 import json
@@ -65,7 +65,7 @@ def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
         try:
             with _without_optimizer(model):
                 model.load_weights(folder / WEIGHTS)
-        except (OSError, RuntimeError, KeyError) as error:  # HDF5 has no class of its own
+        except (OSError, RuntimeError, KeyError) as error:  # h5py has no error class
             raise ValueError(
                 f"{str(folder / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
             ) from error
@@ -74,7 +74,7 @@ def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
 
 @contextlib.contextmanager
 def _without_optimizer(model):
-    """Hides what belongs to a training that was, and is twice the model's size."""
+    """Hides the optimizer, whose state belongs to past training and is twice the model's size."""
     optimizer, model.optimizer = model.optimizer, None
     try:
         yield
@@ -92,7 +92,7 @@ def _cast_weights(path, dtype):
                 group = target.require_group(name)
             else:
                 value = item[()]
-                # What int8 weights are divided by may be larger than a float16 can be.
+                # The scales of int8 weights may be larger than float16 can hold.
                 if value.dtype.kind == "f" and not _has_int8(item.parent):
                     value = value.astype(dtype)
                 group = target.create_dataset(name, data=value)

@@ -100,7 +100,7 @@ class TakesRawData:
             validation_split, validation_batch_size = 0.0, None
         raw = x
         x, y, batch_size = self._prepare(x, y, batch_size, cuts, training=True, shuffle=shuffle)
-        # What is cut of lists is known by now, what of datasets after an epoch.
+        # Cut texts of lists are counted by now, cut texts of datasets only after an epoch.
         cuts.warn()
         if cuts.is_watching:
             callbacks = [*_as_list(callbacks), _TellCuts(cuts)]
@@ -121,7 +121,7 @@ class TakesRawData:
             callbacks=callbacks,
             validation_split=validation_split,
             validation_data=validation_data,
-            # Raw data have their order by now, and these batches one that a seed can give again.
+            # Raw data are shuffled by now, and batches with epochs have a reproducible order.
             shuffle=shuffle and x is raw and not hasattr(x, "set_epoch"),
             class_weight=class_weight,
             sample_weight=sample_weight,
@@ -162,7 +162,7 @@ class TakesRawData:
             x, steps = x.features(steps), None
         elif x is not raw:
             batch_size = size
-            # They are read twice.
+            # `equally_long` reads the batches twice, so a limited number of them is kept.
             x = _raw_datasets.equally_long(x if steps is None else x.take(steps).cache())
         logits = super().predict(
             x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
@@ -230,21 +230,21 @@ class TakesRawData:
 
 
 class _SameEpoch(keras.callbacks.Callback):
-    """Batches that differ by epoch go on where training does, also after an interruption."""
+    """Tells batches that differ by epoch which epoch it is, also when training is resumed."""
 
     def __init__(self, batches, initial_epoch):
         super().__init__()
         self.batches = batches
-        # A second call of fit, which counts from 0 again, is to see new ones.
+        # A second call of `fit`, which counts from 0 again, is to see new batches.
         self.before = max(batches.epoch - initial_epoch, 0)
 
     def on_epoch_begin(self, epoch, logs=None):
-        # Keras has looked at some batches already, to build the model, and counts that too.
+        # Keras has read batches already, to build the model, which may have counted as an epoch.
         self.batches.set_epoch(self.before + epoch)
 
 
 class _TellCuts(keras.callbacks.Callback):
-    """Says after the first epoch how many texts of datasets were cut."""
+    """Warns after the first epoch how many texts of datasets were cut."""
 
     def __init__(self, cuts):
         super().__init__()

@@ -41,7 +41,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             `(batch, source)`, and `"decoder_token_ids"` `(batch, target)`: the start
             token, then the target shifted by one. 0 is padding. Where inputs have several
             outputs each, `(batch, outputs, target)`.
-        training: Whether to drop.
+        training: Whether to apply dropout.
 
     Returns:
         Logits `(batch, [outputs,] target, vocabulary_size)`. So `predict` returns logits, as in
@@ -76,7 +76,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         self._build_if_shapes_are_known()
 
     def _check_columns(self):
-        """Raises where the preprocessor makes what the encoder or the decoder cannot read."""
+        """Raises a `ValueError` if encoder or decoder cannot read what the preprocessor makes."""
         if self.preprocessor is None:
             return
         columns = {column.name: column for column in self.preprocessor.columns}
@@ -122,13 +122,13 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             raise ValueError(
                 "`share_embedding=True` needs an encoder that has not been built or called yet."
             )
-        # Keras counts a layer whose attribute is replaced as a part still, and it is never built.
+        # Otherwise Keras would keep the replaced layer as a part, and it would never be built.
         self.encoder._tracker.untrack(ours)
         self.encoder.embedding = theirs
 
     def build(self, input_shape):
         source = self.encoder.select(input_shape)
-        # A shared embedding must belong to one layer only: that which builds it first.
+        # A shared embedding must belong to one layer only: the encoder, which builds it first.
         if not self.encoder.built:
             self.encoder.build(source)
         if not self.decoder.built:
@@ -142,7 +142,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
 
         Args:
             features: Dict of the features; others, such as `"decoder_token_ids"`, are not read.
-            training: Whether to drop.
+            training: Whether to apply dropout.
 
         Returns:
             The memory, see `keras_s2s.layers.Encoder`.
@@ -166,7 +166,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
                     targets, memory, training=False, rows_per_example=rows_per_example
                 )
             targets = self.scheduled_sampling(targets, ops.stop_gradient(logits))
-            del logits  # They are large.
+            del logits  # Logits are large.
         return self.decoder(targets, memory, training=training, rows_per_example=rows_per_example)
 
     def compile(
@@ -218,11 +218,11 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             config["optimizer_built"] = bool(self.optimizer.built)
             known = {id(v) for v in self.optimizer._trainable_variables}
             if known and known != {id(v) for v in self.trainable_variables}:
-                # Some were frozen since it was built.
+                # Some variables were frozen after the optimizer was built.
                 config["optimizer_variables"] = [
                     i for i, v in enumerate(self.weights) if id(v) in known
                 ]
-            # What "auto" means depends on the backend that loads it.
+            # What "auto" means depends on the backend that loads the model.
             config["jit_compile"] = self._jit_compile_argument
         return config
 
@@ -240,21 +240,21 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
                 self.optimizer.build([self.weights[i] for i in variables])
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """`keras.Model.compute_loss`; on several replicas the loss is of the whole batch."""
+        """`keras.Model.compute_loss`; on several replicas, the loss of the whole batch."""
         if number_of_replicas() == 1:
             return super().compute_loss(x, y, y_pred, sample_weight, training)
-        # First, since in the loss this replica waits for others, which write the same list.
+        # Read first: while the loss waits for other replicas, they change `self.losses`.
         added = [ops.sum(loss) for loss in self.losses]
         loss = self._compile_loss(y, y_pred, sample_weight) if self._compile_loss else 0.0
         if added:
-            # Layers add means over the outputs that a replica has, which may be few.
+            # Layers add the mean over a replica's outputs: weight it by the number of outputs.
             number = ops.sum(ops.cast(ops.any(x["decoder_token_ids"] != 0, axis=-1), "float32"))
             loss += batch_mean(sum(added) * number, number) / number_of_replicas()
         return loss
 
     def make_train_function(self, force=False):
-        # TensorFlow traces twice what makes variables, and most of a first step is tracing. A layer
-        # that is not built makes some of its own when it is first called.
+        # TensorFlow traces a function that makes variables twice, and tracing is most of a first
+        # step: build the optimizer before. A layer that is not built would make variables anyway.
         optimizer = self.optimizer
         is_complete = self.built and all(layer.built for layer in self._flatten_layers())
         if is_complete and optimizer is not None and not optimizer.built:
@@ -299,15 +299,15 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         each kind. The state of the optimizer is forgotten, since quantized weights do not train.
 
         Raises:
-            ValueError: If the mode is another, which decoders cannot take steps with, and
-                `filters` do not choose the layers.
+            ValueError: If the mode is another, with which decoders cannot take steps, and no
+                `filters` choose the layers.
         """
         if mode != "int8" and kwargs.get("filters") is None:
             raise ValueError(
                 f'Decoders take steps with weights in int8, so use mode="int8". Received: {mode!r}'
             )
         super().quantize(mode, **kwargs)
-        # Their graphs read the weights that were.
+        # The compiled functions would still read the weights from before.
         self._functions = Functions()
         if self.optimizer is not None and self.optimizer.built:
             self.optimizer = type(self.optimizer).from_config(self.optimizer.get_config())
@@ -349,8 +349,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         `num_return_sequences` (1 for greedy); where a beam search finds fewer, the rest have empty
         texts and scores of -inf; it lists every text once. Padding is the empty piece, with
         attention 0, and the id 0. Texts longer than the preprocessor's `source_length` are cut; an
-        export cannot tell of it. Sources given as `token_ids` end with the end id, 3. A batch of
-        none gives outputs of none.
+        export cannot warn of it. Sources given as `token_ids` end with the end id, 3. An empty
+        batch gives empty outputs.
 
         A model of several inputs takes them all, by the names of their columns: in place of `text`
         and `source_tokens` the `raw_name` of each, `NAME_tokens` and `NAME_attention`, and in
@@ -435,7 +435,7 @@ def _check_vocabulary(side, size, layer, made_with):
 
 
 def _unbuilt(layer):
-    """The config of a layer without shapes, which would build it before embeddings are shared."""
+    """The config of a layer without shapes: they would build it before embeddings are shared."""
     config = keras.saving.serialize_keras_object(layer)
     config.pop("build_config", None)
     return config

@@ -31,7 +31,7 @@ class Translator(Seq2Seq):
 
     def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
         super().__init__(encoder, decoder, preprocessor, **kwargs)
-        # Whatever encoder it is: token ids have no size of their own.
+        # With any encoder, since no axis of token ids has a fixed size.
         if not self.built:
             shapes = {name: (None, None) for name in encoder.input_names}
             self.build({**shapes, "decoder_token_ids": (None, None)})

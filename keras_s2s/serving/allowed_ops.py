@@ -18,7 +18,7 @@ ALLOWED_OPS = set(
     AsString Assert Case If StatelessCase StatelessIf StatelessWhile While
     TensorListFromTensor TensorListGetItem TensorListReserve TensorListSetItem TensorListStack
     """
-    # Shapes and places.
+    # Shapes and indices.
     """
     BroadcastArgs BroadcastTo ConcatV2 EnsureShape ExpandDims Fill GatherNd GatherV2 MirrorPad
     OneHot OnesLike Pack Pad PadV2 RaggedGather RaggedRange RaggedTensorToTensor Range Rank Reshape
@@ -58,7 +58,7 @@ ALLOWED_OPS = set(
     """.split()
 )
 
-# Why operations are refused that people meet, by what their names hold.
+# Why common operations are refused, by a part of their names.
 _REASONS = {
     "Cudnn": "runs on NVIDIA GPUs only: build the recurrent layer with use_cudnn=False",
     "PyFunc": "is Python code of this process: write it with keras.ops",
@@ -112,7 +112,7 @@ def check(path):
 
 
 def _nodes(path):
-    """From each operation of the graph and its functions to the first node that runs it."""
+    """Dict from each operation of the graph and its functions to the first node that runs it."""
     from tensorflow.core.protobuf import saved_model_pb2
 
     saved_model = saved_model_pb2.SavedModel()
@@ -121,7 +121,7 @@ def _nodes(path):
     for meta_graph in saved_model.meta_graphs:
         graph = meta_graph.graph_def
         functions = graph.library.function
-        # A node may run a function of the same file by its name.
+        # The operation of a node may be the name of a function in the same file.
         own = {function.signature.name for function in functions}
         for node in itertools.chain(graph.node, *(function.node_def for function in functions)):
             if node.op not in own:

@@ -30,13 +30,13 @@ def export(model, path, sampler=None, max_length=None, verbose=False):
 
     with _without_cudnn(model):
         functions = signatures.make(model, sampler, max_length)
-    # A plain module, since what Keras tracks for an export lies on the disk twice.
+    # A plain `tf.Module`: Keras's tracking for exports would write the weights twice.
     module = tf.Module()
     module.variables_read = tuple(v.value for v in (*model.variables, *sampler.variables))
     module.resources = () if model.preprocessor is None else tuple(model.preprocessor.resources)
 
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Beside the target, where renaming is one step, under a name that no server reads.
+    # Beside the target, so that renaming is atomic, and under a name that servers ignore.
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         tf.saved_model.save(module, str(unfinished), signatures=functions)

@@ -21,16 +21,16 @@ def make(model, sampler, max_length):
         Dict from the names of the signatures to concrete functions.
     """
 
-    # A plain graph, which takes every shape; XLA would compile each anew.
+    # A plain graph takes every shape; XLA would compile again for each.
     @tf.function(autograph=False, jit_compile=False)
     def run(features, sampler, with_attention):
         return decode(model, sampler, features, max_length, return_attention=with_attention)
 
     def best(features, with_attention=False):
-        # Not the whole beam's first, which is known some steps later.
+        # Not from the search for the whole beam, which ends some steps later.
         result = run(features, sampler, with_attention)
         result = {name: value[:, 0] for name, value in result.items()}
-        # What no row needs is not worth sending. At least one, so that a batch of none works.
+        # Cut to the longest row, to send less; at least 1, so that an empty batch works.
         longest = tf.reduce_max(tf.concat([result["lengths"], [1]], axis=0))
         for name in ("token_ids", "attention") if with_attention else ("token_ids",):
             result[name] = result[name][:, :longest]
@@ -76,7 +76,7 @@ def make(model, sampler, max_length):
         parts = model.encoder.split_attention(result["attention"], selected)
         named = {}
         for name, weights in parts.items():
-            # The one input of a model has the short names.
+            # If the model has only one input, its names have no prefix.
             prefix = f"{columns[name].raw_name}_" if len(parts) > 1 else ""
             pieces = columns[name].tokens_in_graph(features[name])
             if pieces is not None:
@@ -113,20 +113,20 @@ def make(model, sampler, max_length):
 def _features(model):
     """Dict from the names of the features to the `tf.TensorSpec` of a batch."""
     return {
-        # The one text of a model is called by the shorter name.
+        # `encoder_token_ids`, the text of a model with one, becomes `token_ids`.
         name: tf.TensorSpec(shape, dtype, name=name.removeprefix("encoder_"))
         for name, (shape, dtype) in model.encoder.input_spec_for_serving().items()
     }
 
 
 def _trace(function, specs):
-    # The names of the arguments are what a client calls the inputs.
+    # The argument names become the names of the inputs for clients.
     traced = tf.function(function, autograph=False)
     return traced.get_concrete_function(**{spec.name: spec for spec in specs})
 
 
 def _returning_whole_beam(sampler):
-    """The sampler, or for a beam search one that returns as many as there are beams."""
+    """The sampler; in place of a beam search, one that returns all of its beams."""
     config = sampler.get_config()
     if config.get("num_beams") in (None, config.get("num_return_sequences")):
         return sampler

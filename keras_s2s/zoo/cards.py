@@ -86,7 +86,7 @@ def write_card(folder, card=None):
     missing = [key for key in _REQUIRED if key not in card]
     if missing:
         raise ValueError(f"The card lacks {', '.join(missing)}. Received keys: {sorted(card)}")
-    # A folder's name need not be Unicode, but the card is.
+    # A folder's name need not be valid Unicode, but the card must be.
     name = os.fsencode(folder.resolve().name).decode("utf-8", errors="replace")
     _write(folder / "README.md", f"{_header(name, card)}\n\n{body(name, card)}\n")
     card["files"] = integrity.hashes(folder)
@@ -125,7 +125,7 @@ def _section(title, text):
 
 
 def _header(name, card):
-    # The fields that model hubs read. YAML takes JSON for every value.
+    # The YAML fields that model hubs read. Their values are JSON, which is valid YAML.
     results = [
         {
             "task": {"type": card["task"], "name": card["title"]},
@@ -165,7 +165,7 @@ def _figures(metrics):
         return ""
     rows = ["| data | metric | value | signature |", "| --- | --- | --- | --- |"]
     for metric in metrics:
-        # Signatures are full of bars, which end a table's cell.
+        # Signatures contain bars, which would end a table's cell.
         signature = metric.get("signature", "").replace("|", "\\|")
         signature = f"`{signature}`" if signature else ""
         spread = f" ± {metric['spread']}" if metric.get("spread") else ""
@@ -175,7 +175,7 @@ def _figures(metrics):
 
 
 def _samples(card):
-    """A table of what came out, good and bad; the images that are in the folder are shown."""
+    """A table of sample outputs, good and bad; it shows the images that are in the folder."""
     rows = []
     if card["task"] == "captioning":
         rows += [(f"![]({e['input']})", e["output"], "") for e in card["examples"]]

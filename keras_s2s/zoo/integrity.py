@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-# Files for people: not needed to build the model, so that a note written into one stops nobody.
+# Files for people, not needed to build the model: a preset still loads after they were edited.
 _FOR_PEOPLE = {".md", ".toml"}
 
 

@@ -1,4 +1,4 @@
-"""Gives models out, and proves that they are the right ones."""
+"""Loads trained models and verifies that they are intact."""
 
 from keras_s2s import models
 from keras_s2s.models import preset_folders
@@ -78,12 +78,12 @@ def verify(name_or_path):
     card = cards.read(folder)
     integrity.check(folder, card["files"])
     examples = card["examples"]
-    # Images lie in the folder.
+    # The input of an example may be the name of an image in the folder.
     inputs = [example["input"] for example in examples]
     files = [folder / text if (folder / text).is_file() else text for text in inputs]
     outputs = load(folder).generate(files)
     for example, output in zip(examples, outputs):
-        # Some samplers return several, the best first.
+        # Some samplers return several outputs, the best first.
         output = output[0] if isinstance(output, list) else output
         if output != example["output"]:
             raise ValueError(
