@@ -1,4 +1,4 @@
-"""Files of data sets to lists, and lists of ids to training batches. Plain NumPy."""
+"""Reads files of data sets into lists, and makes training batches of lists. Plain NumPy."""
 
 from keras_s2s.data.batch_columns import Features, Ids, SeveralIds
 from keras_s2s.data.batch_plans import ExamplesPerBatch, Plan, SimilarLengths, TokensPerBatch

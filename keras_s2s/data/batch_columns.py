@@ -1,4 +1,4 @@
-"""What batches are made of: token ids, and features such as images."""
+"""The columns that batches are made of: token ids, and features such as images."""
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class Ids:
         return Ids(self.ids.select(rows))
 
     def where(self, condition, other):
-        """These texts where `condition`, else another column's."""
+        """The texts of this column where `condition` holds, else the other column's."""
         return Ids(self.ids.where(condition, other.ids))
 
     def batch(self, rows, size, width):
@@ -50,7 +50,7 @@ class Ids:
 
     @property
     def tokens(self):
-        """The number of ids of all, ends included."""
+        """The number of ids in all texts, end ids included."""
         return int(self.lengths.sum())
 
 
@@ -59,7 +59,7 @@ class SeveralIds:
 
     Args:
         ids: For each example a list of texts, each a list of integers without start and end ids.
-            Examples may have unequally many; those that are missing are padding.
+            Examples may have different numbers of texts; missing texts become padding.
         name: What error messages call them.
     """
 
@@ -99,7 +99,7 @@ class SeveralIds:
 
 
 class Features:
-    """A column of whatever an encoder takes that is no text, such as images.
+    """A column of inputs that are not text, such as images.
 
     Args:
         values: Array-like `(examples, ...)`, which need not be in memory, such as what
@@ -133,7 +133,7 @@ class Features:
 
 
 def as_batch_column(values, name):
-    """The column of what a user gave for one input or the outputs."""
+    """A column of the values that a user gave for one input or for the outputs."""
     if isinstance(values, (Ids, SeveralIds, Features)):
         return values
     if isinstance(values, RaggedIds) or hasattr(values, "row_lengths"):

@@ -11,8 +11,8 @@ class Plan:
     """Base of the plans.
 
     Lengths are integer arrays `(examples, columns)`, the end id included, of the columns that are
-    token ids, outputs last. A batch is a tuple `(size, widths, rows)`: as many rows as `size`, of
-    which `rows` are examples and the rest padding, of these widths, one for each column.
+    token ids, outputs last. A batch is a tuple `(size, widths, rows)`: its number of rows, the
+    width of each column, and the indices of its examples; the rows after these are padding.
     """
 
     #: The widths that every example must fit, once `prepare` has chosen them; None for no limit.
@@ -23,11 +23,11 @@ class Plan:
 
         Args:
             lengths: Lengths of all examples.
-            longest: The largest length of each column that may come.
+            longest: The largest length that may occur in each column.
         """
 
     def draw(self, rng, count):
-        """Random numbers that make one epoch unlike the others, one for each of `count` examples.
+        """Random numbers that make epochs differ, one for each of `count` examples.
 
         Args:
             rng: `numpy.random.Generator`.
@@ -51,9 +51,9 @@ class Plan:
 class SortedPlan(Plan):
     """Base of the plans that sort by length, so that little of a batch is padding.
 
-    Without `max_buckets` each batch is as wide as its longest rows. With it there are no more
-    shapes than that, batch size included, so that XLA and JAX compile as many programs: what does
-    not fill a batch moves to the next wider bucket, and the last batch of all is filled with rows
+    Without `max_buckets` each batch is as wide as its longest rows. With it there are at most as
+    many shapes, batch size included, so that XLA and JAX compile no more programs: examples that do
+    not fill a batch move to the next wider bucket, and the last batch of all is filled with rows
     of zeros whose sample weight is 0.
 
     Args:
@@ -75,7 +75,7 @@ class SortedPlan(Plan):
         raise NotImplementedError
 
     def most_buckets(self, lengths):
-        """The most buckets that fill four batches each, or most would come from spilling over."""
+        """The most buckets that fill four batches each, so that few rows move to wider buckets."""
         raise NotImplementedError
 
     def prepare(self, lengths, longest):
@@ -84,7 +84,7 @@ class SortedPlan(Plan):
         count = min(max(self.most_buckets(lengths), 1), self.max_buckets)
         buckets = choose_buckets(*_two_sides(lengths), count)
         if lengths.shape[1] != 2:
-            # Buckets are of sources and targets. All sources of one bucket get the width of it.
+            # A bucket has one width for sources and one for targets: all sources get the former.
             buckets = np.repeat(buckets, [lengths.shape[1] - 1, 1], axis=1)
         buckets[-1] = np.maximum(buckets[-1], longest)
         self._buckets = buckets
@@ -108,7 +108,7 @@ class SortedPlan(Plan):
         if self._buckets is None:
             return self._sorted(lengths, order)
         bucket = np.max([np.searchsorted(w, n) for w, n in zip(self._buckets.T, lengths.T)], axis=0)
-        # Each example in the narrowest bucket with room in a batch.
+        # Put each example into the narrowest bucket that has room in a batch.
         plan, spilled = [], order[:0]
         for index, (size, *widths) in enumerate(self.shapes(len(lengths))):
             rows = np.concatenate([spilled, order[bucket[order] == index]])
@@ -120,8 +120,8 @@ class SortedPlan(Plan):
     def _sorted(self, lengths, order):
         *source, target = lengths[order].T
         source = np.sum(source, axis=0) if source else np.zeros_like(target)
-        # Sources grow for one length of the target and fall for the next, so that neighbours are
-        # similar everywhere. Targets cost more.
+        # Sort by target, which costs more, then by source, in turns upwards and downwards, so that
+        # neighbours are similar everywhere.
         order = order[np.lexsort((np.where(target % 2, source, -source), target))]
         widths, plan, at = lengths[order], [], 0
         while at < len(order):
@@ -138,7 +138,7 @@ class SortedPlan(Plan):
 
 
 class TokensPerBatch(SortedPlan):
-    """Batches of examples of similar lengths, with a number of positions that is about the same.
+    """Batches of examples of similar lengths, with about the same number of positions each.
 
     Args:
         tokens: Positions of a batch, all columns together, padding included.
@@ -161,7 +161,7 @@ class TokensPerBatch(SortedPlan):
 
     def size(self, width):
         rows = max(self.tokens // width, 1)
-        # Matrix units work in eights.
+        # Matrix units of accelerators work on multiples of 8 rows.
         return rows - rows % 8 if rows > 8 else rows
 
     def most_buckets(self, lengths):
@@ -169,7 +169,7 @@ class TokensPerBatch(SortedPlan):
 
 
 class ExamplesPerBatch(SortedPlan):
-    """Batches of as many examples each, of similar lengths.
+    """Batches of a fixed number of examples, of similar lengths.
 
     Args:
         batch_size: Examples of a batch, however long.
@@ -196,7 +196,7 @@ class ExamplesPerBatch(SortedPlan):
 
 
 class SimilarLengths(Plan):
-    """Batches of as many examples each, whose longest outputs differ by a few tokens.
+    """Batches of a fixed number of examples, whose longest outputs differ by a few tokens.
 
     They are mixed anew in each epoch, for small sets of images with captions. Without shuffling
     batches are in the order given.
@@ -232,6 +232,6 @@ class SimilarLengths(Plan):
 
 
 def _two_sides(lengths):
-    """The lengths of sources, the longest of each example, and of targets."""
+    """The length of the longest source of each example, and the length of its target."""
     *source, target = lengths.T
     return (np.max(source, axis=0) if source else np.ones_like(target)), target

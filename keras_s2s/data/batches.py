@@ -55,7 +55,7 @@ class Batches(keras.utils.PyDataset):
         padding_share: Share of this epoch's text positions that are padding.
         features: Dict of the columns that are `keras_s2s.data.Features`.
         num_dropped: Number of examples left out because of their length.
-        num_cut: Number of examples cut because of it.
+        num_cut: Number of examples cut because of their length.
         epoch: Number of the current epoch, from 0.
 
     Raises:
@@ -93,7 +93,7 @@ class Batches(keras.utils.PyDataset):
                 f"`columns` must hold the outputs, {TARGETS!r}. Received: {list(columns)}"
             )
         columns = {name: as_batch_column(values, name) for name, values in columns.items()}
-        # The outputs last.
+        # Put the outputs last.
         columns[TARGETS] = columns.pop(TARGETS)
         counts = {name: len(column) for name, column in columns.items()}
         if len(set(counts.values())) > 1:
@@ -102,7 +102,7 @@ class Batches(keras.utils.PyDataset):
         texts = {n: c for n, c in columns.items() if n not in self.features}
         if plan is None:
             plan = SimilarLengths() if self.features else TokensPerBatch()
-        # Each set has buckets of its own.
+        # Copied, since the plan keeps the buckets of this data set.
         self._plan = plan = copy.copy(plan)
         self._lengths = {name: None for name in texts} | dict(lengths or {})
         for name, length in self._lengths.items():
@@ -118,7 +118,7 @@ class Batches(keras.utils.PyDataset):
         plan.prepare(_lengths(drawn), longest)
         self._num_batches = len(plan.batches(_lengths(self._given)))
         if resample:
-            # Keras asks for the number once, so it must do for every draw.
+            # Keras asks for the number of batches once, so it must be enough in every epoch.
             count = len(plan.batches(_lengths(drawn)))
             self._num_batches = min(
                 max(self._num_batches, count) + 2 + count // 500, len(self._kept)
@@ -126,7 +126,7 @@ class Batches(keras.utils.PyDataset):
         self._state = (0, *self._start_epoch(0, drawn))
 
     def _keep(self, texts, count, drop_long):
-        """Finds what is too long, and tells of it."""
+        """Finds the examples that are too long, and warns of them."""
         fits = np.all([c.fits(self._lengths[name]) for name, c in texts.items()], axis=0)
         self._kept = np.flatnonzero(fits) if drop_long else np.arange(count)
         self.num_dropped = count - len(self._kept)
@@ -225,7 +225,7 @@ class Batches(keras.utils.PyDataset):
             x[name] = column.batch(rows, size, width)
         labels = x.pop(TARGETS)
         x[TARGETS] = np.zeros_like(labels)
-        # Rows of padding alone begin with nothing.
+        # Rows that only fill the batch have no start id.
         x[TARGETS][: len(rows)] = decoder_inputs(labels[: len(rows)])
         return x, labels, (labels != PAD).astype("float32")
 
@@ -319,7 +319,7 @@ class Batches(keras.utils.PyDataset):
         }
 
     def _start_epoch(self, epoch, texts):
-        """`(texts, plan)`: the plan a list of `(size, widths, rows)`, `num_batches` long."""
+        """`(texts, plan)`, where the plan is a list of `num_batches` `(size, widths, rows)`."""
         rng = np.random.default_rng([self.seed, epoch])
         draws = self._plan.draw(rng, len(self._kept)) if self.shuffle else None
         widest = self._plan.widest
@@ -331,8 +331,8 @@ class Batches(keras.utils.PyDataset):
             plan = self._plan.batches(_lengths(chosen), draws)
             if len(plan) <= self._num_batches:
                 break
-            use &= rng.random(len(use)) < 0.9  # Rare: draws need more batches than announced.
-        while len(plan) < self._num_batches:  # The other way round: split some.
+            use &= rng.random(len(use)) < 0.9  # Rare: too many batches, so use fewer draws.
+        while len(plan) < self._num_batches:  # Too few batches: split some.
             largest = max(range(len(plan)), key=lambda index: len(plan[index][2]))
             size, widths, rows = plan[largest]
             plan[largest] = size, widths, rows[::2]
@@ -356,7 +356,7 @@ def _show_what_varies(plan):
     size, widths, rows = plan[1]
     widths = list(widths)
     for axis, width in enumerate(widths):
-        # Rarely neither the narrowest nor the widest batch shows it: then this one is wider.
+        # Rarely the narrowest and the widest batch do not show that an axis varies: widen this one.
         all_widths = {other[axis] for _, other, _ in plan}
         if width == plan[0][1][axis] and len(all_widths) > 1:
             widths[axis] = max(all_widths) + (width == max(all_widths))

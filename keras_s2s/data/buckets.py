@@ -43,7 +43,7 @@ def choose_buckets(source_lengths, target_lengths, max_buckets):
     best, choices = cost[0], []
     for _ in range(1, max_buckets):
         through = np.append(np.inf, best)[:, None] + cost
-        through[0] = best  # Fewer buckets do.
+        through[0] = best  # Fewer buckets are enough.
         choices.append(through.argmin(0))
         best = through.min(0)
     cut, cuts = len(ends), []

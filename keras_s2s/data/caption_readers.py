@@ -1,6 +1,6 @@
-"""Readers of the layouts in which captioned images come. They read the text, not the images.
+"""Readers of captions of images, in the usual layouts. They read the text, not the images.
 
-Captions are UTF-8. The names of files need not be: they become what `os.fsdecode` makes of them.
+Captions are UTF-8. The names of files need not be: they are decoded as by `os.fsdecode`.
 """
 
 import json
@@ -51,7 +51,7 @@ def read_captions(path, image_folder, image_column=0, caption_column=1):
         caption_column: Of a table, the column of captions, likewise.
 
     Returns:
-        `(paths, captions)` as of `read_coco_captions`.
+        `(paths, captions)` as in `read_coco_captions`.
 
     Raises:
         ValueError: If the file has none of these layouts.
@@ -85,7 +85,7 @@ def is_json(path):
 
 
 def _of_table(path, image_column, caption_column):
-    """The captions of each image, by its name."""
+    """Dict from the names of images to their captions."""
     mark, name = tables.delimiter(path), repr(os.fspath(path))
     rows, columns = tables.rows(path, mark, _NAMES), [image_column, caption_column]
     is_named = any(isinstance(column, str) for column in columns)
@@ -103,7 +103,7 @@ def _of_table(path, image_column, caption_column):
         width = width or len(row)
         file, text = row[image].strip(), row[caption]
         if not captions and not is_named and not is_image_name(file):
-            is_named = True  # By this line, whose file would be none.
+            is_named = True  # This line is a header: its file is no image.
             continue
         if len(row) > width and caption == width - 1:
             commas.add(number)
@@ -192,7 +192,7 @@ def read_flickr8k(token_file, split_file, image_folder):
         image_folder: Folder of the images.
 
     Returns:
-        `(paths, captions)` as of `read_coco_captions`, in the order of the split.
+        `(paths, captions)` as in `read_coco_captions`, in the order of the split.
 
     Raises:
         ValueError: If a line has another form, or an image of the split no captions.

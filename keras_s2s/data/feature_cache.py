@@ -14,10 +14,10 @@ from keras_s2s.preprocessing.as_column import as_column
 
 
 def cached_features(encoder, images, folder, image_converter=None, batch_size=32, verbose=1):
-    """What an encoder's backbone makes of images, from the disk if it was computed before.
+    """The features that an encoder's backbone computes, from the disk if it did so before.
 
-    For training with a frozen backbone: it runs once and not in each epoch, in which nothing of
-    the images is augmented, then.
+    For training with a frozen backbone: it runs once instead of in each epoch, so that images
+    cannot be augmented.
 
     The name of the file is a hash of everything that the features depend on: the backbone, its
     weights and scaling, how images are converted, the images, and the version of Keras.
@@ -83,7 +83,7 @@ def _key(encoder, images, image_converter):
     for i in range(len(images)):
         value = _item(images, i).value
         if isinstance(value, str):
-            # Not the contents, which would have to be read each time.
+            # Size and time in place of the contents, which would have to be read each time.
             status = os.stat(value)
             value = f"{os.path.abspath(value)} {status.st_size} {status.st_mtime_ns}"
             value = os.fsencode(value)

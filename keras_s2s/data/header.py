@@ -5,7 +5,7 @@ _ROLES = frozenset(
     "target_text source_sentence target_sentence encoder_text decoder_text sentence sentence1 "
     "sentence2 text text1 text2 id".split()
 )
-# ISO 639-1, and the codes of three letters that collections of sentences use.
+# ISO 639-1, and three-letter codes that collections of sentences use.
 _CODES = frozenset(
     "aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy "
     "da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr ht hu "
@@ -36,8 +36,8 @@ def is_header(first, sources, targets):
 
     Returns:
         `True` for names of columns (`source`, `tgt`) or two languages above rows of sentences,
-        `None` for two words that are nowhere else and might be names, else `False`. Only `True` is
-        certain enough to leave the row out.
+        `None` for two words that occur nowhere else and might be names, else `False`. Only `True`
+        is certain enough to leave the row out.
     """
     names = [cell.strip().lower() for cell in first]
     if names[0] == names[1] or not all(map(_is_word, first)):
@@ -47,7 +47,7 @@ def is_header(first, sources, targets):
     rows = range(len(sources))
     single = sum(_is_word(sources[i]) and _is_word(targets[i]) for i in rows)
     is_dictionary = not rows or single > len(rows) / 10
-    # `es` and `it` are languages, and a pair of a German dictionary.
+    # `es` and `it` are codes of languages, but also an entry of a German-English dictionary.
     known = all(_is_language(name) or name in _ROLES for name in names)
     if known:
         return None if is_dictionary else True

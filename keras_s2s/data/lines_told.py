@@ -1,5 +1,5 @@
 class Lines:
-    """How many lines, and the numbers of the first few."""
+    """Counts lines, and keeps the numbers of the first few."""
 
     def __init__(self):
         self.count, self.first = 0, []

@@ -8,7 +8,7 @@ from keras_s2s._optional import import_babel, import_num2words
 
 
 class Number(NamedTuple):
-    """A number with so many decimals; `grouped` sets its thousands apart."""
+    """A number and how many decimals to write; `grouped` separates its thousands."""
 
     value: float
     decimals: int = 0
@@ -24,7 +24,7 @@ class Price(NamedTuple):
 
 
 class Time(NamedTuple):
-    """A time of the day; without a minute where the hour alone is said."""
+    """A time of the day; the minute is None where only the hour is said."""
 
     hour: int
     minute: int | None
@@ -62,7 +62,7 @@ class Place(NamedTuple):
         kind: `"number"`, `"ordinal"`, `"price"`, `"time"`, `"date"`, `"day"` (on a weekday,
             tomorrow), `"past"` (yesterday, last year), `"noun"` (my room) or `"end"` (of a
             sentence whose last word is "number").
-        value: What the place says; translations of each other say the same.
+        value: The value that the place says; translations of each other have the same.
     """
 
     start: int
@@ -75,18 +75,19 @@ class NumberLanguage:
     """Finds the numbers of a sentence, and writes others. A subclass is a language."""
 
     code = None
-    #: How a day, a time and a year are said. `{}` is "Monday" or "May 3", "3:15", "1912".
+    #: Templates of a day, a time and a year. `{}` is "Monday" or "May 3", "3:15", "1912".
     on, at, during = None, None, None
-    #: Tomorrow; yesterday and other times past, in the same order in all languages; what behind a
-    #: day names a part of it, and what before it is in the way of another preposition.
+    #: Words for tomorrow; for yesterday and other past times, in the same order in all languages. A
+    #: day before one of `parts_of_day`, or after one of `prepositions`, is not replaced.
     days, past, parts_of_day, prepositions = (), (), "", ()
-    #: Names and signs of currencies, in the plural.
+    #: From currencies to their plural names and signs.
     currencies = {}
-    #: Nouns that a number may follow in place of a determiner before, the same in all languages.
+    #: Nouns that a number can follow, in the same order in all languages, and the determiners that
+    #: it replaces: "my room" becomes "room 408".
     nouns, determiners = (), ""
-    #: The end of a sentence that a number may follow.
+    #: Regular expression of a noun at the end of a sentence that a number can follow.
     number_noun = ""
-    #: Regular expressions. ORDINAL and NUMBER stand for the words, MONTH for the names.
+    #: Regular expressions. ORDINAL and MONTH stand for the words, NUMBER for digits or words.
     ordinal, no_ordinal, time, date = "", "", "", ""
 
     def __init__(self):
@@ -129,7 +130,7 @@ class NumberLanguage:
             kind: re.compile(rf"(?<![\w.,:$€-])(?:{pattern})(?![\w-]|[.,:]\d)")
             for kind, pattern in patterns.items()
         }
-        # Most sentences have nothing of all this, as one look tells.
+        # Most sentences have none of these places, which one quick search shows.
         hints = {*self._words, *self._ordinals, *self._days, *(noun.lower() for noun in self.nouns)}
         hints = "|".join(sorted(hints, key=len, reverse=True))
         self._hint = re.compile(rf"\d|(?i:\b(?:{hints})|nummer\.$|number\.$)")
@@ -166,7 +167,7 @@ class NumberLanguage:
         return self._parse(match[0] if kind == "number" else match["first"] or match["last"])
 
     def _parse(self, text):
-        """The value of a number, or None where its signs are not where they should be."""
+        """The value of a number, or None if its decimal or group signs are misplaced."""
         if text.lower() in self._words:
             return self._words[text.lower()]
         whole, _, decimals = text.partition(self._decimal)
@@ -242,7 +243,7 @@ class German(NumberLanguage):
     def _write_time(self, time):
         if time.minute is None:
             return f"{time.hour} Uhr"
-        # Both are usual; by the sum, so that a time is always written the same way.
+        # Both signs are usual; the sum chooses, so that a time is always written the same way.
         colon = ":" if (time.hour + time.minute) % 3 else "."
         return f"{time.hour}{colon}{time.minute:02} Uhr"
 
@@ -295,7 +296,7 @@ class English(NumberLanguage):
     def _write_time(self, time):
         if time.minute is None and time.hour <= 12:
             return f"{time.hour} o'clock"
-        # Not "6 p.m.", whose hour cannot be copied.
+        # Not "6 p.m.": its hour differs on a 24-hour clock, so it could not be copied.
         return f"{time.hour}:{time.minute or 0:02}"
 
 

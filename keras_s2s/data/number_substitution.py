@@ -4,7 +4,7 @@ import random
 
 from keras_s2s.data.number_language import LANGUAGES, Date, Number, Ordinal, Price, Time, Year
 
-#: Places that are far more frequent than numbers, and get one copy each.
+#: Kinds of places that are far more frequent than numbers: pairs with only these get one copy.
 _FREQUENT = ("day", "past", "noun", "end")
 
 
@@ -69,7 +69,7 @@ def substitute_numbers(sources, targets, languages, copies=4, seed=0):
 
 
 def _matches(places, others):
-    """Pairs of places that say the same; none where it is not clear which do."""
+    """Pairs of places that say the same; an empty list if one has no match or several."""
     matches = []
     for place in places:
         same = [other for other in others if _say_the_same(place, other)]
@@ -82,7 +82,7 @@ def _matches(places, others):
 def _say_the_same(place, other):
     kinds, values = {place.kind, other.kind}, [place.value, other.value]
     if kinds == {"time", "number"}:
-        # "Um drei Uhr" is "at three".
+        # One language may say only a number: "um drei Uhr" is "at three".
         values = [v if isinstance(v, tuple) else (v % 12, 0) for v in values]
     return (len(kinds) == 1 or kinds == {"time", "number"}) and values[0] == values[1]
 
@@ -109,7 +109,7 @@ def _replace(text, places, values, language):
         if old[0].isupper():
             new = new[0].upper() + new[1:]
         rest = text[place.end :]
-        # One stop ends a sentence, also behind "6 p.m." and the German "3.".
+        # One full stop ends a sentence, also after "6 p.m." and the German "3.".
         if new.endswith("."):
             rest = rest.removeprefix(".")
         elif old.endswith(".") and not rest:
@@ -119,7 +119,7 @@ def _replace(text, places, values, language):
 
 
 def _draw(kind, value, rng):
-    """What to write in a place that says `value`."""
+    """Draws a new value for a place that says `value`."""
     if kind == "price":
         return Price(_amount(rng), rng.choice(["dollar", "euro", "euro"]), rng.random() < 0.4)
     if kind == "time":
@@ -173,7 +173,7 @@ def _amount(rng):
 
 
 def _time(rng):
-    # Whole hours are frequent, and "18 Uhr" is not copied as "18:35 Uhr" is.
+    # Whole hours are frequent, and "18 Uhr" is not simply copied, as "18:35" is.
     if rng.random() < 0.4:
         return Time(rng.randint(1, 23), None)
     return Time(rng.randint(0, 23), rng.choice([0, rng.randint(1, 59), rng.randint(1, 59)]))
@@ -190,7 +190,7 @@ def _year(rng):
 
 
 def _groups_of_digits(rng):
-    """As telephone numbers are."""
+    """Groups of digits, as in telephone numbers."""
     sizes = [rng.randint(2, 7) for _ in range(rng.randint(1, 3))]
     groups = ["".join(rng.choice("0123456789") for _ in range(size)) for size in sizes]
     country = f"+{rng.randint(1, 99)} " if rng.random() < 0.1 else ""

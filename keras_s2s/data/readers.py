@@ -1,4 +1,4 @@
-"""Readers of the files in which parallel text comes."""
+"""Readers of files of parallel text."""
 
 import collections
 import os
@@ -63,7 +63,7 @@ def read_tsv(path, source_column=0, target_column=1):
     There is no quoting. White space and line ends are treated as by `read_parallel`; lines without
     any character are skipped. The file may be gzipped.
 
-    What is not read as it stands is told in warnings, with line numbers: rows with an empty side,
+    Warnings with line numbers tell what was changed or looks wrong: rows with an empty side,
     which are left out; a header, which is left out if it is surely one (`source` and `target`, or
     two languages above sentences); rows with another number of columns than most; a column of
     nothing but numbers.
@@ -102,14 +102,14 @@ def read_pairs(path, source_column=0, target_column=1):
 
     Args:
         path: Path of the file, UTF-8, may be gzipped.
-        source_column: As of `read_tsv`.
-        target_column: As of `read_tsv`.
+        source_column: As in `read_tsv`.
+        target_column: As in `read_tsv`.
 
     Returns:
-        As of `read_tsv`, which also says what warnings tell.
+        As `read_tsv`, which also says what warnings tell.
 
     Raises:
-        ValueError: If the file is empty or has one column, or as of `read_tsv`.
+        ValueError: If the file is empty or has one column, or as in `read_tsv`.
 
     Example:
     ```python
@@ -188,7 +188,7 @@ _NUMBER = re.compile(r"[\d.,:/ +-]+")
 
 
 def without_empty(sources, targets, name):
-    """The pairs with text on both sides, to train on; a warning tells how many have none.
+    """The pairs with text on both sides, to train on; a warning tells how many were left out.
 
     Args:
         sources: List of strings.

@@ -6,16 +6,16 @@ import os
 
 from keras_s2s.data.text_lines import lines
 
-# So many lines tell what separates the columns.
+# Number of lines that are read to find out what separates the columns.
 _SAMPLE = 200
-# No text of a cell has so many lines; a quotation mark that nothing closes has.
+# A cell has at most this many lines; with more, its quotation mark is taken for unclosed.
 _MOST_LINES = 20
 
 
 def delimiter(path):
-    """What separates the columns of a table: a tab, `","`, `";"` or `"|"`; None if nothing does.
+    """The mark between the columns of a table: a tab, `","`, `";"` or `"|"`; None for one column.
 
-    By what the first lines hold, not by the name of the file.
+    The first lines decide, not the name of the file.
 
     Args:
         path: Path of the file, UTF-8, may be gzipped.
@@ -27,7 +27,7 @@ def delimiter(path):
     start = list(start)
     if start and sum("\t" in line for line in start) >= len(start) / 2:
         return "\t"
-    # The rarer one is in texts, the surer it separates columns.
+    # Rarest in texts first: the rarer a mark is in texts, the more surely it separates columns.
     for mark in ("|", ";", ","):
         cells = [len(row) > 1 for row in _csv(start, mark)]
         if cells and sum(cells) >= 0.95 * len(cells):
@@ -44,7 +44,7 @@ def rows(path, mark, errors="strict"):
     Args:
         path: Path of the file, UTF-8, may be gzipped.
         mark: As `delimiter` returns it.
-        errors: What becomes of other bytes, as in `bytes.decode`.
+        errors: What to do with bytes that are not UTF-8, as in `bytes.decode`.
 
     Raises:
         ValueError: If the file is no text, or a quotation mark is not closed. The message names
@@ -73,7 +73,7 @@ def rows(path, mark, errors="strict"):
 
 
 def _csv(lines, mark):
-    # Others than these quote nothing. A lone "\r" ends no line.
+    # Only with these marks are cells quoted. A lone "\r" does not end a line.
     quoting = csv.QUOTE_MINIMAL if mark in ",;" else csv.QUOTE_NONE
     texts = (line.replace("\r", " ") + "\n" for line in lines)
     return csv.reader(texts, delimiter=mark, skipinitialspace=True, quoting=quoting)

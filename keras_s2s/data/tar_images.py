@@ -78,7 +78,7 @@ class TarImages(collections.abc.Sequence):
             part._places = self._places[index]
             return part
         offset, size = self._places[index]
-        # Opened each time, since several threads read.
+        # Opened each time, since several threads may read.
         with open(self.path, "rb") as file:
             file.seek(offset)
             contents = file.read(size)

@@ -19,7 +19,7 @@ def split_lines(file):
     r"""Yields the lines of a binary file as bytes, without their ends.
 
     A line ends at `"\n"` or `"\r\n"`; in a file without any `"\n"`, at `"\r"`. No other character
-    ends a line, so that those inside a sentence cannot shift what stands in parallel.
+    ends a line, so that separators inside a sentence cannot shift the pairing of parallel files.
     """
     for number, line in enumerate(file):
         if number == 0 and not line.endswith(b"\n"):
@@ -33,7 +33,7 @@ def lines(path, errors="strict"):
 
     Args:
         path: The file.
-        errors: What becomes of other bytes, as in `bytes.decode`.
+        errors: What to do with bytes that are not UTF-8, as in `bytes.decode`.
 
     Raises:
         ValueError: If the file is damaged or not UTF-8 text. The message names the line and

@@ -1,6 +1,6 @@
 """Text and images to arrays and back.
 
-Text needs no TensorFlow where it is a list or the like. Images, `tf.data` and exported models do.
+Text in lists and the like needs no TensorFlow. Images, `tf.data` and exported models do.
 """
 
 from keras_s2s.preprocessing.column import Column

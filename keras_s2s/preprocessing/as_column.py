@@ -1,4 +1,4 @@
-"""What users pass as a column of values, such as texts, made one thing: values by position."""
+"""Turns columns of values, such as texts, in any form that users pass into values by position."""
 
 import collections.abc
 import sys
@@ -10,8 +10,8 @@ import numpy as np
 def as_column(inputs, name="inputs"):
     """Returns the values of `inputs` in their order, indexed by position.
 
-    `[i]` means the label `i` to a pandas Series, a scalar of its own to a pyarrow array, and
-    nothing to a generator. Whoever indexes what a user passed calls this first.
+    `[i]` means the label `i` to a pandas Series, gives a scalar of its own type from a pyarrow
+    array, and fails on a generator. So call this before indexing what a user passed.
 
     Args:
         inputs: List, tuple, NumPy array, tensor, Series of pandas or polars, pyarrow array, column
@@ -70,7 +70,7 @@ def part(column, rows):
 
 
 def plain(value):
-    """One value of a column as Python has it: scalars of pyarrow, and of arrays without axes."""
+    """Converts one value of a column to Python: pyarrow's scalars, and arrays without axes."""
     if hasattr(value, "as_py"):
         return value.as_py()
     if value is np.ma.masked:
@@ -81,7 +81,7 @@ def plain(value):
 
 
 def is_tensor(value):
-    """Whether this is a tensor of TensorFlow, which whoever has one has imported."""
+    """Whether this is a TensorFlow tensor. If TensorFlow is not imported yet, it is none."""
     tf = sys.modules.get("tensorflow")
     return tf is not None and tf.is_tensor(value)
 
@@ -103,7 +103,7 @@ def is_numeric(dtype):
 
 
 def is_missing(value):
-    """Whether tables have this where there is no value: None, NaN, `pandas.NA`."""
+    """Whether this stands for a missing value in tables: None, NaN, `pandas.NA`."""
     if value is None or type(value).__name__ in ("NAType", "NaTType"):
         return True
     return isinstance(value, (float, np.floating)) and bool(np.isnan(value))
@@ -132,7 +132,7 @@ def check_table(inputs, name):
 
 
 def check_eager(inputs, name):
-    """Raises a `TypeError` for a tensor without a value, as functions have it in a graph."""
+    """Raises a `TypeError` for a symbolic tensor of a graph, which has no value."""
     if is_tensor(inputs) and not hasattr(inputs, "numpy"):
         raise TypeError(
             f"`{name}` is a tensor of a `tf.function` or a `tf.data` map, which has no value yet. "
@@ -169,14 +169,14 @@ def _of_dataset(dataset, name):
     values = []
     for element in dataset.as_numpy_iterator():
         rank = np.ndim(element)
-        # Batches: of strings, of images.
+        # Batches are arrays of strings, or of rank 4 for images.
         is_batch = rank == 4 or (rank and np.asarray(element).dtype.kind in "OSTU")
         values.extend(element) if is_batch else values.append(element)
     return values
 
 
 class _Part(collections.abc.Sequence):
-    """Some values of a sequence, which are read when they are asked for."""
+    """The values at some positions of a sequence, which are read only when they are indexed."""
 
     def __init__(self, values, rows):
         self._values, self._rows = values, rows

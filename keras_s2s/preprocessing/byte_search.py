@@ -1,4 +1,4 @@
-"""Looking for bytes in strings, in TensorFlow ops."""
+"""Searches for bytes in strings, in TensorFlow ops."""
 
 from keras_s2s._optional import import_tensorflow
 
@@ -10,12 +10,12 @@ def as_bytes(string):
 
 
 def matches(values, pattern, wildcard=None):
-    """Where a pattern begins: bool, for each place of `(length,)` where there is room for it.
+    """Whether a pattern begins at each position of `values (length,)` that has room for it.
 
     Args:
         values: What `as_bytes` returned.
         pattern: Dict from offsets to the bytes that must be there, integers or int32 tensors.
-        wildcard: What stands for any byte, if the pattern has tensors.
+        wildcard: The number in the pattern that matches any byte, or None.
     """
     tf = import_tensorflow()
     room = tf.maximum(tf.size(values) - max(pattern), 0)

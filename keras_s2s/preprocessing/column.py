@@ -1,12 +1,12 @@
-"""What all inputs of a model share: raw values on one side, an encoder's features on the other."""
+"""The base class of a model's inputs: from raw values to an encoder's features."""
 
 
 class Column:
     """Base of the columns: one named input of a model.
 
-    A column knows which raw values are its own, and makes features of them. Values of Python, such
-    as a list of strings, become NumPy arrays or tensors; what is a tensor of TensorFlow is mapped
-    by TensorFlow's operations, in `tf.data` and in exported models.
+    A column knows which raw values are its own, and makes features of them. Python values, such as
+    a list of strings, become NumPy arrays or tensors; TensorFlow tensors are mapped by TensorFlow's
+    operations, in `tf.data` and in exported models.
 
     Args:
         name: The key of the features among a model's inputs.
@@ -19,10 +19,10 @@ class Column:
     vocabulary_size = None
     #: The shape of the features of one value, where all have the same; else None.
     shape = None
-    #: Whether TensorFlow is needed to make features of values of Python.
+    #: Whether TensorFlow is needed to make features of Python values.
     needs_tensorflow = False
-    #: What makes an element of a raw dataset one of a batch: a function of it and its name; or
-    #: None, where they are batched as they are.
+    #: Function from an element of a raw dataset, and its name, to an element that can be batched;
+    #: or None, if elements are batched as they are.
     load = None
 
     def __init__(self, name, raw_name):
@@ -42,7 +42,7 @@ class Column:
         raise NotImplementedError
 
     def is_raw(self, values):
-        """Whether these are raw values; or the `tf.TensorSpec` of some."""
+        """Whether these are raw values, or the `tf.TensorSpec` of raw values."""
         raise NotImplementedError
 
     def is_one(self, value):
@@ -50,11 +50,11 @@ class Column:
         raise NotImplementedError
 
     def rank_of_one(self, batch):
-        """The rank of one raw value in such a tensor or array, or its spec."""
+        """The rank of one raw value in a tensor or array of raw values, or in their spec."""
         raise NotImplementedError
 
     def as_items(self, values, name="inputs", failures=None):
-        """Returns the raw values as a list, and whether it was one outside of any list.
+        """Returns the raw values as a list, and whether a single value was passed, not a list.
 
         The errors of single values go into the dict `failures`, if given, by their index, and the
         list has None there.
@@ -64,7 +64,7 @@ class Column:
     def as_slices(self, values, name):
         """Returns tensors with one slice for each raw value, and a function of one slice or None.
 
-        What the function makes of a slice goes to `as_batch`, in a batch.
+        The results of the function are batched, and go to `as_batch`.
         """
         raise NotImplementedError
 
@@ -84,11 +84,11 @@ class Column:
         return None
 
     def tokens_in_graph(self, features):
-        """The same of a batch, a `tf.string` tensor, "" at padding, or None."""
+        """Like `tokens` for a batch: a `tf.string` tensor, "" at padding, or None."""
         return None
 
     def serving_inputs(self, allowed_ops):
-        """What an exported model may be given.
+        """The inputs that an exported model takes.
 
         Args:
             allowed_ops: Names of the TensorFlow operations that a server has, where there is a
@@ -111,7 +111,7 @@ class Column:
         return []
 
     def save_assets(self, directory):
-        """Writes what is too large for a config into `directory`, and returns the other config."""
+        """Writes the parts too large for a config into `directory`; returns the rest, a config."""
         return self.get_config()
 
     @classmethod

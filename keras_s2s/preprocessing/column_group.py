@@ -1,4 +1,4 @@
-"""Several inputs of a model as one: what each column does, done for all of them."""
+"""Several inputs of a model as one column, which calls the methods of each."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ class ColumnGroup(Column):
     """Columns whose raw values belong together.
 
     The raw values are a dict of columns by their `raw_name`, or a list of dicts of one value each.
-    Whatever a column gives, the group gives as a dict by the `raw_name` of each.
+    Where a column returns a value, the group returns a dict of values by `raw_name`.
 
     Args:
         columns: Two or more `Column` objects of different names.
@@ -77,7 +77,7 @@ class ColumnGroup(Column):
     def is_raw(self, values):
         if isinstance(values, dict):
             return set(values) == set(self.columns) and all(self._each("is_raw", values).values())
-        # What is in a list is the group's to refuse.
+        # Any list counts as raw, so that the group can say what is wrong with its elements.
         return isinstance(values, (list, tuple))
 
     def is_one(self, value):

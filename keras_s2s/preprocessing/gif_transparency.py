@@ -1,4 +1,4 @@
-"""The transparent colour of GIF files, in TensorFlow ops, whose decoder makes it black.
+"""Makes the transparent colour of GIF files white, since TensorFlow's decoder makes it black.
 
 A file is a header, a table of colours, and blocks: extensions, one of which tells the transparent
 colour, and images (https://www.w3.org/Graphics/GIF/spec-gif89a.txt).
@@ -36,7 +36,7 @@ def on_white(contents):
         return (within | (byte(place) == _EXTENSION)) & (place < last)
 
     def go_on(place, within, control):
-        """Past the beginning of an extension, or one of its parts, the last of which is empty."""
+        """Skips the beginning of an extension, or one of its parts, of which the last is empty."""
         is_control = ~within & (byte(place + 1) == _CONTROL)
         step = tf.where(within, 1 + byte(place), 2)
         return place + step, ~within | (byte(place) > 0), tf.where(is_control, place, control)

@@ -83,7 +83,7 @@ class ImageColumn(Column):
         if len(kinds) != 1:
             return self.image_converter(items), None
         if kinds == {"file"}:
-            # What a path is made of need not be UTF-8.
+            # Paths need not be valid UTF-8.
             slices = tf.constant([os.fsencode(image) for image in images])
         else:
             slices = tf.constant(np.stack(images))
@@ -95,7 +95,7 @@ class ImageColumn(Column):
         return self.image_converter.convert(image, name)
 
     def _loader(self, images, name):
-        """Function from a number to the image of that number, which is read only then."""
+        """Function from an index to the image at this index, which is read only then."""
         tf = import_tensorflow()
 
         def item(index):
@@ -129,7 +129,7 @@ class ImageColumn(Column):
         with_webp = "DecodeWebP" in allowed_ops
 
         def of_files(**tensors):
-            # A path would let clients read what lies on the server.
+            # Paths would let clients read files of the server.
             return self.image_converter.convert(tensors[files], paths=False, with_webp=with_webp)
 
         def of_pixels(**tensors):

@@ -27,7 +27,7 @@ class ImageConverter:
         image_size: Tuple of height and width.
 
     Call arguments:
-        images: As of `keras_s2s.preprocessing.image_items.as_items`; in a graph a tensor of
+        images: As in `keras_s2s.preprocessing.image_items.as_items`; in a graph a tensor of
             strings `()` or `(batch,)`, the contents of files or paths, or of pixels
             `([batch,] height, width, channels)`, or a `tf.RaggedTensor` of pictures.
 
@@ -35,7 +35,7 @@ class ImageConverter:
         Float32 `([batch,] *image_size, 3)`.
 
     Raises:
-        TypeError: If an image is none, such as an array of bool.
+        TypeError: If an object is not an image, such as an array of bool.
         ValueError: If an image cannot be read, or its pixels are outside of their range or seem to
             be scaled; the message names it.
         tf.errors.InvalidArgumentError: The same in a graph.
@@ -65,22 +65,22 @@ class ImageConverter:
         if tf.is_tensor(images) and not tf.executing_eagerly():
             return self.convert(images)
         items, single = image_items.as_items(images)
-        # Before several threads do.
+        # Make the decoder before several threads would.
         _decoder(self.image_size, True)
         if single:
             return self._convert_item(items[0])
-        # Reading and decoding wait for the disk, or run outside of Python.
+        # Threads help: reading waits for the disk, and decoding runs outside of Python.
         with ThreadPoolExecutor() as threads:
             pixels = list(threads.map(self._convert_item, items))
         return tf.stack(pixels) if pixels else tf.zeros((0, *self.image_size, 3))
 
     def convert(self, images, names=None, paths=True, with_webp=True):
-        """The same for tensors only.
+        """Converts images that are tensors.
 
         Args:
             images: Tensor of strings, `()` or `(batch,)`, or pixels `([batch,] height, width,
                 channels)` or `(height, width)`; or a `tf.RaggedTensor` of pixels.
-            names: What error messages call the images beside their paths, strings as many; by
+            names: Names of the images in error messages, beside their paths: as many strings. By
                 default the number in the batch.
             paths: Whether strings may be paths, too. Not in a server, where they come from
                 outside.
@@ -124,7 +124,7 @@ class ImageConverter:
         if paths:
 
             def read():
-                # Paths need not be UTF-8, and error messages must.
+                # Paths need not be valid UTF-8, but error messages must be.
                 path = tf.strings.unicode_transcode(string, "UTF-8", "UTF-8")
                 return tf.io.read_file(string), tf.strings.join([name, ": ", path])
 
@@ -155,7 +155,7 @@ class ImageConverter:
         return image_files.resize(image_pixels.to_rgb(pixels), self.image_size)
 
     def _convert_item(self, item):
-        """Eagerly, so that an error can name what is wrong."""
+        """Converts one item eagerly, so that an error can say what is wrong."""
         tf = import_tensorflow()
         if isinstance(item.value, np.ndarray):
             return self._resize(tf.convert_to_tensor(item.value))
@@ -182,7 +182,7 @@ class ImageConverter:
 
 @functools.cache
 def _decoder(size, with_webp):
-    """`image_files.decode` as a function, whose hundreds of operations are traced once."""
+    """`image_files.decode` as a `tf.function`, so that its many operations are traced once."""
     tf = import_tensorflow()
     return tf.function(
         lambda contents, name: image_files.decode(contents, size, name, with_webp),
@@ -192,7 +192,7 @@ def _decoder(size, with_webp):
 
 
 def _reason(error):
-    """What TensorFlow found, without the names of its operations."""
+    """TensorFlow's error message, without the names of its operations."""
     asserted = re.search(r"\[(This image [^\]]*|This is no [^\]]*):\]", error.message)
     if asserted:
         return f"{asserted[1]}."

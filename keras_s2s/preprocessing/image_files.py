@@ -1,9 +1,9 @@
-"""The contents of image files to pixels, in TensorFlow ops: for tf.data, `generate` and exports."""
+"""Decodes image files to pixels, in TensorFlow ops, for tf.data, `generate` and exports."""
 
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import byte_search, gif_transparency, image_orientation
 
-# What the files begin with, in this order everywhere below.
+# The first bytes of each format. The order of formats is the same everywhere below.
 _BEGINNINGS = {
     "JPEG": {0: b"\xff\xd8\xff"},
     "PNG": {0: b"\x89PNG\r\n\x1a\n"},
@@ -11,7 +11,7 @@ _BEGINNINGS = {
     "WebP": {0: b"RIFF", 8: b"WEBP"},
 }
 FORMATS = "JPEG, PNG, GIF or WebP"
-# Where a format leaves the choice, images are read at least this many times as large as needed.
+# Images that can be decoded at a smaller size are read at least this many times as large as needed.
 _SPARE = 2
 _WHITE = 255.0
 
@@ -34,9 +34,9 @@ def is_image_file(contents):
 
 
 def _kinds(contents):
-    """Bool `(formats, ...)`, at most one of which is True."""
+    """Whether strings are of each format, bool `(formats, ...)`, at most one of which is True."""
     tf = import_tensorflow()
-    # Shorter strings have no such part, and `substr` refuses them.
+    # Padded, since `substr` refuses strings that are too short.
     padded = tf.strings.join([contents, "\0" * 16])
 
     def has(at, part):
@@ -51,9 +51,9 @@ def _kinds(contents):
 
 
 def decode(contents, size, name, with_webp=True):
-    """The pixels of one file, resized: of the first frame where there are several.
+    """The pixels of one file, resized; if it has several frames, of the first.
 
-    What is transparent becomes white. Pictures are turned as the Exif data of JPEG, PNG and WebP
+    Transparent parts become white. Pictures are turned as the Exif data of JPEG, PNG and WebP
     files say.
 
     Args:
@@ -74,7 +74,7 @@ def decode(contents, size, name, with_webp=True):
     known = tf.reduce_any(kinds)
     complete = tf.reduce_any(kinds & _has_end(contents)[: len(readers)])
     checks = [
-        # The operation for WebP writes outside of its memory then.
+        # For animated images, the operation for WebP would write outside of its memory.
         tf.debugging.Assert(
             ~_is_animated_webp(contents), ["This is an animated WebP image; take one frame:", name]
         ),
@@ -94,17 +94,17 @@ def _has_end(contents):
     """Bool `(formats,)`: whether the file's end is there, if it is of that format."""
     tf = import_tensorflow()
     length = tf.strings.length(contents)
-    # Some cameras and programs write something behind the end.
+    # Some cameras and programs write more data after the end.
     count = tf.minimum(length, 65536)
     tail = byte_search.as_bytes(tf.strings.substr(contents, length - count, count))
     jpeg, png = (
         tf.reduce_any(byte_search.matches(tail, byte_search.text(end)))
         for end in (b"\xff\xd9", b"IEND")
     )
-    # Within a GIF its end occurs by chance.
+    # The end of a GIF also occurs by chance within it, so it must be last, apart from zeros.
     filled = tf.concat([[0, 0], tf.boolean_mask(tail, tf.cumsum(tail, reverse=True) > 0)], axis=0)
     gif = tf.reduce_all(filled[-2:] == [0, 0x3B])
-    # WebP tells its length in front.
+    # A WebP file has its length in its header.
     head = byte_search.as_bytes(tf.strings.substr(contents, 0, 8))
     head = tf.concat([head, tf.zeros([8], tf.int32)], axis=0)[4:8]
     told = tf.reduce_sum(tf.cast(head, tf.int64) * [1, 256, 65536, 16777216])
@@ -121,7 +121,7 @@ def _is_animated_webp(contents):
 
 def _read_jpeg(contents, size):
     tf = import_tensorflow()
-    # Large ones are decoded at a half, a quarter or an eighth, which is cheaper by far.
+    # Large images are decoded at 1/2, 1/4 or 1/8 of their size, which is far cheaper.
     shape = tf.io.extract_jpeg_shape(contents)[:2]
     spare = tf.reduce_min(shape // (_SPARE * size))
     ratios = (1, 2, 4, 8)
@@ -140,7 +140,8 @@ def _read_jpeg(contents, size):
 
 def _read_png(contents, size):
     tf = import_tensorflow()
-    # Asked for, an alpha that the file lacks would be 1 in place of 255 where pixels have one bit.
+    # Alpha is read only if the file has it: for pixels of one bit, TensorFlow would make up an
+    # alpha of 1 in place of 255.
     head = byte_search.as_bytes(tf.strings.substr(contents, 0, 65536))
     header = tf.concat([head, tf.zeros([26], tf.int32)], axis=0)
     data, transparency = (
@@ -166,7 +167,7 @@ def _read_gif(contents, size):
 def _read_webp(contents, size):
     tf = import_tensorflow()
     first = tf.io.decode_webp(contents)[0]
-    # With or without transparency, as the file has it.
+    # Add an opaque alpha channel if the file has none.
     opaque = tf.pad(first, [[0, 0], [0, 0], [0, 4 - tf.shape(first)[2]]], constant_values=255)
     return _resize_over_white(tf.ensure_shape(opaque, (None, None, 4)), size)
 
@@ -179,19 +180,19 @@ def _resize_over_white(pixels, size):
         alpha = tf.cast(pixels[..., 3:], tf.float32) / 255.0
         return resize(tf.cast(pixels[..., :3], tf.float32) * alpha + _WHITE * (1 - alpha), size)
 
-    # Most have no transparent part.
+    # Most images have no transparent part.
     opaque = tf.reduce_all(pixels[..., 3] == 255)
     return tf.cond(opaque, lambda: resize(pixels[..., :3], size), blend)
 
 
 def resize(pixels, size):
-    """Bilinear, of `([batch,] height, width, channels)`; smaller without aliasing. Float32.
+    """Resizes `([batch,] height, width, channels)` bilinearly, without aliasing, to float32.
 
-    What is nearly black becomes black: as floats that are never above 1 it would seem to be scaled
-    to 0..1 where it is given again.
+    Nearly black images become black: if they were passed in again, floats of which none is above 1
+    would seem to be scaled to 0..1.
     """
     tf = import_tensorflow()
-    # Sums of weights are 1 but for rounding, which would lead out of the range.
+    # Clipped, since rounded weights may sum to a little more than 1.
     resized = tf.clip_by_value(tf.image.resize(pixels, size, antialias=True), 0.0, 255.0)
     highest = tf.reduce_max(resized, axis=(-3, -2, -1), keepdims=True)
     return tf.where(highest > 1, resized, 0.0)

@@ -1,4 +1,4 @@
-"""What users pass as images, made one thing: a list of items, checked."""
+"""Turns images in any form that users pass into a list of checked items."""
 
 import os
 from typing import NamedTuple
@@ -15,7 +15,7 @@ class ImageItem(NamedTuple):
 
     Attributes:
         value: `bytes` of an image file, `str` path of one, or `(height, width, channels)` array.
-        name: What error messages call it.
+        name: Its name in error messages.
     """
 
     value: object
@@ -23,7 +23,7 @@ class ImageItem(NamedTuple):
 
 
 def as_items(images, name="images", failures=None):
-    """Returns the images as a list of `ImageItem`, and whether it was one image.
+    """Returns the images as a list of `ImageItem`, and whether a single image was passed.
 
     Args:
         images: One image or several. One is a path (`str`, `bytes` or `os.PathLike`), the `bytes`
@@ -33,8 +33,8 @@ def as_items(images, name="images", failures=None):
             `(batch, height, width, channels)`, a `tf.RaggedTensor` of such pictures, or an array
             or tensor of strings, which are contents of files or paths.
         name: What error messages call the argument.
-        failures: None, or a dict which gets the errors of single images by their index, where the
-            list has None then.
+        failures: None, or a dict which gets the errors of single images by their index; the list
+            has None there.
 
     Raises:
         TypeError: If an image is something else. The message names it.
@@ -117,7 +117,7 @@ def _dense(image, name):
 def _as_numpy(x):
     """An array of a dtype that NumPy knows."""
     if hasattr(x, "detach"):
-        # PyTorch's, which NumPy takes only from the CPU, without gradients, and not all dtypes.
+        # NumPy takes PyTorch's tensors only from the CPU, without gradients, and not of all dtypes.
         x = x.detach().cpu()
         x = x.float() if x.is_floating_point() else x
     x = np.asarray(x)
@@ -181,7 +181,7 @@ def _of_pillow(image, name):
             return _of_16_bits(image, name)
         if image.mode == "La":
             image = image.convert("LA")
-        # The last one: "LAB" has a band of that name, too.
+        # Only the last band can be alpha: "LAB" has a band "A", too.
         alpha = image.getbands()[-1] in ("A", "a") or "transparency" in image.info
         return np.asarray(image.convert("RGBA" if alpha else "RGB"))
     except (OSError, SyntaxError) as error:
@@ -189,7 +189,7 @@ def _of_pillow(image, name):
 
 
 def _of_16_bits(image, name):
-    """Grey of 16 bits, as Pillow writes such images to files too."""
+    """Grey pixels of 16 bits, as Pillow would write them to a file."""
     grey = np.asarray(image)
     if grey.min() < 0 or grey.max() > 65535:
         raise ValueError(
@@ -204,7 +204,7 @@ def _of_16_bits(image, name):
 
 
 def _checked(image, name):
-    """The array as `(height, width, channels)`, in its range."""
+    """The array as `(height, width, channels)`, after a check of its range."""
     if image.ndim == 2:
         image = image[..., None]
     image_pixels.check_form(image.dtype.name, image.shape, f"`{name}`")

@@ -1,4 +1,4 @@
-"""How a camera was held, as the Exif data of image files tell it, in TensorFlow ops.
+"""Reads how a camera was held from Exif data, and turns images upright, in TensorFlow ops.
 
 The data are a TIFF file: byte order, place of a list of entries, entries of 12 bytes (Exif 2.3,
 https://www.cipa.jp/std/documents/e/DC-008-2012_E.pdf, section 4.6). JPEG has them in the segment
@@ -8,18 +8,18 @@ APP1, PNG in the chunk eXIf, WebP in the chunk EXIF.
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import byte_search
 
-# The data have at most 64 KiB, with small parts at most before or behind them.
+# Bytes to search: the data have at most 64 KiB, with only small parts before or after them.
 _LENGTH = 2 * 65536
 _ANY = -1
-# What the data follow: the segment's marker and length and the header of the data; the chunk's
-# length, of less than 64 KiB, and name, in this or the other order.
+# The bytes before the data: in JPEG the segment's marker and length, and the header of the data;
+# else the chunk's length, of less than 64 KiB, and name, or name and length.
 _BEGINNINGS = {
     "JPEG": [0xFF, 0xE1, _ANY, _ANY, *b"Exif"],
     "PNG": [0, 0, _ANY, _ANY, *b"eXIf"],
-    "GIF": [256] * 8,  # It has none.
+    "GIF": [256] * 8,  # GIF has no Exif data.
     "WebP": [*b"EXIF", _ANY, _ANY, 0, 0],
 }
-# JPEG has it always, and some write it to other formats.
+# JPEG always has this header, and some programs write it to other formats, too.
 _HEADER = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _MOST_ENTRIES = 64
@@ -33,11 +33,11 @@ def orientation(contents, kind):
         kind: Scalar int32, the number of the format: JPEG, PNG, GIF, WebP.
 
     Returns:
-        Scalar int32, 1 to 8; 1, as it is, where the file says nothing or nonsense.
+        Scalar int32, 1 to 8; 1, which is upright, if the file has no valid orientation.
     """
     tf = import_tensorflow()
     is_jpeg = kind == list(_BEGINNINGS).index("JPEG")
-    # Elsewhere the data may come last. Behind the end of a JPEG others may follow.
+    # Other formats may have the data at the end, but other data may follow the end of a JPEG.
     length = tf.strings.length(contents)
     end = tf.where(is_jpeg, 0, tf.clip_by_value(length - _LENGTH, 0, _LENGTH))
     parts = [
@@ -48,9 +48,9 @@ def orientation(contents, kind):
     beginning = tf.gather(tf.constant(list(_BEGINNINGS.values())), kind)
     size = len(_BEGINNINGS["JPEG"])
     places = byte_search.matches(values, {i: beginning[i] for i in range(size)}, _ANY)
-    # The header of JPEG belongs to the data.
+    # In JPEG, the last four bytes of the pattern begin the header of the data.
     start = tf.argmax(places, output_type=tf.int32) + tf.where(is_jpeg, size - 4, size)
-    # What is read behind the end is 0.
+    # Bytes read after the end are 0.
     last = tf.size(values)
     values = tf.concat([values, [0]], axis=0)
 
@@ -64,12 +64,12 @@ def orientation(contents, kind):
         low, high = byte(at), byte(at + 1)
         return tf.where(little, low + 256 * high, 256 * low + high)
 
-    # The upper half of these 32 bits is 0, or the place lies outside of the segment.
+    # Only 16 of 32 bits are read: if the others are not 0, the place is outside of the segment.
     entries = start + short(start + 4 + tf.where(little, 0, 2))
     number = tf.range(tf.minimum(short(entries), _MOST_ENTRIES))
     tags = entries + 2 + 12 * number
     is_orientation = short(tags) == _ORIENTATION
-    # The one place, or 0 if there is none.
+    # The position of the only such tag, or 0 if there is none.
     value = short(tf.reduce_sum(tf.where(is_orientation, tags, 0)) + 8)
     valid = tf.reduce_any(places) & tf.reduce_any(is_orientation) & (value >= 1) & (value <= 8)
     return tf.where(valid, value, 1)

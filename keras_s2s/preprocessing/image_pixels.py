@@ -1,4 +1,4 @@
-"""Pixels as people have them to RGB in 0..255, in TensorFlow ops: the same checks everywhere."""
+"""Checks pixels in every form by the same rules, and makes them RGB in 0..255, in TensorFlow."""
 
 import functools
 
@@ -12,7 +12,7 @@ _KINDS = ("uint", "int", "float", "bfloat")
 
 
 def check_form(dtype, shape, name):
-    """Checks what is known without the pixels.
+    """Checks the dtype and the shape of pixels.
 
     Args:
         dtype: Name of the dtype.
@@ -41,10 +41,11 @@ def check_form(dtype, shape, name):
 
 
 def checked(pixels, names):
-    """The pixels, once they are known to be in their range.
+    """Returns the pixels, after a check that they are in their range.
 
-    That is 0..255, for uint16 0..65535. What seems to be scaled to a smaller range is refused,
-    too: floats none of which is above 1, or uint16 none of which is above 255, unless all are 0.
+    The range is 0..255, for uint16 0..65535. Pixels that seem to be scaled to a smaller range are
+    refused, too: floats none of which is above 1, or uint16 none of which is above 255, unless all
+    are 0.
 
     Args:
         pixels: Tensor `([batch,] height, width, channels)`.
@@ -117,7 +118,7 @@ def fault(pixels, name):
 
 
 def to_rgb(pixels):
-    """RGB on white.
+    """Pixels as RGB, on white where they are transparent.
 
     Args:
         pixels: Tensor `([batch,] height, width, channels)`, checked.
@@ -127,14 +128,14 @@ def to_rgb(pixels):
     """
     tf = import_tensorflow()
     if pixels.dtype == tf.uint16:
-        # As the decoder of files does.
+        # As TensorFlow's decoder of files does.
         pixels = tf.cast(pixels, tf.int32) // 256
     pixels = tf.cast(pixels, tf.float32)
     if pixels.shape[-1] == 3:
         return pixels
     colours, alpha = _parts(pixels)
     if alpha is not None:
-        # None where the number of channels is known only later, and odd.
+        # If the number of channels is known only at run time, alpha may have none: then it is 255.
         alpha = tf.concat([alpha, tf.fill(tf.shape(pixels[..., :1]), 255.0)], axis=-1)[..., :1]
         alpha /= 255.0
         colours = colours * alpha + _pixels.WHITE * (1 - alpha)
@@ -142,7 +143,7 @@ def to_rgb(pixels):
 
 
 def _faults(pixels):
-    """Two bools for each picture: values outside of the range, and a smaller range."""
+    """Two bools for each picture: whether it is outside of its range, and whether it is scaled."""
     tf = import_tensorflow()
     is_16_bit = pixels.dtype == tf.uint16
     white = 65535 if is_16_bit else _pixels.WHITE
@@ -154,13 +155,13 @@ def _faults(pixels):
 
 
 def _widened(pixels):
-    """In a dtype that has all the numbers that pixels are compared with."""
+    """Casts pixels to a dtype that has all the numbers that they are compared with."""
     tf = import_tensorflow()
     return tf.cast(pixels, tf.float32 if pixels.dtype.is_floating else tf.int64)
 
 
 def _parts(pixels):
-    """Colours, and alpha or None. Where the channels are not known yet, alpha may have none."""
+    """Colours, and alpha or None. If the channels are known only later, alpha may have none."""
     tf = import_tensorflow()
     channels = pixels.shape[-1]
     if channels in (1, 3):

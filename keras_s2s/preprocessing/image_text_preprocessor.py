@@ -1,4 +1,4 @@
-"""Pairs of images and strings to what captioners train on and generate from."""
+"""Turns images and strings into the pixels and ids that captioners read and write."""
 
 import os
 
@@ -15,8 +15,8 @@ _FOLDER = "target_tokenizer"
 class ImageTextPreprocessor(Preprocessor):
     """Turns images and captions into pixels and ids, and generated ids back into captions.
 
-    A `Preprocessor` of one `ImageColumn`. An image may have several captions; where images have
-    unequally many, what is missing counts for nothing.
+    A `Preprocessor` of one `ImageColumn`. An image may have several captions; if images have
+    different numbers of captions, the missing ones have weight 0.
 
     Args:
         target_tokenizer: `SentencePieceTokenizer` of the captions.

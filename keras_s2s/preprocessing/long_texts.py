@@ -1,4 +1,4 @@
-"""Texts of more ids than a preprocessor's lengths allow, and what to say of them."""
+"""Counts texts of more ids than a preprocessor's lengths allow, and warns of them."""
 
 import warnings
 
@@ -12,12 +12,12 @@ class CutWarning(UserWarning):
 
 
 def pieces(length):
-    """What a length allows, in words: the end id is no piece that people see."""
+    """The pieces that a length allows, in words, without the end id, which users do not see."""
     return f"{length - 1:,} piece{'' if length == 2 else 's'}"
 
 
 class CutTexts:
-    """Counts the texts of a data set whose ends the preprocessor cuts off, to say so once.
+    """Counts the texts of a data set whose ends the preprocessor cuts off, to warn once.
 
     Args:
         preprocessor: A `Preprocessor`.
@@ -32,7 +32,7 @@ class CutTexts:
         self.is_watching = False
 
     def count(self, inputs, outputs):
-        """Counts those among all raw inputs and outputs.
+        """Counts the texts that are cut among all raw inputs and outputs.
 
         Args:
             inputs: Raw inputs, one after the other in a list.
@@ -47,8 +47,8 @@ class CutTexts:
         Args:
             inputs: Raw inputs of a batch.
             outputs: Its texts.
-            features: Dict of what the encoder is given.
-            labels: What the model is to write.
+            features: Dict of the encoder's features.
+            labels: Ids that the model is to write.
         """
         tf = import_tensorflow()
         self.is_watching = True
@@ -73,7 +73,7 @@ class CutTexts:
         )
 
     def warn(self, stacklevel=2):
-        """Says what was counted, once."""
+        """Warns of the texts counted since the last warning."""
         for side, (cut, seen, first) in self._cut.items():
             length, _, what, option = self._limit(side)
             of_all = f" of {seen:,}" if seen else ""
@@ -96,7 +96,7 @@ class CutTexts:
         return {**sides, "outputs": outputs}
 
     def _limit(self, side):
-        """Length, function that counts ids, what the texts are called, and what to enlarge."""
+        """Length, function that counts ids, name of the texts, and name of what to enlarge."""
         p = self._preprocessor
         if side == "outputs":
             option = "`target_length` of the preprocessor"

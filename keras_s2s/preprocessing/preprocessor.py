@@ -1,4 +1,4 @@
-"""Raw data to what models read and write, and back."""
+"""Turns raw data into the arrays that models read and write, and back."""
 
 import os
 
@@ -23,10 +23,10 @@ TARGETS = "decoder_text"
 
 @keras.saving.register_keras_serializable("keras_s2s")
 class Preprocessor:
-    """Raw inputs and texts to what a model reads and writes, and generated ids back to texts.
+    """Turns raw inputs and texts into a model's inputs and labels, and generated ids into texts.
 
     It is made of columns, one for each input of the model, and the tokenizer of the output. Lists
-    and the like become NumPy arrays, of text without any TensorFlow. Tensors are mapped by
+    and the like become NumPy arrays, for text without any TensorFlow. Tensors are mapped by
     TensorFlow's operations, in `tf.data` and in an exported model, to the same numbers.
 
     Where there are several columns, raw inputs are a dict of columns by their `raw_name`, or a
@@ -76,9 +76,9 @@ class Preprocessor:
         return {column.name: features[column.raw_name] for column in self.columns}
 
     def as_targets(self, targets, name="targets"):
-        """Returns outputs as an array of `bytes`, or the string tensor that they are.
+        """Returns outputs as an array of `bytes`; a string tensor stays one.
 
-        Where inputs may have several, `(batch, outputs)`; missing ones are empty.
+        If inputs may have several outputs, it is `(batch, outputs)`; missing outputs are empty.
         """
         if not self.several_targets or isinstance(targets, (str, bytes)):
             return as_batch(targets, name)
@@ -119,8 +119,8 @@ class Preprocessor:
             `"decoder_token_ids"` `(batch, target)`, beginning with the start id; `labels` int32
             `(batch, target)`, the same ids one step ahead, ending with the end id;
             `sample_weight` float32 `(batch, target)`, 0 at padding, else 1. Where an input may
-            have several outputs, `(batch, outputs, target)` each. Arrays, and tensors of what was
-            given as tensors.
+            have several outputs, `(batch, outputs, target)` each. They are tensors if they are made
+            from tensors, else arrays.
 
         Raises:
             TypeError: If an element is of a wrong type.
@@ -136,7 +136,7 @@ class Preprocessor:
                 f"Received {_count(leading)} sources and {_count(shape)} targets."
             )
         if self.several_targets and len(shape) == len(leading):
-            # Always an axis of its own: a training step is traced for one rank.
+            # Outputs always have an axis, since a training step is traced for one rank.
             target = target[..., None]
         features = self.encode(source, sample)
         labels = to_ids(target, self.target_tokenizer, self.target_length, sample)
@@ -151,12 +151,12 @@ class Preprocessor:
             decoder_ids = decoder_inputs(labels)
             real = np.asarray(target != b"", "float32")
         if self.several_targets:
-            # One that is missing counts for nothing.
+            # Missing outputs have weight 0.
             weights *= real[..., None]
         return {**features, "decoder_token_ids": decoder_ids}, labels, weights
 
     def _leading(self, batch):
-        """The axes before one raw input's: of a batch its size, of one input none."""
+        """The shape before the axes of one raw input: `(batch,)`, or `()` for one input."""
         rank = self.raw.rank_of_one(batch)
         one = next(iter(batch.values())) if isinstance(batch, dict) else batch
         return tuple(one.shape)[: len(one.shape) - rank]
@@ -200,7 +200,7 @@ class Preprocessor:
             origin: What `origin` returned for the inputs.
 
         Returns:
-            Texts `(batch, [sequences])`: an array of `str` of an array, a `tf.string` tensor of a
+            Texts `(batch, [sequences])`: for an array an array of `str`, for a tensor a `tf.string`
             tensor.
         """
         if is_tensor(token_ids):
@@ -208,7 +208,7 @@ class Preprocessor:
         return self.target_tokenizer.decode(np.asarray(token_ids))
 
     def serving_inputs(self, allowed_ops):
-        """What an exported model may be given, see `Column.serving_inputs`."""
+        """The inputs that an exported model takes, see `Column.serving_inputs`."""
         return self.raw.serving_inputs(allowed_ops)
 
     @property

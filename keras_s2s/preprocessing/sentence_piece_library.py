@@ -52,7 +52,7 @@ class SentencePieceLibrary:
         return [self._segmenter.encode(text) for text in self._processor.normalize(texts)]
 
     def sample(self, texts, alpha, seed=None):
-        """Like `encode`, but draws. The same seed gives the same draws."""
+        """Like `encode`, but draws segmentations. The same seed gives the same draws."""
         if seed is None:
             seed = random.getrandbits(64)
         seed = int(np.random.SeedSequence(seed).generate_state(1)[0]) >> 1
@@ -63,7 +63,7 @@ class SentencePieceLibrary:
                 options = {"enable_sampling": True, "nbest_size": -1, "num_threads": 1}
                 return self._processor.encode(texts, alpha=float(alpha), **options)
 
-        # The library seeds one generator per thread, when the thread first draws.
+        # A new thread, since the library seeds a thread's generator when the thread first draws.
         with ThreadPoolExecutor(max_workers=1) as thread:
             return thread.submit(draw).result()
 
@@ -72,8 +72,8 @@ class SentencePieceLibrary:
         return _map(self._processor.decode, [self._without_first_blanks(row) for row in rows])
 
     def _without_first_blanks(self, row):
-        # TensorFlow Text strips a blank from each piece until there is text, newer releases of the
-        # library from the first piece alone if the model keeps repeated blanks.
+        # TensorFlow Text strips a blank from each piece until there is text. Newer releases of the
+        # library strip it only from the first piece if the model keeps repeated blanks.
         start = 0
         while start < len(row) and row[start] in self._ignored_first:
             start += 1
@@ -82,5 +82,5 @@ class SentencePieceLibrary:
 
 def _map(function, values):
     """Applies a function of the library that takes one value or a list of them."""
-    # It starts threads for a list, which takes longer than a few values.
+    # For a list the library starts threads, which takes longer than a few values.
     return function(values) if len(values) > 100 else [function(value) for value in values]

@@ -5,7 +5,7 @@ import struct
 # Piece types of sentencepiece_model.proto.
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)
 
-_UNIGRAM = 1  # Among its model types.
+_UNIGRAM = 1  # A model type of sentencepiece_model.proto.
 
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # Protocol buffer wire types.
 

@@ -15,8 +15,8 @@ from tensorflow_text.python.ops.sentencepiece_tokenizer import (  # noqa: E402
 class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
     """A SentencePiece model inside TensorFlow, which SavedModels can hold.
 
-    Unlike the resource of `tensorflow_text.SentencepieceTokenizer`, this one has a name: one
-    without belongs to an op kernel of TensorFlow's cache, and is lost when
+    Unlike the resource of `tensorflow_text.SentencepieceTokenizer`, this one has a name: a resource
+    without one belongs to an op kernel of TensorFlow's cache, and is lost when
     `keras.utils.set_random_seed` clears that cache.
 
     Args:
@@ -29,8 +29,8 @@ class SentencePieceResource(tf.saved_model.experimental.TrackableResource):
         try:
             # Outside of any graph being traced, so that all graphs can use it.
             with tf.init_scope():
-                # A SavedModel holds this function, and with it the model, once. The operation
-                # alone it would hold twice: where it is used, and where it is created on loading.
+                # A SavedModel holds this function, and with it the model, once. Without a function,
+                # it would hold the model twice: where it is used, and where it is made on loading.
                 self._create_resource = tf.function(
                     lambda: ops.sentencepiece_op(model=proto, shared_name=name), autograph=False
                 ).get_concrete_function()

@@ -170,7 +170,7 @@ class SentencePieceTokenizer:
             "normalization_rule_name": normalization,
             "split_digits": split_digits,
             "max_sentence_length": 65536,  # Bytes. Longer sentences would be left out.
-            "num_threads": 4,  # Fixed: sums of threads are added up, so the number matters.
+            "num_threads": 4,  # Fixed: the number of threads changes how sums are rounded.
             "minloglevel": 2,
         } | options
         try:
@@ -229,7 +229,7 @@ class SentencePieceTokenizer:
             inputs = inputs.to_tensor(self.pad_token_id)
         ids = tf.convert_to_tensor(inputs)
         if ids.dtype != tf.int32:
-            # Not to int32, where large ids would become others.
+            # Not to int32, which would change large ids.
             ids = tf.cast(ids, tf.int64)
         if ids.shape.rank is None or ids.shape.rank < 1:
             raise ValueError(f"`inputs` must be (..., tokens). Received shape {ids.shape}.")
@@ -316,7 +316,7 @@ class SentencePieceTokenizer:
         return np.array(texts, object).reshape(outer) if outer else texts[0]
 
     def normalize(self, sentences):
-        """Returns what the tokenizer makes of text before it cuts it into pieces.
+        """Returns the text that the tokenizer cuts into pieces, after normalisation.
 
         Args:
             sentences: Iterable of strings.
@@ -344,9 +344,9 @@ class SentencePieceTokenizer:
         return list(self._pieces)
 
     def get_spellings(self):
-        """Returns what each piece adds to a text within it, a list of bytes in the order of ids.
+        """Returns the text that each piece spells, a list of bytes in the order of ids.
 
-        Nothing for padding, unknown and control pieces; white space as a blank.
+        Padding, unknown and control pieces spell nothing; white space is a blank.
         """
         return [_spelling(*piece) for piece in zip(self._pieces, self._types)]
 
@@ -404,7 +404,7 @@ class SentencePieceTokenizer:
         return cls(**{**config, "proto": base64.b64decode(config["proto"])})
 
     def __reduce__(self):
-        # Copies and pickles leave library and TensorFlow resources behind; each side makes its own.
+        # Copies and pickles do not hold the library and TensorFlow resources, but make their own.
         return type(self), (self.proto, self.sample_alpha)
 
     def _checked_alpha(self):
@@ -428,7 +428,8 @@ class SentencePieceTokenizer:
             row = row[: row.index(self.end_token_id)]
         return [id for id in row if self.end_token_id < id < self.vocabulary_size]
 
-    # Both are made when first used, so that the rest needs neither package. Locked for threads.
+    # Library and ops are made at first use, so that other methods need neither package; a lock lets
+    # threads share the tokenizer.
 
     def _library(self):
         with _creation:
@@ -477,7 +478,7 @@ def _repair(string):
 
 
 def _training_advice(message, vocabulary_size):
-    """Says in terms of `train` what the sentencepiece trainer complains about."""
+    """The message of the sentencepiece trainer's error, in terms of the arguments of `train`."""
     start = f"Cannot train {vocabulary_size} pieces on this text. "
     if high := re.search(r"Vocabulary size too high .*value <= (\d+)", message):
         return start + f"It has too little variety: pass `vocabulary_size` <= {high[1]}."

@@ -14,11 +14,11 @@ from keras_s2s.preprocessing.sentence_piece_model import (
 _UNKNOWN_PENALTY = 10.0  # An unknown character scores this much less than the worst piece.
 _USER_DEFINED_SCORE = -0.1
 _BLANK = "▁"
-# What is remembered takes some 50 MB at most: this many words of this many characters.
+# A cache takes about 50 MB at most: it has this many words of at most this many characters.
 _MOST_KNOWN, _LONGEST_KNOWN = 2**17, 48
-_EPSILON = 2.0**-23  # Of single precision.
+_EPSILON = 2.0**-23  # The relative rounding error of single precision.
 
-_single_precision = functools.partial(array, "f")  # Makes a list of floats that rounds them.
+_single_precision = functools.partial(array, "f")  # An array that rounds the floats put into it.
 
 
 class UnigramSegmenter:
@@ -52,10 +52,10 @@ class UnigramSegmenter:
         normal = [score for score, type in zip(scores, types) if type == NORMAL]
         self._unknown_id = types.index(UNKNOWN)
         self._unknown_score = _single_precision([min(normal, default=0.0) - _UNKNOWN_PENALTY])[0]
-        # Of all 256 bytes, in their order, or of none.
+        # The ids of all 256 bytes, in their order, or an empty list.
         self._byte_ids = [id for id, type in enumerate(types) if type == BYTE]
         self._byte_ids.sort(key=pieces.__getitem__)
-        # What each piece gives, and None for text with which a piece begins.
+        # From each piece to its id and score, and from each beginning of a piece to None.
         self._pieces = {}
         # The pairs of characters within pieces.
         self._pairs = set()
@@ -66,7 +66,7 @@ class UnigramSegmenter:
                     self._pairs.add(piece[end - 1 : end + 1])
                 score = _USER_DEFINED_SCORE if type == USER_DEFINED else score
                 self._pieces[piece] = None if type == UNUSED else (id, score)
-        # Where no piece goes on over a blank, words are remembered, too.
+        # If no piece crosses the blank before a word, the results of words are cached, too.
         self._has_words = not any(pair[1] == _BLANK for pair in self._pairs)
         self._known_words, self._known_segments = {}, {}
 
@@ -75,7 +75,7 @@ class UnigramSegmenter:
         first, *rest = text.split(_BLANK) if self._has_words else [text]
         words = [first, *[_BLANK + word for word in rest]]
         ids, reach, longest, slack = _together(words, self._known_words, self._best_of_word)
-        # No score on the way through the text is further from 0.
+        # With this, no score on the way through the text is further from 0 than `reach`.
         reach += longest * abs(self._unknown_score)
         if slack <= reach * _EPSILON:
             ids = self._ids(text, self._search(text, _single_precision)[0])
@@ -102,8 +102,8 @@ class UnigramSegmenter:
     def _best_of_segment(self, segment):
         """Returns `(ids, reach, length, slack)`.
 
-        The best ids; the size of their score; the number of characters; and by how much another
-        path fell short of the best, divided by the number of sums in which it may have been lost.
+        The best ids; the absolute value of their score; the number of characters; and the margin to
+        the next best path, divided by the number of sums whose rounding could outweigh it.
         """
         path, score, margin = self._search(segment, list)
         length = len(segment)
@@ -113,8 +113,8 @@ class UnigramSegmenter:
         """Finds the best path through a text, adding up scores in a list made by `numbers`.
 
         Returns:
-            `(path, score, margin)`: list of `(start, end, id)`; its score; by how much a candidate
-            at the end of one of its pieces fell short.
+            `(path, score, margin)`: list of `(start, end, id)`; its score; the smallest difference
+            between the best and the second best score at the end of one of its pieces.
         """
         size = len(text)
         scores = numbers([0.0]) * (size + 1)  # The best up to each position,
@@ -132,7 +132,7 @@ class UnigramSegmenter:
                     candidates.append((end, id, scores[start] + score))
                     is_known = is_known or end == start + 1
             if not is_known:
-                # The one sum that is rounded before it is compared.
+                # The only sum that is rounded before it is compared.
                 rounded[0] = scores[start] + self._unknown_score
                 candidates.append((start + 1, self._unknown_id, rounded[0]))
             for end, id, score in candidates:
@@ -161,9 +161,9 @@ class UnigramSegmenter:
 
 
 def _together(parts, known, best_of):
-    """What `_best_of_segment` says of each part of a text, for all of them.
+    """Joins the results of all parts of a text, as `_best_of_segment` returns them.
 
-    Looks up parts among the `known`, or calls `best_of` and remembers.
+    Calls `best_of` for parts that are not in the cache `known`.
     """
     ids, reach, longest, slack = [], 0.0, 0, float("inf")
     for part in parts:

@@ -1,8 +1,8 @@
-"""Long texts to sentences, clauses and words, and what was made of these to a text again."""
+"""Splits long texts into sentences, clauses and words, and joins the outputs of these."""
 
 import re
 
-# Titles and the like, which no sentence ends with.
+# Abbreviations that no sentence ends with, such as titles.
 _BEFORE_MORE = frozenset(
     "abb bzw ca chr co dipl dr evtl fa fam fr frl geb ggf hl hr hrn hrsg inkl inh jh jhd kap lfd "
     "mind mio mrd nr o.ä pfd prof sog std str tab tel tsd urspr usf vgl zit zzgl zzt "
@@ -11,19 +11,19 @@ _BEFORE_MORE = frozenset(
     "bld env mlle mm mme p.ex sra srta ud uds vd vds "
     "jan feb mär mrz apr jun jul aug sep sept okt oct nov dez dec".split()
 )
-# Those that are words, too, or end a sentence, but not before a number.
+# Abbreviations that are words, too, or can end a sentence, but not if a number follows.
 _BEFORE_NUMBERS = frozenset(
     "abs art bd ch col est fig figs gen kap max min no nos núm op pp pág sec vol".split()
 )
 
-# Characters of a word to look at; abbreviations are short.
+# Number of characters before a full stop to look at; abbreviations are short.
 _LONGEST = 20
 
 _CLOSERS = "\"'’”“»«›‹)\\]}"
 _OPENERS = "\"'‘“„»«›‹([{¿¡–—-"
 _DENSE_CLOSERS = "」』）】》〉〕］｝”’"
 _ENDING = re.compile(
-    # Scripts with blanks, where one must follow; and those with marks of their own.
+    # Marks of scripts with blanks, where a blank must follow; marks of other scripts; line ends.
     rf"(?P<mark>[.!?…؟۔։]+)[{_CLOSERS}]*(?P<blank>\s+)"
     rf"|[。！？｡．।॥።။។]+[{_DENSE_CLOSERS}]*(?P<maybe>\s*)"
     r"|(?P<paragraph>\s*(?:\n\s*\n|\r\n?\s*\r|\u2029)\s*)"
@@ -65,7 +65,7 @@ def split_sentences(text):
 
 
 def split_long(text, count, most):
-    """Splits a text where it is too long: into its sentences, and these only where they must be.
+    """Splits a text that is too long into sentences, and only those that are too long further.
 
     A sentence that is too long by itself is split at commas and the like, then between words, then
     inside of words, each time into parts as long as they may be.
@@ -76,7 +76,7 @@ def split_long(text, count, most):
         most: Integer, the largest length of a part.
 
     Returns:
-        List of `(part, separator)`, as of `split_sentences`. Parts are longer than `most` only
+        List of `(part, separator)`, as in `split_sentences`. Parts are longer than `most` only
         where one character is.
     """
     parts = [(text, "")]
@@ -96,11 +96,11 @@ def split_long(text, count, most):
 
 
 def join(texts, separators):
-    """Joins what was made of parts, with the separators of the source.
+    """Joins the outputs of parts with the separators of the source.
 
     Args:
         texts: Strings, one for each part; empty ones are left out.
-        separators: For each part the white space behind it, as of `split_long`. Where it has no
+        separators: For each part the white space behind it, as in `split_long`. Where it has no
             line end, the outputs decide: no blank beside scripts that have none, else at least one.
 
     Returns:
@@ -135,7 +135,7 @@ def _is_end(text, match):
     following = _FOLLOWING.match(text, match.end())[1]
     if match["paragraph"] is not None or match["maybe"] is not None:
         return True
-    # Behind `!"`, an ellipsis, an abbreviation or in the middle of a paragraph a sentence goes on.
+    # A sentence goes on in lower case after `!"`, an ellipsis, an abbreviation or a line end.
     if following.islower():
         return False
     if match["line"] is not None or match["mark"] != ".":
@@ -151,10 +151,10 @@ def _is_end(text, match):
 
 
 def _grouped(units, count, most):
-    """Neighbours together, as many as fit."""
+    """Joins neighbouring units to parts of at most `most` ids."""
     groups, length = [], most
     for (unit, separator), more in zip(units, count([unit for unit, _ in units])):
-        # What ends a part is counted in each.
+        # Each count includes an end id, of which a part has only one.
         if length + more - 1 > most:
             groups.append(("", ""))
             length = 1

@@ -1,4 +1,4 @@
-"""What users pass as text, made one thing: strings, checked."""
+"""Turns text in any form that users pass into checked strings."""
 
 import numpy as np
 
@@ -17,18 +17,18 @@ from keras_s2s.preprocessing.as_column import (
 
 
 def as_list(inputs, name="inputs", failures=None):
-    """Returns the strings of `inputs` as a list of `bytes`, and whether it was one string.
+    """Returns the strings of `inputs` as a list of `bytes`, and whether it is a single string.
 
     Args:
         inputs: `str`, `bytes`, or whatever `keras_s2s.preprocessing.as_column.as_column` takes of
             them: a list, a NumPy array, a column of a table, a dataset, a generator ...
         name: What error messages call the argument.
-        failures: None, or a dict which gets the errors of single elements by their index, where
-            the list has None then.
+        failures: None, or a dict which gets the errors of single elements by their index; the list
+            has None there.
 
     Returns:
-        `(strings, is_scalar)`. Unpaired surrogates of a `str` become bytes which are not UTF-8:
-        whoever reads the bytes repairs them.
+        `(strings, is_scalar)`. Unpaired surrogates of a `str` become bytes that are not UTF-8,
+        which code that reads the bytes has to repair.
 
     Raises:
         TypeError: If an element is not a string. The message names it and its index.
@@ -176,7 +176,7 @@ def _as_str(value):
 
 
 def _flat(inputs, name):
-    """The elements of a column that is to hold strings."""
+    """The elements of a column that should hold strings."""
     check_table(inputs, name)
     if hasattr(inputs, "dtype") and hasattr(inputs, "shape"):
         _check_tensor(inputs, name)
@@ -186,7 +186,7 @@ def _flat(inputs, name):
             f"Received {describe(inputs)}. " + _advice(inputs, name)
         )
     column = as_column(inputs, name)
-    # Python's own strings are checked faster.
+    # Python's strings are checked faster than NumPy's.
     return column.tolist() if isinstance(column, np.ndarray) else column
 
 

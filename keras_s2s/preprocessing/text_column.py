@@ -29,8 +29,8 @@ class TextColumn(Column):
         raw_name: The key of the strings in a dict of raw data, such as `"context_text"`.
 
     Raises:
-        TypeError: If the tokenizer is none.
-        ValueError: If the length is none.
+        TypeError: If `tokenizer` is not a tokenizer.
+        ValueError: If `length` is not a positive integer.
 
     Example:
     ```python
@@ -62,7 +62,7 @@ class TextColumn(Column):
     def is_raw(self, values):
         if getattr(values, "dtype", None) is not None:
             return not is_numeric(values.dtype)
-        # An empty list, and one of None or of numbers, is the column's to refuse.
+        # A list counts as raw even if it is empty, or of None or numbers, so that we can refuse it.
         return isinstance(values, (str, bytes)) or is_collection(values)
 
     def is_one(self, value):
@@ -98,7 +98,7 @@ class TextColumn(Column):
 
     def serving_inputs(self, allowed_ops):
         tf = import_tensorflow()
-        # The one text of a model is called by the shorter name.
+        # `encoder_text`, the text of a model with one, becomes `text`.
         name = self.raw_name.removeprefix("encoder_")
         specs = {name: tf.TensorSpec([None], tf.string, name=name)}
         return {name: (specs, lambda **tensors: tensors[name])}
@@ -141,7 +141,7 @@ def save_tokenizer(tokenizer, directory):
 
 
 def load_tokenizer(directory, serialized):
-    """Makes the tokenizer of this serialized config, without the model, that `directory` holds."""
+    """Makes a tokenizer from its serialized config and the model that `directory` holds."""
     return SentencePieceTokenizer(os.path.join(directory, _FILE), **serialized["config"])
 
 

@@ -18,7 +18,7 @@ def to_ids(strings, tokenizer, length, sample=False):
             would cut is replaced by the plain segmentation.
 
     Returns:
-        int32 `(*strings.shape, tokens)`: an array of an array, a tensor of a tensor.
+        int32 `(*strings.shape, tokens)`: for an array an array, for a tensor a tensor.
     """
     sample = sample and tokenizer.sample_alpha is not None
     if is_tensor(strings):
@@ -63,9 +63,9 @@ def _in_graph(strings, tokenizer, length, sample):
     rows = tokenizer.tokenize(batch, sample=sample)
     if sample:
         rows = _where_they_fit(rows, length, lambda: tokenizer.tokenize(batch))
-    # Dense at once: a text by itself waits for each operation, and ragged ones are many.
+    # Made dense first: a ragged tensor takes many operations, and a single text waits for each.
     lengths = tf.minimum(rows.row_lengths(), length - 1)[:, None]
-    # A batch of none has no longest sequence.
+    # An empty batch has no longest sequence.
     width = tf.maximum(tf.reduce_max(lengths), 0) + 1
     position = tf.range(width)[None]
     ids = rows.to_tensor(tokenizer.pad_token_id, shape=tf.stack([-1, width]))
@@ -78,7 +78,7 @@ def _in_graph(strings, tokenizer, length, sample):
 
 
 def _where_they_fit(drawn, length, make_plain):
-    """Drawn segmentations, and plain ones in place of those that a length would cut."""
+    """Drawn segmentations, replaced by plain ones where `length` would cut them."""
     tf = import_tensorflow()
     fits = drawn.row_lengths() < length
 
