@@ -1,13 +1,13 @@
 """Sequence-to-sequence layers and trained models for Keras.
 
 Importing it registers every class with Keras, so that `keras.models.load_model` finds them. It
-costs little beside Keras itself, and takes no TensorFlow on the other backends.
+takes little time beside Keras itself, and does not import TensorFlow on the other backends.
 """
 
 import sys
 
 if sys.argv[:1] == ["-m"] and {"keras_s2s", "-mkeras_s2s"} & set(sys.orig_argv):
-    # `python -m keras_s2s` imports this before `__main__` can keep away what TensorFlow writes.
+    # `python -m keras_s2s` imports this package before `__main__` could silence TensorFlow.
     import keras_s2s_cli
 
     keras_s2s_cli._library()

@@ -11,7 +11,7 @@ def check_int(name, value, minimum):
 
 
 def check_sizes(**sizes):
-    """A ValueError for the first that is no int of at least 1."""
+    """Raises a ValueError for the first size that is not an int of at least 1."""
     for name, value in sizes.items():
         check_int(name, value, 1)
 
@@ -31,7 +31,7 @@ def check_number(name, value, allowed, description):
 
 
 def check_rate(name, value):
-    """`value` as a Python float, or a ValueError if it is no rate of dropping."""
+    """`value` as a Python float, or a ValueError if it is not a valid dropout rate."""
     return check_number(name, value, lambda x: 0 <= x < 1, "a number in [0, 1)")
 
 

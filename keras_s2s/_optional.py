@@ -1,4 +1,4 @@
-"""Imports of the packages that not everybody needs, with errors that say what to install."""
+"""Imports of optional packages, with errors that say what to install."""
 
 import contextlib
 import importlib
@@ -10,8 +10,8 @@ def import_tensorflow():
     """Returns the `tensorflow` module, or raises an `ImportError` naming the pip command."""
     tensorflow = _import("tensorflow", "pip install tensorflow", "String tensors")
     if keras.backend.backend() != "tensorflow":
-        # Another backend has the accelerator, and TensorFlow would take its memory.
-        with contextlib.suppress(RuntimeError):  # It has done so already.
+        # The other backend uses the GPU, and TensorFlow would take its memory.
+        with contextlib.suppress(RuntimeError):  # TensorFlow has already taken it.
             tensorflow.config.set_visible_devices([], "GPU")
     return tensorflow
 
@@ -26,7 +26,7 @@ def import_tensorflow_text():
         " Its version must equal tensorflow's. Wheels exist for Linux on x86-64 and for "
         "macOS; elsewhere everything but `export` works without it: save the model with "
         "`save_to_preset`, and load and export it on one of these machines.",
-        # What a wheel for another version of TensorFlow raises.
+        # A wheel for another version of TensorFlow raises NotFoundError.
         errors=(ImportError, tensorflow.errors.NotFoundError),
     )
 

@@ -1,4 +1,4 @@
-"""What pixels may be: one rule for pictures of every form, on every backend."""
+"""Which pixel values are valid: one rule for images in every form, on every backend."""
 
 WHITE = 255
 TEXT = (
@@ -22,8 +22,8 @@ def is_outside(pixels, all_of, white=WHITE):
 def seems_scaled(pixels, all_of, unit=1):
     """Whether a picture seems to be scaled to `0..unit`.
 
-    Black is black in every range. Any other picture without a pixel above `unit` is taken for a
-    scaled one: a picture in 0..255 that is so dark shows nothing.
+    A black picture is the same in every range. Any other picture without a pixel above `unit` is
+    taken for a scaled one: in 0..255 it would be too dark to show anything.
 
     Args:
         pixels: As in `is_outside`.
@@ -38,7 +38,7 @@ def check(images, start=0):
 
     Args:
         images: A NumPy array.
-        start: What the message calls the first.
+        start: The number that the message gives to the first image.
     """
     if images.dtype == "uint8":
         return

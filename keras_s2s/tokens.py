@@ -1,6 +1,6 @@
-"""The token ids with a meaning, and what a decoder reads while it is trained.
+"""The special token ids, and what a decoder reads in training.
 
-They are the same in the whole library: tokenizers must have them, layers and samplers know them.
+The ids are the same in the whole library: tokenizers must have them, layers and samplers use them.
 """
 
 import numpy as np
@@ -36,6 +36,6 @@ def decoder_inputs(labels, concatenate=np.concatenate, where=np.where):
     ```
     """
     start = 0 * labels[..., :1] + START
-    # In shorter rows the end would be read, too.
+    # In rows shorter than the longest, the end would otherwise be read, too.
     before = where(labels[..., :-1] == END, PAD, labels[..., :-1])
     return concatenate([start, before], axis=-1)

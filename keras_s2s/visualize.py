@@ -10,16 +10,16 @@ from keras_s2s.preprocessing.image_items import as_items
 
 _INCHES = 2.2
 _TICK = 0.32
-# Where the attention is even, the picture stays as it is.
+# How dark a picture gets where the attention is 0. Even attention leaves it unchanged.
 _MOST_OPAQUE = 0.75
 
 
 def attention(alignment, image=None, columns=5, title=None):
     """Draws where a model looked for each piece of its output.
 
-    Of a text a matrix, with a row for each piece of the output and a column for each of the source.
-    Of an image one picture for each piece, darkened where the model did not look. The inputs of a
-    model with several stand side by side.
+    For a text, a matrix with a row for each piece of the output and a column for each piece of the
+    source. For an image, one picture for each piece of the output, darkened where the model did not
+    look. If a model has several inputs, they stand side by side.
 
     Args:
         alignment: `keras_s2s.models.Alignment`, from `model.generate(..., return_attention=True)`.
@@ -79,7 +79,7 @@ def attention(alignment, image=None, columns=5, title=None):
 
 
 class _TextPanel:
-    """A matrix with a row for each piece of the output and a column for each of a text."""
+    """A matrix with a row for each piece of the output and a column for each piece of a text."""
 
     def __init__(self, target, source, weights):
         self.target, self.source, self.weights = target, source, weights
@@ -115,7 +115,7 @@ class _ImagePanel:
             axes.imshow(self.pixels)
             dark = np.zeros((*weights.shape, 4))
             dark[..., 3] = _MOST_OPAQUE * (1 - weights / max(weights.max(), 1e-9))
-            # The grid covers the whole image, whatever its aspect ratio.
+            # Stretch the grid of weights over the whole image, whatever its aspect ratio.
             extent = (-0.5, width - 0.5, height - 0.5, -0.5)
             axes.imshow(dark, extent=extent, interpolation="bicubic")
             axes.set_title(piece, fontsize="medium")

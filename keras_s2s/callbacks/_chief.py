@@ -1,10 +1,10 @@
-"""Which of the processes that train one model together writes files and prints."""
+"""Chooses the process that writes files and prints, of several that train one model together."""
 
 import keras
 
 
 def is_chief(model):
-    """Whether this process does: the only one, or the first."""
+    """Whether this process writes files and prints: the only process, or the first."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -15,7 +15,7 @@ def is_chief(model):
 
         together = distributed.is_available() and distributed.is_initialized()
         return not together or distributed.get_rank() == 0
-    # Only strategies of several processes have one.
+    # Only strategies of several processes have a resolver.
     resolver = model.distribute_strategy.cluster_resolver
     if resolver is None or resolver.task_type != "worker":
         return resolver is None or resolver.task_type not in ("ps", "evaluator")

@@ -1,4 +1,4 @@
-"""Embeddings for TensorBoard's projector: tables of numbers and of labels, and what they are."""
+"""Writes embeddings for TensorBoard's projector: tables of vectors and labels, and their list."""
 
 import numpy as np
 from keras import ops
@@ -37,5 +37,5 @@ def write(model, folder):
 
 
 def _label(piece):
-    """One line of one column; an empty one would be left out, and shift the others."""
+    """A piece as a line of the table; an empty line would be left out, and shift the others."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in piece) or "(empty)"

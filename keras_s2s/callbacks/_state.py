@@ -1,8 +1,8 @@
-"""What callbacks count in training, to be kept and given back."""
+"""Gets and restores the state of callbacks."""
 
 import keras
 
-#: The attributes that are the state of Keras's callbacks, which have no methods for it.
+#: The attributes that hold the state of Keras's callbacks, which have no methods for it.
 ATTRIBUTES = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "best_weights", "stopped_epoch", "wait"),
     keras.callbacks.ReduceLROnPlateau: ("best", "cooldown_counter", "wait"),
@@ -15,7 +15,7 @@ ATTRIBUTES = {
 
 
 def check(callback):
-    """Raises a `TypeError` if nobody knows the state of a callback."""
+    """Raises a `TypeError` if the state of a callback is unknown."""
     if not _has_methods(callback) and _attributes(callback) is None:
         names = ", ".join(kind.__name__ for kind in ATTRIBUTES)
         raise TypeError(
@@ -33,7 +33,7 @@ def get(callback):
 
 
 def restore(callback, state):
-    """Gives a callback the state that `get` returned, or what an earlier version kept beside it."""
+    """Gives a callback the state that `get` returned; other values, of old files, are ignored."""
     if _has_methods(callback):
         callback.set_state(state)
         return

@@ -10,10 +10,10 @@ from keras_s2s.callbacks._chief import is_chief
 class AverageCheckpoints(keras.callbacks.Callback):
     """Gives the model the mean of its weights after the last epochs, when training ends.
 
-    The weights lie on the disk, so that training which goes on after an interruption averages the
-    same. For an average over every step, and for the sake of memory on an accelerator, see
-    `use_ema=True` of Keras's optimizers. Of several processes the first writes, and all read: they
-    need one folder.
+    The weights are on the disk, so that training which is resumed after an interruption averages
+    the same. For an average over every step, at the cost of memory on an accelerator, see
+    `use_ema=True` of Keras's optimizers. If several processes train together, the first writes the
+    weights and all read them: they need a common folder.
 
     Args:
         folder: Folder for the weights of the last epochs.
@@ -46,7 +46,7 @@ class AverageCheckpoints(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if not is_chief(self.model):
             return
-        for file in self._files():  # of a run before this one
+        for file in self._files():  # left by an earlier run
             if _number(file) > epoch:
                 file.unlink()
 
@@ -55,7 +55,7 @@ class AverageCheckpoints(keras.callbacks.Callback):
         if not is_chief(self.model):
             return
         target = self.folder / f"epoch_{epoch + 1:04}.npz"
-        # Whole or not at all.
+        # Renamed when complete, so that no file is ever incomplete.
         unfinished = target.with_suffix(".tmp")
         with open(unfinished, "wb") as file:
             np.savez(file, *self.model.get_weights())
@@ -70,7 +70,7 @@ class AverageCheckpoints(keras.callbacks.Callback):
             count += 1
         if not count:
             return
-        # Counters have no mean.
+        # Integers are counters, which keep their last value.
         means = [a / count if a.dtype.kind != "i" else b for a, b in zip(sums, last)]
         self.model.set_weights([a.astype(b.dtype) for a, b in zip(means, last)])
 
@@ -78,7 +78,7 @@ class AverageCheckpoints(keras.callbacks.Callback):
         """Yields the weights after each of the last epochs."""
         files = self._files()
         if not is_chief(self.model):
-            # The first process may be writing the last epoch's weights now, and removing others.
+            # The first process may just be writing the last epoch's file and removing older ones.
             earlier = range(self._epochs - self.count + 1, self._epochs)
             files = [file for file in files if _number(file) in earlier]
         for file in files:

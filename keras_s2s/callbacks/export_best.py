@@ -10,14 +10,15 @@ from keras_s2s.callbacks._chief import is_chief
 class ExportBest(keras.callbacks.Callback):
     """Exports the model as a SavedModel after each epoch that is the best so far.
 
-    The first goes to `path/1`, the next to `path/2`: TensorFlow Serving, told to serve `path`, goes
-    over to the highest number by itself. What was best is kept in `path/best.json`, so that
-    training which goes on after an interruption exports nothing worse. Of several processes that
-    train together the first exports.
+    The first goes to `path/1`, the next to `path/2`: TensorFlow Serving, told to serve `path`,
+    switches to the highest number by itself. The best value is kept in `path/best.json`, so that
+    training which is resumed after an interruption exports nothing worse. If several processes
+    train together, the first exports.
 
     Args:
         path: Folder.
-        monitor: Name in the logs. What `GenerationMetrics` adds is there if it stands before.
+        monitor: Name in the logs. For a name that `GenerationMetrics` adds, put that callback
+            before this one in `fit`.
         mode: `"max"` or `"min"`, or `"auto"`: `"min"` for losses, perplexities and error rates
             (names that end in `loss`, `perplexity`, `wer` or `cer`), `"max"` for others.
         **options: Arguments of `model.export`.

@@ -10,7 +10,7 @@ from keras_s2s.preprocessing.text import as_texts
 
 
 class GenerationMetrics(keras.callbacks.Callback):
-    """Generates from a validation set after every epoch, and logs what the texts are worth.
+    """Generates texts for a validation set after every epoch, and logs their scores.
 
     The logs get `val_bleu`, `val_wer` and so on, so that callbacks after it in the list
     (`ModelCheckpoint`, `EarlyStopping`, `ReduceLROnPlateau`, `CSVLogger`) can watch them. Keras
@@ -22,20 +22,20 @@ class GenerationMetrics(keras.callbacks.Callback):
             ...), or a dict of arrays with the encoder's features.
         references: For each input a text, or a list of several.
         metrics: Names, see `keras_s2s.evaluation.score`.
-        sampler: As of `model.generate`. Greedy search takes less time than a beam.
+        sampler: As in `model.generate`. Greedy search takes less time than a beam.
         batch_size: Integer.
-        max_length: Integer or None, as of `model.generate`.
+        max_length: Integer or None, as in `model.generate`.
         limit: Integer or None. Use that many examples, evenly spaced: files may be sorted.
         prefix: Put before the names in the logs.
         verbose: 0 is silent; 1 prints the figures and one example.
-        tokenize: As of `keras_s2s.evaluation.score`. The references decide, so that all epochs are
-            scored alike; what they decide on is printed.
+        tokenize: As in `keras_s2s.evaluation.score`. `"auto"` looks at the references, so that all
+            epochs are scored alike; the tokenizer that it chooses is printed.
 
     Raises:
         TypeError: If inputs are a whole table, or references no texts.
         ValueError: If a metric or tokenizer is unknown, or there are not as many references as
             inputs.
-        ImportError: If the library of one is missing: now, not after the first epoch.
+        ImportError: If the library of a metric is missing: now, not after the first epoch.
 
     Example:
     ```python
@@ -113,11 +113,11 @@ class GenerationMetrics(keras.callbacks.Callback):
         names = self.model.encoder.input_names
         if not isinstance(self.inputs, dict) or any(name not in self.inputs for name in names):
             return False
-        # With prompts they are raw data, whose inputs may have the same name.
+        # With prompts, the dict holds raw data, whose inputs may have the names of features.
         return TARGETS not in self.inputs
 
     def generate(self):
-        """The texts that the model makes of the inputs."""
+        """The texts that the model generates from the inputs."""
         options = {"sampler": self.sampler, "max_length": self.max_length}
         if not self._holds_features():
             texts = self.model.generate(self.inputs, batch_size=self.batch_size, **options)

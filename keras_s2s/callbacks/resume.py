@@ -11,20 +11,20 @@ from keras_s2s.callbacks._chief import is_chief
 
 
 class Resume(keras.callbacks.Callback):
-    """Goes on after an interruption, so that it makes no difference.
+    """Resumes training after an interruption, with the same result as without one.
 
-    After every epoch the state of training is written, whole or not at all: weights, optimizer,
-    random states of dropout and sampling, and what other callbacks count. Run the same program
-    again, and `fit` goes on after the last whole epoch. Data of `keras_s2s.data` come in the order
-    that they would have had. When training ends the folder is removed. Of several processes that
-    train together the first writes, and all read: they need one folder.
+    After every epoch the state of training is written, completely or not at all: weights,
+    optimizer, random states of dropout and sampling, and the state of other callbacks. Run the same
+    program again, and `fit` goes on after the last complete epoch. Data of `keras_s2s.data` come in
+    the same order as without the interruption. When training ends, the folder is removed. If
+    several processes train together, the first writes and all read: they need a common folder.
 
     `keras.callbacks.BackupAndRestore` keeps neither random states nor other callbacks' counts, and
     can be killed between its two files.
 
     Args:
         folder: Folder of this training. Another training needs another one.
-        callbacks: Callbacks whose counts and best values go on: Keras's `EarlyStopping`,
+        callbacks: Callbacks whose state is kept, too: Keras's `EarlyStopping`,
             `ReduceLROnPlateau` and `ModelCheckpoint`, and any that has the methods `get_state()`,
             which returns a dict of what goes into JSON and of lists of NumPy arrays, and
             `set_state(state)`, which takes such a dict when training goes on, after
@@ -70,7 +70,7 @@ class Resume(keras.callbacks.Callback):
 
     @property
     def interrupted(self):
-        """Whether there is something to go on with."""
+        """Whether the folder holds a training that can be resumed."""
         return self._newest() is not None
 
     def on_train_begin(self, logs=None):
@@ -99,7 +99,7 @@ class Resume(keras.callbacks.Callback):
                 for name, length in state["lists"][i].items()
             }
             _state.restore(callback, {**state["callbacks"][i], **lists})
-        # The one way in which a callback can tell `fit`; Keras's own does so.
+        # The only way for a callback to tell `fit` where to begin; Keras's callback uses it, too.
         self.model._initial_epoch = state["epoch"]
 
     def on_epoch_end(self, epoch, logs=None):
@@ -126,7 +126,7 @@ class Resume(keras.callbacks.Callback):
             shutil.rmtree(before)
 
     def on_train_end(self, logs=None):
-        # Keras would begin the next `fit` there, too.
+        # Otherwise Keras would begin the next `fit` at this epoch, too.
         self.model._initial_epoch = None
         if is_chief(self.model):
             shutil.rmtree(self.folder, ignore_errors=True)
@@ -135,7 +135,7 @@ class Resume(keras.callbacks.Callback):
         return max(self.folder.glob("epoch_*"), default=None)
 
     def _unsaved(self):
-        """Variables that are no weights: random states."""
+        """The variables that `save_weights` does not save: random states."""
         model = self.model
         weights = {id(v) for v in model.weights}
         metrics = {id(v) for metric in model.metrics for v in metric.variables}

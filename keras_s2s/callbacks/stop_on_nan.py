@@ -10,8 +10,8 @@ from keras_s2s.callbacks._chief import is_chief
 class StopOnNaN(keras.callbacks.Callback):
     """Ends training with an error as soon as the loss is no number, and saves the batch.
 
-    It raises an error, since other callbacks would save the spoilt weights after one more epoch:
-    what `Resume` and `keras.callbacks.ModelCheckpoint` wrote last stays. It reads the loss after
+    It raises an error, so that no other callback saves the spoilt weights at the end of the epoch:
+    the last files of `Resume` and `keras.callbacks.ModelCheckpoint` stay. It reads the loss after
     every batch, for which an accelerator has to wait.
 
     Args:

@@ -17,7 +17,7 @@ from keras_s2s.training.metrics import Perplexity
 
 
 class TensorBoard(keras.callbacks.TensorBoard):
-    """Keras's TensorBoard, and what one wants to see of a sequence model.
+    """Keras's TensorBoard callback, which also shows what matters for a sequence model.
 
     | page | what | when |
     |---|---|---|
@@ -27,7 +27,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
     | Text | examples: source, what the model makes of it, reference | every `examples_freq` epochs |
     | Images | attention to the source words, or over the picture | every `examples_freq` epochs |
     | Projector | embeddings of the vocabularies, labelled with their pieces | when training ends |
-    | HParams | sizes, dropout and optimizer, and what is given | when training begins |
+    | HParams | sizes, dropout and optimizer, and `hparams` | when training begins |
     | Profile | a trace, with Keras's `profile_batch`; on JAX from Python 3.12 on | as Keras |
 
     The norm of the gradients is there with `keras_s2s.optimizers.Adam`, which models come with;
@@ -42,9 +42,9 @@ class TensorBoard(keras.callbacks.TensorBoard):
         references: For each example its output. Needed for `gradients/`.
         examples_freq: Integer, in epochs.
         steps_freq: Integer, in steps; 0 for none.
-        attention_examples: Integer. Attention is drawn for so many of the examples.
+        attention_examples: Integer, the number of examples for which attention is drawn.
         projector: Whether to write the embeddings.
-        hparams: Dict of numbers and strings, beside those that are found.
+        hparams: Dict of numbers and strings, shown beside those that the callback finds.
         **kwargs: Arguments of `keras.callbacks.TensorBoard`, except `embeddings_freq`, which writes
             nothing that TensorBoard can read (https://github.com/keras-team/keras/issues/20210).
 
@@ -106,7 +106,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
         if is_chief(model):
             super().set_model(model)
             return
-        # Keras's would write in every process.
+        # Keras's callback would write in every process.
         self._model = model
         for name in dir(keras.callbacks.Callback):
             if name.startswith("on_"):
@@ -158,7 +158,7 @@ class TensorBoard(keras.callbacks.TensorBoard):
             api.hparams({**found, **self.hparams}, trial_id=self.log_dir)
 
     def _write_step(self):
-        # On JAX, asking for the model brings back its state.
+        # On JAX, reading `self.model` copies the state of training into the model's variables.
         model = self.model
         step = int(ops.convert_to_numpy(model.optimizer.iterations))
         found = {"learning_rate": model.optimizer.learning_rate}

@@ -1,4 +1,4 @@
-"""What generated text is worth: the field's own libraries, called in one way."""
+"""Scores of generated text: the standard libraries of the field behind one interface."""
 
 from keras_s2s.evaluation.cider_reward import CiderReward as CiderReward
 from keras_s2s.evaluation.scores import METRICS as METRICS

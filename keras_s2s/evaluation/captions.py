@@ -1,8 +1,8 @@
 """Metrics of captions by pycocoevalcap, with its PTB tokenizer, which needs Java.
 
-For languages without blanks between words, BLEU's tokenizer is used: PTB's takes a Chinese
-sentence for one word, and loses the vowels of Khmer. METEOR, whose synonyms are English, then
-matches equal words only.
+For languages without blanks between words, BLEU's tokenizer is used: the PTB tokenizer takes a
+Chinese sentence for one word and drops the vowels of Khmer. METEOR, whose synonyms are English,
+then matches only equal words.
 """
 
 import contextlib
@@ -60,7 +60,7 @@ def compute(names, hypotheses, references, bootstrap, words):
 
 
 def _tokenized(hypotheses, references, words):
-    """Dicts from a number to tokenized references and hypotheses."""
+    """Tokenized references and hypotheses, each a dict from an example's number to its texts."""
     sides = references, [[text] for text in hypotheses]
     if not words.between_blanks:
         return tuple(
@@ -70,7 +70,7 @@ def _tokenized(hypotheses, references, words):
     from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
 
     captions = (
-        # A line end would begin another caption.
+        # The PTB tokenizer reads one caption per line, so line ends become blanks.
         {i: [{"caption": " ".join(text.split())} for text in texts] for i, texts in rows}
         for rows in map(enumerate, sides)
     )
@@ -100,7 +100,7 @@ def _bleu(references, hypotheses, bootstrap):
 
 
 def _mean(name, references, hypotheses):
-    """The metric of all examples, and of each."""
+    """The metric over all examples, and its value for each example."""
     if name == "meteor":
         from pycocoevalcap.meteor.meteor import Meteor as Scorer
     elif name == "coco_rouge":
@@ -112,7 +112,7 @@ def _mean(name, references, hypotheses):
         found = scorer.compute_score(references, hypotheses)
     process = getattr(scorer, "meteor_p", None)
     if process is not None:
-        # METEOR leaves its pipes open.
+        # METEOR leaves its Java process running and its pipes open.
         process.kill()
         process.wait()
         for stream in (process.stdin, process.stdout, process.stderr):
@@ -123,6 +123,6 @@ def _mean(name, references, hypotheses):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps away what the metrics print."""
+    """Suppresses what the metrics print."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         yield

@@ -8,7 +8,7 @@ from keras_s2s._optional import import_metric
 from keras_s2s.evaluation.words import Words
 from keras_s2s.preprocessing.text import as_texts
 
-#: Of most scripts, of Chinese and Japanese, and of India.
+#: The full stop of most scripts, the two of Chinese and Japanese, and the danda of Indian scripts.
 _FULL_STOPS = (".", "。", "．", "।")
 
 
@@ -22,8 +22,8 @@ class CiderReward:
     Args:
         references: For each image a caption, or a list of them.
         with_end: Whether a full stop at the end is a word, which all references have. CIDEr itself
-            does not care whether a sentence is finished, and what is trained on it would not.
-        tokenize: As of `score`.
+            ignores whether a sentence is finished, and so would a model that is trained on it.
+        tokenize: As in `score`.
 
     Example:
     ```python
@@ -60,14 +60,14 @@ class CiderReward:
             end = self._end if hypothesis.rstrip().endswith(_FULL_STOPS) else ""
             scorer += (self._split(hypothesis) + end, self._references[row])
         scorer.document_frequency = self._frequency
-        # The scorer takes its length for the number of images that the frequencies are of.
+        # The scorer takes `len(crefs)` for the number of images whose words were counted.
         scorer.crefs = _AsMany(scorer.crefs, len(self._references))
         return np.array(scorer.compute_cider())
 
     def _split(self, caption):
         if not self._words.between_blanks:
             return " ".join(self._words.without_punctuation(caption))
-        # As the PTB tokenizer does it, nearly: lower case, without punctuation.
+        # Nearly what the PTB tokenizer does: lower case, without punctuation.
         return " ".join(re.findall(r"'s\b|\w+(?:-\w+)*", caption.lower()))
 
 

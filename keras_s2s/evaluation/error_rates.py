@@ -44,7 +44,7 @@ def compute(names, hypotheses, references, bootstrap, words):
 
 
 def _counts(jiwer, name, truths, hypotheses):
-    """Errors and length of the reference of each example."""
+    """Two arrays: the number of errors in each example, and the length of its reference."""
     process = {"wer": jiwer.process_words, "cer": jiwer.process_characters}[name]
     counts = []
     for truth, text in zip(truths, hypotheses):
@@ -53,7 +53,7 @@ def _counts(jiwer, name, truths, hypotheses):
             wrong = found.substitutions + found.deletions + found.insertions
             counts.append((wrong, found.hits + found.substitutions + found.deletions))
         else:
-            # jiwer takes no empty reference: all that is said is too much.
+            # jiwer rejects an empty reference. Every word or character of the text is an error.
             counts.append((len(text.split()) if name == "wer" else len(text.strip()), 0))
     return np.array(counts, "float64").T
 

@@ -1,4 +1,4 @@
-"""ROUGE by rouge-score: F1, the best reference of several."""
+"""ROUGE by rouge-score: F1; of several references, the best match counts."""
 
 import unicodedata
 from importlib.metadata import version
@@ -36,12 +36,12 @@ def compute(names, hypotheses, references, bootstrap, words):
 
 
 def _tokenizer(words):
-    """What rouge-score takes as its tokenizer, None for its own, and the name for signatures."""
+    """The tokenizer to give to rouge-score, None for its own, and its name in signatures."""
     if words.tokenizer != "13a":
         return _Tokenizer(words.without_punctuation), f"tok:{words.tokenizer}"
     if words.script == "latin":
         return None, "stemmer"
-    # rouge-score's own knows the letters a to z, and takes others for blanks.
+    # rouge-score's own tokenizer takes every letter outside a to z for a blank.
     return _Tokenizer(_unicode_words), "tok:unicode"
 
 
@@ -51,7 +51,7 @@ class _Tokenizer:
 
 
 def _unicode_words(text):
-    """As rouge-score does it, for the letters, marks and digits of all scripts."""
+    """Splits as rouge-score does, but keeps the letters, marks and digits of all scripts."""
     kinds = ((c, unicodedata.category(c)) for c in text.lower())
-    # Of format characters, such as joiners, there may be some within a word.
+    # Format characters, such as joiners, can stand within a word: they do not split it.
     return "".join(c if k[0] in "LMN" else " " for c, k in kinds if k != "Cf").split()

@@ -57,7 +57,7 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0, tokenize="auto
         references: For each text a text, or a list of several.
         metrics: Names of the table.
         bootstrap: Integer: the spread comes from as many resamplings of the examples (fixed seed);
-            0 for none. METEOR, both ROUGE and CIDEr are means over examples, so that theirs
+            0 for none. METEOR, both ROUGE and CIDEr are means over examples, so their spread
             comes from the standard error.
         tokenize: `"auto"` for the table, or the name of a tokenizer of sacreBLEU for all metrics
             that count words.
@@ -97,8 +97,8 @@ def tokenizer(references, tokenize="auto"):
     """The name of the tokenizer by which `score` computes BLEU.
 
     Args:
-        references: As of `score`.
-        tokenize: As of `score`.
+        references: As in `score`.
+        tokenize: As in `score`.
 
     Example:
     ```python
@@ -112,11 +112,11 @@ def tokenizer(references, tokenize="auto"):
 
 
 def require(metrics, tokenize="auto"):
-    """Raises what `score` would raise because of a metric: before hours of training, not after.
+    """Raises now what `score` would raise for a metric, before hours of training instead of after.
 
     Args:
         metrics: Names, see `score`.
-        tokenize: As of `score`.
+        tokenize: As in `score`.
 
     Raises:
         ValueError: If one is unknown.

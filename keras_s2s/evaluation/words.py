@@ -21,7 +21,7 @@ _PACKAGES = {"ja-mecab": "sacrebleu[ja]", "ko-mecab": "sacrebleu[ko]"}
 
 @dataclass(frozen=True)
 class Words:
-    """How the texts of one language fall into words.
+    """Splits the texts of one language into words.
 
     Attributes:
         script: As `main_script` gives it.
@@ -33,13 +33,13 @@ class Words:
 
     @classmethod
     def of(cls, references, tokenize="auto"):
-        """Words as the references are written, each of which is a list of texts."""
+        """The `Words` for the script of the references, each of which is a list of texts."""
         check(tokenize)
         return cls(main_script(text for texts in references for text in texts), tokenize)
 
     @functools.cached_property
     def tokenizer(self):
-        """The name that sacreBLEU has for the tokenizer."""
+        """SacreBLEU's name for the tokenizer."""
         if self.told != "auto":
             return self.told
         if self.script not in _OF_SCRIPT:
@@ -58,7 +58,7 @@ class Words:
 
     @property
     def between_blanks(self):
-        """Whether words are what stands between blanks."""
+        """Whether blanks separate the words."""
         return self.script not in WITHOUT_BLANKS if self.told == "auto" else self.told == "13a"
 
     def split(self, text):
@@ -66,7 +66,7 @@ class Words:
         return _make(self.tokenizer)(text).split()
 
     def without_punctuation(self, text):
-        """The words of a text in lower case that are more than punctuation."""
+        """The words of a text in lower case, without those that are only punctuation."""
         return [word for word in self.split(text.lower()) if not _is_punctuation(word)]
 
 

@@ -5,7 +5,7 @@ import functools
 import itertools
 import unicodedata
 
-#: What Unicode's names of letters begin with.
+#: Scripts, by the first word of the Unicode names of their letters.
 _IDEOGRAPHS = {"CJK", "IDEOGRAPHIC", "BOPOMOFO"}
 _KANA = {"HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA"}
 _SOUTH_EAST_ASIAN = {"THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN"}
@@ -37,7 +37,7 @@ def main_script(texts):
         sum(counts.pop(script, 0) for script in some) for some in (_IDEOGRAPHS, _KANA)
     )
     if ideographs + kana:
-        # A Chinese text may name something Japanese; half of a Japanese text is kana.
+        # A Chinese text may contain a Japanese name; about half of a Japanese text is kana.
         name = "JAPANESE" if kana >= (ideographs + kana) / 10 else "CHINESE"
         counts[name] = ideographs + kana
     return max(counts, key=counts.get).lower() if counts else "latin"
@@ -45,8 +45,8 @@ def main_script(texts):
 
 @functools.cache
 def _script(character):
-    """None for what is no letter."""
+    """The first word of a letter's Unicode name; None for any other character."""
     if not character.isalpha():
         return None
-    # Letters of full and of half width count for their script.
+    # NFKC lets full-width and half-width letters count for their script.
     return unicodedata.name(unicodedata.normalize("NFKC", character)[0], "?").split(" ")[0]

@@ -1,6 +1,6 @@
 """Recipes: what a model is made of, in a TOML file; how it is trained and evaluated.
 
-The command line, `keras-s2s train FILE`, is a thin coat over this.
+The command line, `keras-s2s train FILE`, is a thin layer over this package.
 """
 
 from keras_s2s.recipes.evaluate import check as check

@@ -1,4 +1,4 @@
-"""The weights that a captioner's backbone begins with."""
+"""The initial weights of a captioner's backbone."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from keras_s2s.models import ImageCaptioner
 from keras_s2s.recipes.typed_config import RecipeError
 
-# So many images say what a backbone's layers get.
+# Number of images on which the inputs of a backbone's layers are measured.
 _MEASURED = 500
 
 
@@ -16,7 +16,7 @@ def initialize(model, weights, images, folder):
     Args:
         model: `keras_s2s.models.ImageCaptioner`.
         weights: An .npz below `folder`, or the name or folder of a preset; empty for none.
-        images: Those to train on.
+        images: The training images.
         folder: `pathlib.Path`.
 
     Raises:
@@ -50,7 +50,7 @@ def measure_batch_normalization(backbone, pixels, batch_size=8):
     """Gives BatchNormalization layers the statistics of their inputs; results stay the same.
 
     Weights whose normalisation was folded into the convolutions come with a mean of 0 and a
-    variance of 1. What is measured goes into mean and variance, and back out of scale and offset.
+    variance of 1. The measured values replace them, and scale and offset are changed to match.
 
     Args:
         backbone: A functional `keras.Model`.

@@ -13,10 +13,10 @@ def evaluate(
         model: A `keras_s2s.models.Seq2Seq`.
         recipe: As `keras_s2s.recipes.read` returned it.
         data: Folder of its data.
-        sampler: As of `model.generate`; by default the model's.
+        sampler: As in `model.generate`; by default the model's.
         split: `"tests"` or `"valid"`.
         show: Function that is called with lines for people.
-        tokenize: As of `keras_s2s.evaluation.score`; by default the recipe's.
+        tokenize: As in `keras_s2s.evaluation.score`; by default the recipe's.
 
     Returns:
         List of dicts as cards hold them: `name`, `value`, `spread`, `dataset` and `signature`.
@@ -24,7 +24,7 @@ def evaluate(
 
     Raises:
         RecipeError: If a file is missing.
-        ImportError: If the library of a metric or tokenizer is.
+        ImportError: If the library of a metric or tokenizer is missing.
 
     Example:
     ```python
@@ -53,7 +53,7 @@ def evaluate(
             texts, references, recipe.metrics, recipe.bootstrap, tokenize=tokenize
         )
         for score in scores.values():
-            # CIDEr is of the order of 1.
+            # CIDEr is about 1; the other scores are percentages.
             digits = 4 if score.name == "CIDEr" else 2
             figures.append(
                 {
@@ -76,7 +76,8 @@ def check(expected, figures):
 
     Args:
         expected: The `metrics` of a card.
-        figures: As `evaluate` returned them. The order of sums may move a word.
+        figures: As `evaluate` returned them. They may differ slightly: the order in which floats
+            are added up can change a word.
     """
     expected, measured = (
         {(m["dataset"], m["name"]): m for m in metrics} for metrics in (expected, figures)

@@ -1,4 +1,4 @@
-"""Images as an encoder takes them: pixels, or what a frozen backbone makes of them."""
+"""Images as an encoder takes them: as pixels, or as features of a frozen backbone."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ class Converted:
     """Images, converted when they are asked for.
 
     Args:
-        images: As of `keras_s2s.data.cached_features`.
+        images: As in `keras_s2s.data.cached_features`.
         converter: `keras_s2s.preprocessing.ImageConverter`.
         mirror: Whether to exchange left and right.
     """
@@ -30,13 +30,14 @@ class Converted:
 
 
 def of_either_side(model, images, folder, seed, verbose):
-    """Cached features of images, in training now and then of the mirrored ones.
+    """Cached features of images, each at random of the image or of its mirror image.
 
-    That is where the encoder's augmentation mirrors, which a frozen backbone never sees.
+    This replaces the encoder's augmentation, which cached features bypass. Without augmentation,
+    no image is mirrored.
 
     Args:
         model: `keras_s2s.models.ImageCaptioner`.
-        images: As of `keras_s2s.data.cached_features`.
+        images: As in `keras_s2s.data.cached_features`.
         folder: Folder of the cache.
         seed: Integer.
         verbose: As Keras's.
@@ -50,7 +51,7 @@ def of_either_side(model, images, folder, seed, verbose):
 
 
 class _EitherOf:
-    """Rows of one array or of another, by the toss of a coin, the same for the same rows."""
+    """Takes each row at random from one of two arrays; the same rows give the same result."""
 
     def __init__(self, first, second, seed):
         self.arrays, self.seed = (first, second), seed

@@ -1,4 +1,4 @@
-"""What a file of training data is about: its contents tell, not its name."""
+"""Recognizes the task of a file of training data by its contents, not by its name."""
 
 import itertools
 from pathlib import Path
@@ -9,7 +9,7 @@ from keras_s2s.data.caption_readers import is_image_name, is_json, is_token
 from keras_s2s.data.readers import collapse, find_column
 from keras_s2s.recipes.typed_config import RecipeError
 
-# So many rows tell what the columns hold.
+# Number of rows that are read to find out what the columns hold.
 _SAMPLE = 200
 _CAPTION = frozenset("caption captions comment comments description sentence text raw".split())
 
@@ -69,6 +69,6 @@ def recognize(path, columns=None):
 
 
 def _has_images(rows, column):
-    """Whether a column holds names of image files, its first line aside."""
+    """Whether a column holds names of image files, apart from its first line."""
     cells = [row[column] for row in rows[1:] or rows if len(row) > column]
     return bool(cells) and sum(map(is_image_name, cells)) >= 0.9 * len(cells)

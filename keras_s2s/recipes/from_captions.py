@@ -74,9 +74,10 @@ def from_captions(path, folder, columns=(0, 1), images=None, seed=1, show=lambda
     r"""Makes a recipe for a captioner from a file of captions and a folder of images.
 
     A twentieth of the images, at most 500, is held out for validation, and as many for the test.
-    Nothing is downloaded. Where the shipped captioner can spell the captions, which are English
-    then, the recipe trains it further: it knows photographs and sentences, and some hundred images
-    teach it others. Otherwise it gets a new tokenizer and decoder, and the shipped image encoder.
+    Nothing is downloaded. If the tokenizer of the shipped captioner can spell the captions, as it
+    can spell English, the recipe trains that captioner further: it knows photographs and sentences
+    already, so a few hundred images teach it new ones. Otherwise the recipe is for a new tokenizer
+    and decoder with the shipped image encoder.
 
     Args:
         path: A file as `keras_s2s.data.read_captions` reads it.
@@ -169,10 +170,10 @@ def _recipe(path, place, texts, count, held_out):
         model=model,
         batch=batch,
         warmup=min(200, count // batch),
-        # The fewer images, the more often each.
+        # The fewer images, the more epochs.
         epochs=max(min(60_000 // count, 20), 8) if is_new else max(min(12_000 // count, 10), 4),
-        # On 504 pictures of COCO, two epochs at 5e-4 took the perplexity of held-out captions from
-        # 82 to 31, four at 1e-4 to 37.
+        # On 504 COCO images, two epochs at 5e-4 reduced the perplexity of held-out captions from
+        # 82 to 31, four epochs at 1e-4 to 37.
         rate="2e-3" if is_new else "5e-4",
         fine_epochs=2,
         fine_rate="2e-4" if is_new else "1e-4",
@@ -184,8 +185,8 @@ def _can_spell(preset, texts):
     model = preset_folders.find(preset) / "assets" / "target_tokenizer" / "spm.model"
     texts = texts[:: max(len(texts) // 2000, 1)]
     ids = [i for row in SentencePieceTokenizer(str(model)).encode(texts) for i in row]
-    # English captions have 3.7 characters a piece, none of them unknown; German and French ones
-    # 1.6 and 1.8, and 3 % unknown.
+    # English captions have 3.7 characters per piece and no unknown pieces; German and French
+    # captions have 1.6 and 1.8, and 3 % unknown pieces.
     return sum(map(len, texts)) >= 2 * len(ids) and ids.count(UNKNOWN) <= 0.01 * len(ids)
 
 

@@ -19,7 +19,7 @@ def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line:
         folder: Folder for `recipe.toml` and the splits of the data.
         columns: Columns of input and output in a table: indices from 0, or names in the first
             line. By default the first two; of captions those that hold images and captions.
-        images: Folder of the images, as of `from_captions`.
+        images: Folder of the images, as in `from_captions`.
         seed: Integer: what is held out.
         show: Function that is called with lines for people: what the file was taken for.
 

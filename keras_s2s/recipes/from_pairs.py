@@ -7,7 +7,7 @@ from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
 from keras_s2s.recipes.write_recipe import write
 
-# Like the recipe of the preset on 29,000 pairs, with smaller layers.
+# Like the recipe of the preset that was trained on 29,000 pairs, but with smaller layers.
 _RECIPE = """\
 # A translator of the pairs in '{source}'; made by `keras-s2s train {source}`. Change what you like
 # and train again with `keras-s2s train recipe.toml`, into another folder.
@@ -53,8 +53,8 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
     r"""Makes a recipe for a translator from a file of sentence pairs.
 
     A twentieth of the sources, at most 1,000, is held out for validation, and as many for the test.
-    All pairs of a source stay together, so that none is both learnt and tested; pairs that are
-    there twice count once. What `keras_s2s.data.read_pairs` leaves out, it tells in warnings.
+    All pairs of a source stay together, so that none is both learnt and tested; repeated pairs
+    count once. `keras_s2s.data.read_pairs` warns of what it leaves out.
 
     Args:
         path: A table, tab-separated or CSV, a source and its target on each line, in UTF-8.
@@ -109,10 +109,10 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
         name=toml.string(path.stem),
         valid=held_out,
         vocabulary=max(min(len(words) // 4, 8000), len(characters) + 8),
-        # Resampling pays in long training only.
+        # Sampling segmentations only pays off in long training.
         sampling=_SAMPLING if len(train) > 20_000 else "",
-        # The fewer pairs, the smaller the batches, so that there are updates enough, and the more
-        # often each.
+        # The fewer pairs, the smaller the batches, so that there are enough updates, and the
+        # more epochs.
         batch=min(max(len(train) // 600 * 100, 400), 2400),
         epochs=max(min(400_000 // len(train), 20), 5),
     )

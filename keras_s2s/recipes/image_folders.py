@@ -1,13 +1,13 @@
-"""Where the images lie that a file of captions names."""
+"""Finds the folder of the images that a file of captions names."""
 
 import os
 from pathlib import Path
 
 from keras_s2s.recipes.typed_config import RecipeError
 
-# As data sets are handed out.
+# The names of image folders in published data sets.
 _NAMES = "Images", "images", "Flicker8k_Dataset", "Flickr8k_Dataset", "flickr30k_images"
-# So many names tell whether a folder is theirs.
+# Number of image names that are looked up in each candidate folder.
 _SAMPLE = 50
 
 
@@ -17,7 +17,7 @@ def find(path, names, folder=None):
     Args:
         path: `pathlib.Path` of the file.
         names: List of the images' names.
-        folder: The folder, if it was told.
+        folder: The folder, if the caller knows it.
 
     Returns:
         `pathlib.Path`.

@@ -1,6 +1,6 @@
-"""Keys that recipes had before, which the recipes of shipped presets still have."""
+"""Former keys of recipes, which the recipes of shipped presets still have."""
 
-#: Tables of a captioner's stages, and what each of them meant.
+#: Former tables of a captioner's stages, and the keys that each of them implied.
 _STAGES = {
     "frozen": {"freeze": "backbone"},
     "fine_tuning": {},
@@ -13,7 +13,7 @@ _STAGES = {
 
 
 def path(key):
-    """What `TABLE.KEY` is called now."""
+    """The current name of `TABLE.KEY`."""
     table, dot, rest = key.partition(".")
     if table in _STAGES:
         return f"stages.{table}{dot}{rest}"
@@ -21,7 +21,7 @@ def path(key):
 
 
 def renamed(values):
-    """The values of a recipe under the keys of today."""
+    """The values of a recipe under the current keys."""
     values = dict(values)
     stages = {name: values.pop(name) for name in _STAGES if name in values}
     if stages:

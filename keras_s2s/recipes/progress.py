@@ -1,4 +1,4 @@
-"""Which recipe a folder of a training is of, so that no other goes on there."""
+"""Records the recipe of a training in its folder, so that no other recipe continues it."""
 
 import dataclasses
 import json
@@ -7,12 +7,12 @@ from keras_s2s.recipes import stages
 from keras_s2s.recipes.typed_config import RecipeError
 
 _FILE = "trained.json"
-# What may change without another model coming out.
+# Sections that a continued training may change: the trained weights do not depend on them.
 _LATER = "decoding", "evaluation", "card", "tensorboard"
 
 
 def begin(recipe, output):
-    """Writes what the training in `output` is of.
+    """Writes the values of the recipe that is trained in `output`.
 
     Args:
         recipe: A `keras_s2s.recipes.Recipe`.
@@ -23,7 +23,7 @@ def begin(recipe, output):
 
 
 def check(recipe, output):
-    """Raises a `RecipeError` where a training with other values would be gone on with."""
+    """Raises a `RecipeError` if `output` holds a training with other values."""
     if not (output / _FILE).exists():
         return
     before = json.loads((output / _FILE).read_text(encoding="utf-8"))
@@ -44,12 +44,12 @@ def check(recipe, output):
 
 def _values(recipe):
     values = dataclasses.asdict(recipe)
-    # The one stage is among the stages.
+    # A recipe with one stage has it in `stages`, too.
     return {key: value for key, value in values.items() if key not in (*_LATER, "training")}
 
 
 def _flat(values, name=""):
-    """A nested dict as one of dotted names."""
+    """A nested dict as a flat one with dotted names."""
     if not isinstance(values, dict):
         return {name: values}
     parts = (_flat(value, f"{name}.{key}".lstrip(".")) for key, value in values.items())

@@ -5,7 +5,7 @@ from keras_s2s.recipes import old_keys
 from keras_s2s.recipes.tasks import TASKS
 from keras_s2s.recipes.typed_config import RecipeError, typed
 
-# A stage that has one of them does not take the other from [training].
+# A stage that has one of these keys does not take the other from [training].
 _BATCHES = {"batch_size", "tokens_per_batch"}
 
 
@@ -22,7 +22,7 @@ def read(path, changes=()):
 
     Raises:
         RecipeError: If it is no TOML, lacks a key, or has an unknown one or one of a wrong type.
-            Nothing that the recipe is about has been read then.
+            No data has been read by then.
 
     Example:
     ```python
@@ -57,18 +57,18 @@ def _change(values, change):
         place = place.setdefault(table, {})
         if not isinstance(place, dict):
             raise ValueError(f"{table!r} is no table, as the change {change!r} has it")
-    if not value:  # The default.
+    if not value:  # Restores the default.
         place.pop(key, None)
         return
     try:
         value = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
-        pass  # Text may do without quotation marks.
+        pass  # Text without quotation marks.
     place[key] = value
 
 
 def _inherited(values):
-    """The values, where stages have what `[training]` says and they do not."""
+    """The values, where each stage also has the keys of `[training]` that it does not set."""
     stages, shared = values.get("stages"), values.get("training", {})
     if not stages or not isinstance(stages, dict) or not isinstance(shared, dict):
         return values

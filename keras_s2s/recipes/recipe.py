@@ -1,4 +1,4 @@
-"""What a recipe can say, by the same keys for every task."""
+"""The keys of a recipe, the same for every task."""
 
 import re
 from dataclasses import dataclass, field
@@ -16,20 +16,20 @@ from keras_s2s.recipes.typed_config import RecipeError
 
 @dataclass(kw_only=True)
 class Data:
-    """What is trained and tested on. Files are relative to the data folder."""
+    """The data to train and test on. Files are relative to the data folder."""
 
     train: list
     """Files: a table of pairs, or two files that belong together, see the task's `read`."""
     valid: list
     """The same, for scores while it trains."""
     tests: dict
-    """Names of test sets, each with such files."""
+    """From the names of test sets to their files."""
     columns: list = field(default_factory=lambda: [0, 1])
     """Columns of input and output in a table: indices from 0, or names in its first line."""
     images: str = ""
     """The folder of the images that a table names."""
     backbone_weights: str = ""
-    """What an image encoder's backbone begins with: an .npz of `<layer>/<weight>`, or the name or
+    """Initial weights of an image encoder's backbone: an .npz of `<layer>/<weight>`, or the name or
     folder of a preset with the same backbone."""
     languages: list = field(default_factory=list)
     """The codes of the input's and the output's language, for `number_copies`."""
@@ -91,9 +91,9 @@ class Model:
     recurrent_dropout: float = 0.0
     variational_dropout: bool = False
     doubly_stochastic: float = 0.0
-    """Weight of the loss that has every position of the input looked at equally long."""
+    """Weight of the loss that asks for the same total attention at every input position."""
     backbone: str = "MobileNetV2"
-    """The image encoder's, a name of `keras.applications`."""
+    """The image encoder's backbone, a name in `keras.applications`."""
     image_size: int = 224
     flip: bool = True
     """Whether images are mirrored at random."""
@@ -134,17 +134,17 @@ class Stage:
     batch_size: int | None = None
     """Examples of a batch."""
     tokens_per_batch: int | None = None
-    """In its place, for text: tokens of a batch, source, target and padding together."""
+    """Instead of `batch_size`, for text: tokens of a batch, source, target and padding together."""
     warmup_steps: int = 0
-    """Batches."""
+    """Number of batches."""
     schedule: Literal["cosine", "inverse_sqrt", "plateau", "constant"] = "cosine"
     """After the warm-up: down to 0 along a cosine; as 1 / sqrt(batch); without warm-up, by half
     after each epoch that does not lower the perplexity of the validation data; or not at all."""
     clip_norm: float = 1.0
-    """Of all gradients together."""
+    """The largest norm of all gradients together."""
     label_smoothing: float = 0.0
     scheduled_sampling: float = 0.0
-    """The probability at the end of the stage, rising from 0, see `ScheduledSampling`."""
+    """The rate at the end of the stage, rising from 0, see `ScheduledSampling`."""
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
     gradient_accumulation_steps: int = 1
@@ -152,7 +152,7 @@ class Stage:
     average_last: int = 1
     """Number of last epochs whose weights are averaged."""
     ema_momentum: float = 0.0
-    """Of a moving average of the weights after every step; 0 for none."""
+    """Momentum of a moving average of the weights, updated after every step; 0 for none."""
     max_buckets: int | None = None
     """The most batch shapes, each compiled once by JAX. By default as `TokensPerBatch` has it."""
 
@@ -201,12 +201,12 @@ class Evaluation:
     """How generated texts are scored, while it trains and on the test sets."""
 
     tokenize: Literal["auto", *evaluation.TOKENIZERS] = "auto"
-    """As of `keras_s2s.evaluation.score`."""
+    """As in `keras_s2s.evaluation.score`."""
 
 
 @dataclass(kw_only=True)
 class Card:
-    """What `keras_s2s.zoo.write_card` asks for and no program can measure."""
+    """The parts of a card that no program can measure, see `keras_s2s.zoo.write_card`."""
 
     title: str
     description: str
@@ -222,10 +222,10 @@ class Card:
 
 @dataclass(kw_only=True)
 class Recipe:
-    """What recipes of all tasks say. A subclass is a task: how it reads, builds and batches."""
+    """The keys of recipes of all tasks. A subclass is a task: how it reads, builds and batches."""
 
     name: str
-    """Of the model, on its card."""
+    """The model's name, on its card."""
     task: str
     seed: int = 1
     dtype: str = "float32"
@@ -245,15 +245,15 @@ class Recipe:
     evaluation: Evaluation = field(default_factory=Evaluation)
     card: Card | None = None
 
-    #: The `keras_s2s.models.Seq2Seq` that is trained.
+    #: The class of the model: `keras_s2s.models.Seq2Seq` or a subclass.
     kind = Seq2Seq
-    #: What `keras_s2s.evaluation.score` computes for the task; those after each epoch of training.
+    #: The metrics that `keras_s2s.evaluation.score` computes on test sets, and after each epoch.
     metrics = watched = ()
     #: Resamplings for the spread of a metric.
     bootstrap = 1000
-    #: What inputs are called, and examples of training.
+    #: What messages call the inputs, and the training examples.
     unit = examples = "examples"
-    #: By section the keys that can only have some values, such as those without use for the task.
+    #: By section, the keys whose values the task restricts, such as keys that it does not use.
     only = {}
 
     def __post_init__(self):
@@ -299,7 +299,7 @@ class Recipe:
         raise NotImplementedError
 
     def splits(self, folder, verbose):
-        """What is trained on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each."""
+        """The data to train on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each."""
         return {name: self.read(getattr(self.data, name), folder) for name in ("train", "valid")}
 
     def preprocessor(self, inputs, outputs, verbose):
@@ -319,16 +319,16 @@ class Recipe:
         return decoding.Beam(self.decoding.num_beams, length_penalty=self.decoding.length_penalty)
 
     def scheduled_sampling(self):
-        """The layer where a stage needs it, which sets the rate; or None."""
+        """The layer if a stage needs it, else None; each stage sets its rate."""
         if any(stage.scheduled_sampling for stage in self.stages.values()):
             return layers.ScheduledSampling(keras.optimizers.schedules.PolynomialDecay(0.0, 1, 0.0))
         return None
 
     def initialize(self, model, inputs, folder):
-        """Gives an untrained model the weights that it begins with."""
+        """Gives an untrained model its initial weights, if they are not random."""
 
     def freeze(self, model, part):
-        """Has a part of the model, by its name in `Stage.freeze`, stay as it is."""
+        """Freezes the part of the model that `Stage.freeze` names, and nothing else."""
         if model.encoder.trainable == (part == "encoder"):
             model.encoder.trainable = part != "encoder"
 
@@ -337,5 +337,5 @@ class Recipe:
         raise NotImplementedError
 
     def generated_from(self, stage, pairs, batches):
-        """What `model.generate` gets of the validation data."""
+        """The inputs of the validation data for `model.generate`."""
         return pairs[0]

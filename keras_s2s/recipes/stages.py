@@ -1,4 +1,4 @@
-"""The one loop of all recipes: stage after stage, each with its objective."""
+"""The training loop of all recipes: stage after stage, each with its objective."""
 
 import keras
 import numpy as np
@@ -11,13 +11,13 @@ from keras_s2s.recipes.objectives.examples import Examples
 def run(recipe, model, splits, output, verbose=0):
     """Trains a model in the stages of its recipe.
 
-    Each is done once, whatever interrupts it: one that was begun goes on after its last full epoch,
-    and of one that is done the weights are loaded.
+    Each stage is trained once, even if it is interrupted: a stage that was begun continues after
+    its last full epoch, and the weights of a finished stage are loaded.
 
     Args:
         recipe: A `keras_s2s.recipes.Recipe`.
         model: The model that it built.
-        splits: As of `recipe.splits`.
+        splits: As in `recipe.splits`.
         output: `pathlib.Path` of the folder of this training. Where a recipe has several stages,
             each has a folder in it.
         verbose: As Keras's.
@@ -77,7 +77,7 @@ def _train(recipe, name, stage, model, splits, output, verbose):
 
 
 def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
-    """The callbacks of a stage; `Resume`, the last, keeps what the others count."""
+    """The callbacks of a stage. `Resume` is the last, so that it saves what the others changed."""
     chosen = []
     if stage.objective == "cross_entropy":
         chosen.append(callbacks.StopOnNaN(batches, folder / "nan_batch.npz"))
@@ -96,14 +96,14 @@ def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
     chosen += [*lower, log, average]
     if recipe.tensorboard:
         examples = [[column[i] for i in range(min(len(column), 4))] for column in pairs]
-        # From features, which are no raw inputs, it generates nothing.
+        # TensorBoard's examples must be raw inputs, which features are not.
         examples = [] if isinstance(inputs, dict) else examples
         chosen.append(callbacks.TensorBoard(folder / "tensorboard", *examples))
     return [*chosen, resume]
 
 
 def _scores(recipe, inputs, references, verbose):
-    """What generated texts are worth after each epoch, where it can be told."""
+    """The callback that scores texts after each epoch; none if the libraries are missing."""
     try:
         return [
             callbacks.GenerationMetrics(
@@ -122,7 +122,7 @@ def _scores(recipe, inputs, references, verbose):
 
 
 class _OfTheAverage(keras.callbacks.Callback):
-    """Shows a callback the average of the weights, as Keras's evaluation sees it."""
+    """Calls a callback while the model has the averaged weights, as in Keras's evaluation."""
 
     def __init__(self, average, callback):
         super().__init__()
@@ -142,9 +142,9 @@ class _OfTheAverage(keras.callbacks.Callback):
 
 
 def seed_draws(model, seed):
-    """What is drawn from now on depends on `seed`, and not on what was drawn before.
+    """Makes all further random numbers depend on `seed`, not on those drawn before.
 
-    So a stage is the same whether those before it were trained just now or loaded.
+    So a stage gives the same weights whether the stages before it were trained now or loaded.
 
     Args:
         model: Keras model.

@@ -1,4 +1,4 @@
-"""What is safe to write into a TOML file, whatever characters it holds."""
+"""Makes text safe to write into a TOML file, whatever characters it holds."""
 
 import json
 import os
@@ -7,7 +7,7 @@ import os
 def string(text):
     """`text` as a TOML string, quotation marks included; what is not Unicode becomes U+FFFD."""
     text = os.fsencode(text).decode("utf-8", errors="replace")
-    # JSON escapes as TOML does, but for one control character.
+    # JSON and TOML escape the same characters, except for one control character.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 

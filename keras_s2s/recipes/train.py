@@ -16,7 +16,7 @@ def train(recipe, output, data=None, changes=(), verbose=2):
         recipe: Path of the TOML file.
         output: Folder of this training. It will hold `preset/`, the trained model, and logs.
         data: Folder of the data, by default the recipe's.
-        changes: As of `keras_s2s.recipes.read`.
+        changes: As in `keras_s2s.recipes.read`.
         verbose: As Keras's: 1 is a bar, 2 are lines.
 
     Returns:
@@ -58,7 +58,7 @@ def train(recipe, output, data=None, changes=(), verbose=2):
         keras.config.set_dtype_policy(policy)
     preset = output / "preset"
     model.save_to_preset(preset)
-    # Whatever it trained in, it computes in float32, and trains on as models do.
+    # Whatever it was trained in, the preset computes in float32, without scheduled sampling.
     plain = type(model).from_preset(preset, dtype="float32", scheduled_sampling=None)
     plain.save_to_preset(preset)
     header = "".join(f"# --set {toml.comment(change)}\n" for change in changes)
@@ -70,7 +70,7 @@ def _model(recipe, pairs, folder, output, verbose):
     """The model of a recipe, as it is before training."""
     if not recipe.start:
         model = recipe.build(recipe.preprocessor(*pairs, verbose))
-        # A stage that is done has weights of its own.
+        # If the first stage is done, its weights are loaded instead.
         if not stages.is_done(next(iter(recipe.stages)), output):
             recipe.initialize(model, pairs[0], folder)
         return model

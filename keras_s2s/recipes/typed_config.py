@@ -1,4 +1,4 @@
-"""How the values of a TOML file become typed tables."""
+"""Turns the values of a TOML file into dataclasses, with checks of their types."""
 
 import dataclasses
 import difflib
@@ -11,13 +11,13 @@ class RecipeError(ValueError):
 
 
 def typed(cls, values, where):
-    """An object of a dataclass from a table.
+    """Makes an object of a dataclass from a TOML table.
 
     Args:
         cls: The dataclass; fields that are dataclasses, or one or None, or dicts of one, are
             tables themselves.
         values: Dict.
-        where: What messages begin with.
+        where: The beginning of error messages.
 
     Raises:
         RecipeError: If a key is missing, unknown (naming the nearest) or of a wrong type.

@@ -8,7 +8,7 @@ from keras_s2s.recipes.typed_config import RecipeError
 
 
 def write_card(model, recipe, folder, data, figures):
-    """Writes the card of a preset: what its recipe says, figures, and examples as they come out.
+    """Writes the card of a preset: its recipe's `[card]`, figures, and examples with outputs.
 
     Args:
         model: The model of the preset.
@@ -24,7 +24,7 @@ def write_card(model, recipe, folder, data, figures):
         raise RecipeError(f"{folder / 'recipe.toml'}: a card needs the table [card].")
     card = dataclasses.asdict(recipe.card)
     inputs = card.pop("examples")
-    # A captioner's examples are files of the preset.
+    # A captioner's examples are image files of the preset.
     files = [folder / i if (folder / i).is_file() else i for i in inputs]
     for sample in card["samples"]:
         sample["output"] = model.generate(data / sample["input"])
@@ -50,7 +50,7 @@ def limits(preprocessor, texts):
 
     Args:
         preprocessor: Of the model.
-        texts: Typical inputs, strings: so many pieces make a word.
+        texts: Typical inputs, strings, in which pieces and words are counted.
 
     Returns:
         String.
@@ -61,7 +61,7 @@ def limits(preprocessor, texts):
         return target
     count = np.sum(preprocessor.raw.count_ids(texts) - 1)
     words, characters = (sum(map(len, t)) for t in ([text.split() for text in texts], texts))
-    # Scripts without blanks have no words that could be counted.
+    # In scripts without blanks, words cannot be counted.
     unit, units = ("words", words) if words > 2 * len(texts) else ("characters", characters)
     about = _rounded((most - 1) * units / max(count, 1))
     return (

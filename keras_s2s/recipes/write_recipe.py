@@ -2,7 +2,7 @@ from keras_s2s.recipes.typed_config import RecipeError
 
 
 def write(folder, recipe, files):
-    """Writes a recipe that was made, and its data, unless another training is there.
+    """Writes a recipe and its data, unless the folder holds another recipe.
 
     Args:
         folder: `pathlib.Path`, made if needed.
@@ -22,7 +22,7 @@ def write(folder, recipe, files):
         )
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in files.items():
-        # Names of images need not be UTF-8.
+        # Image names need not be valid UTF-8.
         (folder / name).write_text(text, encoding="utf-8", errors="surrogateescape")
     path.write_text(recipe, encoding="utf-8")
     return path

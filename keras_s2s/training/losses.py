@@ -10,9 +10,9 @@ from keras_s2s._checks import check_number
 class TokenCrossentropy(keras.losses.Loss):
     """Cross-entropy of token ids: sum over valid tokens, divided by their number.
 
-    What is valid is the sample weight's to say: 1 for a token, 0 for padding. However much
-    padding a batch has, and however many replicas of a `tf.distribute` strategy share it, loss and
-    gradients are the same. Like the losses of Keras, each replica's is divided by their number.
+    The sample weight says what is valid: 1 for a token, 0 for padding. However much padding a
+    batch has, and however many replicas of a `tf.distribute` strategy share it, loss and gradients
+    are the same. As with Keras's losses, each replica's loss is divided by the number of replicas.
 
     Args:
         label_smoothing: Float in [0, 1), the share of the target distribution that is spread
@@ -42,14 +42,14 @@ class TokenCrossentropy(keras.losses.Loss):
 
     def __init__(self, label_smoothing=0.0, name="token_crossentropy"):
         check_number("label_smoothing", label_smoothing, lambda x: 0 <= x < 1, "in [0, 1)")
-        # Keras casts ids and logits to the dtype: 16 bits would make other ids of them, and lose
-        # the small probabilities.
+        # Keras casts ids and logits to this dtype: 16 bits would change large ids and lose small
+        # probabilities.
         super().__init__(name=name, reduction="sum", dtype="float32")
         self.label_smoothing = label_smoothing
         self._weight = _Weight()
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        # Not by Keras's reduction to a mean, which is over the tokens of one replica.
+        # Keras's reduction to a mean would divide by the tokens of one replica only.
         total = super().__call__(y_true, y_pred, sample_weight)
         mean = batch_mean(total, self._weight(y_true, y_pred, sample_weight))
         return mean / number_of_replicas()
@@ -58,12 +58,12 @@ class TokenCrossentropy(keras.losses.Loss):
         return cross_entropy(y_true, y_pred, self.label_smoothing)
 
     def get_config(self):
-        # The base class also writes `reduction`, which is not the caller's to choose.
+        # The base class also writes `reduction`, which callers cannot choose.
         return {"name": self.name, "label_smoothing": self.label_smoothing}
 
 
 class _Weight(keras.losses.Loss):
-    """The sum of the weights, masks of Keras included."""
+    """The sum of the sample weights, with Keras's masks applied."""
 
     def __init__(self):
         super().__init__(reduction="sum", dtype="float32")

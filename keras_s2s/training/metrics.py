@@ -15,8 +15,8 @@ class TokenMean(keras.metrics.Mean):
             while len(sample_weight.shape) < len(values.shape):
                 sample_weight = ops.expand_dims(sample_weight, -1)
             sample_weight = ops.ravel(ops.broadcast_to(sample_weight, ops.shape(values)))
-        # Flat, since Keras would take the mean of each row first, its padding included: a token
-        # would weigh less the wider its batch is.
+        # Flat: Keras would first take the mean of each row, padding included, so a token would
+        # weigh less in a wider batch.
         return super().update_state(ops.ravel(values), sample_weight=sample_weight)
 
     def values(self, y_true, y_pred):
@@ -27,7 +27,7 @@ class TokenMean(keras.metrics.Mean):
 class Perplexity(TokenMean):
     """`exp` of the mean cross-entropy per token, over all tokens seen since the last reset.
 
-    Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
+    Update arguments as in `keras_s2s.losses.TokenCrossentropy`.
 
     Attributes:
         count: Variable, the number of tokens seen, without padding.
@@ -46,7 +46,7 @@ class Perplexity(TokenMean):
 
     def __init__(self, name="perplexity", dtype=None):
         super().__init__(name=name, dtype=dtype)
-        self._direction = "down"  # Private to Keras, whose callbacks ask for it.
+        self._direction = "down"  # A private attribute that Keras's callbacks read.
         self.positions = self.add_variable((), initializer="zeros", name="positions")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -54,7 +54,7 @@ class Perplexity(TokenMean):
         self.positions.assign_add(ops.cast(ops.size(y_true), self.positions.dtype))
 
     def values(self, y_true, y_pred):
-        # As Keras casts them for the loss, so that a graph finds both to be the same, once.
+        # Cast as Keras casts labels for the loss: the graph then computes the cross-entropy once.
         return cross_entropy(ops.cast(y_true, "float32"), y_pred)
 
     def reset_state(self):
@@ -69,7 +69,7 @@ class Perplexity(TokenMean):
 class TokenAccuracy(TokenMean):
     """Share of tokens that are the most probable ones, over all tokens seen since the last reset.
 
-    Update arguments as of `keras_s2s.losses.TokenCrossentropy`.
+    Update arguments as in `keras_s2s.losses.TokenCrossentropy`.
 
     Example:
     ```python
@@ -87,7 +87,7 @@ class TokenAccuracy(TokenMean):
         self._direction = "up"
 
     def values(self, y_true, y_pred):
-        # Not `ops.argmax`, which on a CPU takes half as long as the loss and its gradient.
+        # `ops.argmax` is slow: on a CPU it takes half as long as the loss and its gradient.
         flat = ops.reshape(y_pred, (-1, y_pred.shape[-1]))
         best = ops.reshape(top_k(flat, 1)[1], ops.shape(y_pred)[:-1])
         return ops.cast(ops.equal(best, ops.cast(y_true, best.dtype)), self.dtype)

@@ -9,11 +9,11 @@ class Adam(keras.optimizers.Adam):
     """Keras's Adam, which on TensorFlow updates each variable in one operation.
 
     Keras's own goes through the memory of a variable and its two moments about ten times, and with
-    `global_clipnorm` once more through gradients that need no clipping. What it computes is the
-    same, but for the roundings and for embeddings: where a token occurs several times in a
-    batch, Keras on TensorFlow adds the squares of its gradients, there and where it clips, and
-    this, as on the other backends, takes the square of their sum. On several replicas of a strategy
-    of TensorFlow, Keras clips the gradients of each, and this clips their sum.
+    `global_clipnorm` once more through gradients that need no clipping. The result is the same,
+    except for rounding and for embeddings: where a token occurs several times in a batch, Keras on
+    TensorFlow adds the squares of its gradients, in the update and in clipping; this class squares
+    their sum, as on the other backends. On several replicas of a `tf.distribute` strategy, Keras
+    clips each replica's gradients; this class clips their sum.
 
     Args:
         *args: See `keras.optimizers.Adam`.
@@ -45,18 +45,18 @@ class Adam(keras.optimizers.Adam):
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
-            # Before they are clipped: the parts of a sum have another norm than the sum.
+            # Add up the slices of a row before clipping: their norm is not the norm of their sum.
             grads = [
                 tf.convert_to_tensor(g) if isinstance(g, tf.IndexedSlices) else g for g in grads
             ]
         return super().apply(grads, trainable_variables)
 
     def _backend_apply_gradients(self, grads, trainable_variables):
-        # All replicas' gradients together are clipped, too.
+        # Add up the replicas' gradients first, so that their sum is clipped.
         super()._backend_apply_gradients(sums(grads), trainable_variables)
 
     def _all_reduce_sum_gradients(self, grads_and_vars):
-        return grads_and_vars  # They are sums by now.
+        return grads_and_vars  # `_backend_apply_gradients` has added them up.
 
     def _clip_gradients(self, grads):
         norm = _norm(grads)
@@ -67,8 +67,8 @@ class Adam(keras.optimizers.Adam):
             return super()._clip_gradients(grads)
         import tensorflow as tf
 
-        # Keras's writes each gradient anew, also where they are short enough.
-        # NaN where the norm is infinite, which leaves no direction to go.
+        # Keras rewrites each gradient even if the norm is within the limit.
+        # For an infinite norm, which leaves no direction, `norm - norm` is NaN.
         factor = limit / norm + (norm - norm)
         return tf.cond(norm <= limit, lambda: grads, lambda: [g * factor for g in grads])
 

@@ -19,7 +19,7 @@ def train(recipe, stage, model, examples, callbacks, verbose):
 
 
 def prepare(model, stage, steps):
-    """Compiles a model for a stage of so many batches an epoch."""
+    """Compiles a model for a stage; `steps` is the number of batches in an epoch."""
     if model.scheduled_sampling is not None:
         model.scheduled_sampling.rate = keras.optimizers.schedules.PolynomialDecay(
             0.0, steps * stage.epochs, stage.scheduled_sampling

@@ -4,7 +4,7 @@ import keras
 
 
 class Examples(NamedTuple):
-    """What an objective trains on."""
+    """The data that an objective trains on."""
 
     train: keras.utils.PyDataset
     valid: keras.utils.PyDataset

@@ -18,7 +18,7 @@ def of_stage(stage, steps):
             stage.schedule,
             stage.learning_rate,
             stage.warmup_steps,
-            # Keras asks a schedule for each batch, whether it updates or not.
+            # Keras counts every batch as a step of the schedule, whether it updates or not.
             steps * stage.epochs,
         ),
         global_clipnorm=stage.clip_norm,

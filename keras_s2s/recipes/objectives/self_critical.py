@@ -1,4 +1,4 @@
-"""The score of what the model samples: a text is as good as it exceeds the others of its input.
+"""Rewards sampled texts by how far their score exceeds the other samples of the same input.
 
 Rennie et al., 2017, https://arxiv.org/abs/1612.00563, with the mean of the other samples of the
 input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971), and CIDEr as the score.
@@ -15,7 +15,7 @@ from keras_s2s.tokens import PAD, decoder_inputs
 def train(recipe, stage, model, examples, callbacks, verbose):
     """Trains a captioner in a loop of its own; see `keras_s2s.recipes.objectives`.
 
-    Of the callbacks `on_epoch_end` matters, whose logs have the mean `reward`.
+    Callbacks are told of epochs, not of batches; the logs of `on_epoch_end` have the mean `reward`.
     """
     images, captions, seed = (
         examples.train.features["images"].values,
@@ -23,15 +23,15 @@ def train(recipe, stage, model, examples, callbacks, verbose):
         recipe.seed,
     )
     kept = model.sampler
-    # With a seed as its argument it would draw by the same numbers for each batch.
+    # A sampler made with `seed` would draw the same numbers for each batch.
     sampler = decoding.Random(num_return_sequences=stage.samples)
     sampler.seed_generator = keras.random.SeedGenerator(seed)
     model.compile(
         optimizer.of_stage(stage, len(examples.train)),
-        # The sum: rewards may be negative, so their own sum normalises nothing.
+        # The sum, since weights may be negative: Keras could not divide by their sum.
         keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
         weighted_metrics=None,
-        sampler=sampler,  # The model's, so that `Resume` keeps its state.
+        sampler=sampler,  # As part of the model, so that `Resume` saves its state.
     )
     tokenize = recipe.evaluation.tokenize
     reward = evaluation.CiderReward(captions, with_end=True, tokenize=tokenize)
@@ -47,7 +47,7 @@ def train(recipe, stage, model, examples, callbacks, verbose):
             rewards.append(_step(model, images[rows], rows, reward, stage.samples))
             bar.update(min(start + len(rows), len(order)), [("reward", rewards[-1])])
         watching.on_epoch_end(epoch, {"reward": float(np.mean(rewards))})
-    # As `fit` does: with `ema_momentum` the weights become their average.
+    # As `fit` does: with `ema_momentum` the weights become their moving average.
     model.optimizer.finalize_variable_values(model.trainable_weights)
     watching.on_train_end()
     model.sampler = kept

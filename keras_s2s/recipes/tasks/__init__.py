@@ -1,7 +1,7 @@
-"""What recipes can be about: a task is how its data are read, its model built and batches made."""
+"""The tasks of recipes. A task says how to read its data, build its model and make batches."""
 
 from keras_s2s.recipes.tasks.captioning import Captioning
 from keras_s2s.recipes.tasks.translation import Translation
 
-#: By what a recipe's `task` says. A task of one's own goes here, too.
+#: From the `task` of a recipe to its class. Add your own tasks here.
 TASKS = {"translation": Translation, "captioning": Captioning}

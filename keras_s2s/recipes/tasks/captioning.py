@@ -16,7 +16,7 @@ class Captioning(Recipe):
 
     kind = models.ImageCaptioner
     metrics, watched = ("coco_bleu", "meteor", "coco_rouge", "cider"), ("coco_bleu", "cider")
-    bootstrap = 200  # BLEU of pycocoevalcap takes its time.
+    bootstrap = 200  # BLEU of pycocoevalcap is slow.
     unit = examples = "images"
     only = {
         "data": {"languages": [[]], "number_copies": [0]},

@@ -39,7 +39,7 @@ class Translation(Recipe):
         return splits
 
     def with_other_numbers(self, sources, targets, verbose=0):
-        """The training pairs, and those with other numbers that the recipe asks for."""
+        """The training pairs, and the copies with other numbers that the recipe asks for."""
         languages, copies = self.data.languages, self.data.number_copies
         if not copies:
             return sources, targets
