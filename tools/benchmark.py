@@ -6,10 +6,10 @@
     python tools/benchmark.py --batch-size 64,512 --dtype float32,mixed_bfloat16
     python tools/benchmark.py --compare before.json now.json
 
-Without --data the sentences are made up, as long as those of Multi30k. The models have the sizes
+Without --data the sentences are made up, of the lengths of Multi30k's. The models have the sizes
 that peers are measured with: bidirectional GRU of 512, decoder of 512, embeddings of 256, 8,000
 pieces; but a readout of 256 before the vocabulary, where peers have 512.
-Figures are medians; the spread is that of the slowest over the fastest window.
+Figures are medians; the spread is how much longer the slowest window took than the fastest.
 """
 
 import argparse
@@ -27,10 +27,11 @@ from benchmarks.processes import Worker, WorkerError, run_peer
 
 
 def measure(cases, rounds, data, settings, peers=None, names=()):
-    """All cases, interleaved: `{name: [window, ...]}`, one window for each round.
+    """Measures all cases, interleaved: `{name: [window, ...]}`, one window for each round.
 
-    `settings` has the arguments of `benchmarks.cases.Setting`, by what they add to the names of
-    cases. An interruption or a failure ends it, and what was measured before is returned.
+    `settings` is a dict from suffixes for the names of cases to arguments of
+    `benchmarks.cases.Setting`. An interruption or a failure ends it; the windows measured by then
+    are returned.
     """
     found = {}
     with tempfile.TemporaryDirectory() as workspace:
@@ -64,10 +65,10 @@ def measure(cases, rounds, data, settings, peers=None, names=()):
 
 
 def read_settings(batch_sizes, dtypes, max_buckets=None):
-    """Every batch size with every dtype, by what tells them apart: nothing where there is one.
+    """Every batch size with every dtype, by a suffix for the names of cases; "" if it is only one.
 
     Raises:
-        ValueError: If a number is below 1 or a dtype is none.
+        ValueError: If a number is below 1 or a dtype is unknown.
     """
     sizes, dtypes = [int(size) for size in batch_sizes.split(",")], dtypes.split(",")
     if min(sizes) < 1 or (max_buckets is not None and max_buckets < 1):
@@ -83,7 +84,7 @@ def read_settings(batch_sizes, dtypes, max_buckets=None):
 
 
 def compare(files):
-    """Prints the ratios of two outputs. Raises a ValueError if they are of different things."""
+    """Prints the ratios of two outputs. Raises a ValueError if they cannot be compared."""
     before, after = (json.loads(path.read_text(encoding="utf-8")) for path in files)
     for key in ("corpus", "backend", "gpus", "settings"):
         old, new = (found["run"][key] for found in (before, after))
@@ -107,7 +108,7 @@ def check(arguments):
 
 
 def main():
-    # The processes of all cases share a GPU: none may take its memory for itself.
+    # The processes of all cases share a GPU: none may reserve its memory.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", type=Path, help="folder of the data sets")
@@ -134,7 +135,7 @@ def main():
             "settings": settings,
         }
         if arguments.output:
-            arguments.output.touch()  # Rather fail now.
+            arguments.output.touch()  # If it cannot be written, fail before measuring.
         rounds = measure(
             cases, arguments.rounds, arguments.data, settings, arguments.peers, arguments.peer
         )

@@ -4,7 +4,7 @@
     python tools/benchmark_growth.py --output RUN --axes source,beam
 
 Along each axis all else stays: 16 sentences (64 for the vocabulary) of 16 tokens, 16 tokens
-of output, 8,000 pieces, 5 beams. The slope is that of the logarithms over the last two intervals:
+of output, 8,000 pieces, 5 beams. The slope is taken on a log-log scale over the last two intervals:
 1 where the time doubles with the size, 0 where it stays. RUN gets `growth.json` and `growth.png`.
 """
 
@@ -47,7 +47,7 @@ def seconds(function):
 
 
 def runs(model, axis, vocabulary, batch, source, beam):
-    """What is timed: a training step, unless only the beam differs, and decoding a batch."""
+    """The functions to time: a training step, unless only the beam differs, and decoding."""
     rng = np.random.default_rng(1)
 
     def ids(length):
@@ -79,7 +79,7 @@ def along(axis, repeats):
             for key, function in found.items():
                 times[size][key].append(seconds(function))
         print(f"{axis}: round {i} of {repeats}", file=sys.stderr, flush=True)
-    # The first round traces.
+    # Without the first round, in which functions are traced.
     return [
         {"size": size, **{key: median(values[1:]) for key, values in found.items()}}
         for size, found in times.items()
@@ -87,7 +87,7 @@ def along(axis, repeats):
 
 
 def slope(rows, key):
-    """Of the logarithms, from the third last row to the last."""
+    """The slope of log(seconds) over log(size), from the third last row to the last."""
     (a, x), (b, y) = ((math.log(r["size"]), math.log(r[key])) for r in (rows[-3], rows[-1]))
     return (y - x) / (b - a)
 
@@ -105,7 +105,7 @@ def draw(found, path):
                 sizes, times = zip(*((r["size"], r[key]) for r in rows))
                 label = f"{'training step' if key == 'train' else 'decoding'}, slope "
                 panel.loglog(sizes, times, "o-", label=label + f"{slope(rows, key):.2f}")
-        # The sizes, of which a long list is shown every other one.
+        # Ticks are at the sizes; of many sizes, at every other one.
         shown = sizes[:: 1 + len(sizes) // 6]
         panel.set_xticks(shown, [f"{size:,}" for size in shown])
         panel.xaxis.set_minor_locator(ticker.NullLocator())

@@ -20,8 +20,8 @@ from benchmarks.cases import CASES, Decode, Setting, Train
 
 
 def operations(run, folder):
-    """What `run()` does: seconds and number of the operations of each kind, two `Counter`s."""
-    # TensorFlow writes what it measured in this form, and brings its reader.
+    """Profiles `run()`: seconds and number of the operations of each kind, two `Counter`s."""
+    # TensorFlow comes with this reader of its profiles.
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     tf.profiler.experimental.start(str(folder))
@@ -37,7 +37,7 @@ def operations(run, folder):
         for line in plane.lines:
             for event in line.events:
                 name, colon, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
-                # Operations of a graph are called "scope/name:Kind"; all else lies around them.
+                # Operations of a graph are called "scope/name:Kind"; other events enclose them.
                 if not colon or name.endswith(":") or " " in kind:
                     continue
                 seconds[_plain(kind)] += event.duration_ps / 1e12
@@ -46,7 +46,7 @@ def operations(run, folder):
 
 
 def _plain(kind):
-    """`MatMul` for `_MklMatMul`, as oneDNN's is called, and the like."""
+    """The plain kind, such as `MatMul` for oneDNN's `_MklMatMul`."""
     return kind.removeprefix("_Mkl").removeprefix("Native").removesuffix("V2")
 
 

@@ -4,8 +4,8 @@
     python tools/benchmark_tensorboard.py --data DATA --pairs 29000 --epochs 6
 
 One training of the Multi30k preset in which the callback, at its default intervals and with four
-examples and their references, sees every second epoch. The first two, which build graphs, are told
-apart, and so is what is done once, when training ends.
+examples and their references, sees every second epoch. The first two epochs, which build graphs,
+are shown separately, and so is the work at the end of training.
 """
 
 import argparse
@@ -50,7 +50,7 @@ class EverySecondEpoch(keras_s2s.callbacks.TensorBoard):
 
 
 class Clock(keras.callbacks.Callback):
-    """Times when training begins, epochs end, and training ends. Stands last."""
+    """Times when training begins, epochs end, and training ends. Must be the last callback."""
 
     def on_train_begin(self, logs=None):
         self.times = [time.perf_counter()]

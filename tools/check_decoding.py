@@ -34,7 +34,7 @@ def plain_search(model, source_ids, num_beams, length_penalty):
         length_penalty: Exponent of the length penalty of Wu et al. (2016), equation 14.
     """
     limit = min(2 * len(source_ids) + 10, model.preprocessor.target_length or 256)
-    if len(source_ids) == 1:  # No text but an end: so is its translation.
+    if len(source_ids) == 1:  # An empty text has an empty translation.
         limit = 1
     going_on, ended = [(0.0, [])], []
 
@@ -53,8 +53,8 @@ def plain_search(model, source_ids, num_beams, length_penalty):
             log_probs[:, np.arange(log_probs.shape[1]) != END] = -np.inf
         candidates = []
         for (total, tokens), row in zip(going_on, log_probs):
-            # Of each, more than can be among the best of all; stable, so that of equals the lower
-            # id comes first.
+            # More tokens of each hypothesis than can be among the best of all; sorted stably, so
+            # that the lower of two equally probable ids comes first.
             for token in np.argsort(-row, kind="stable")[: 2 * num_beams]:
                 candidates.append((total + row[token], [*tokens, int(token)]))
         candidates.sort(key=lambda candidate: -candidate[0])
@@ -65,14 +65,14 @@ def plain_search(model, source_ids, num_beams, length_penalty):
         ]
         going_on = [c for c in candidates if c[1][-1] != END and np.isfinite(c[0])][:num_beams]
         best = max(ended, default=(None, -np.inf), key=lambda hypothesis: hypothesis[1])
-        # No score of what goes on can be better than with the largest penalty.
+        # No unfinished hypothesis can get a better score than with the largest penalty.
         if not going_on or score(going_on[0][0], limit) <= best[1]:
             break
     return best
 
 
 def generated(model, sources, sampler):
-    """The same of `generate`, for all sources: list of ids and score."""
+    """The best hypotheses of `generate` for all sources: a list of ids and score."""
     found = [None] * len(sources)
     order = np.argsort([len(source) for source in sources])
     for rows in (order[at : at + BATCH] for at in range(0, len(order), BATCH)):

@@ -2,7 +2,7 @@
 
     python tools/draw_examples.py FOLDER
 
-Photographs would belong to somebody; these belong to nobody, and a captioner that knows photographs
+Photographs have owners, drawings made here have none. A captioner that was trained on photographs
 finds them hard, which the card may show.
 """
 
@@ -29,7 +29,7 @@ class Scene:
             np.array(below[0]) * (1 - depth) + np.array(below[1]) * depth,
             np.array(above[0]) * (1 - depth) + np.array(above[1]) * depth,
         )
-        # Grains that grow towards the viewer, as those of grass, sand and waves do.
+        # Grain that grows towards the viewer, as in grass, sand and waves.
         rng = np.random.default_rng(seed)
         grain = rng.normal(0, 1, (height // 6, width // 12))
         grain = np.asarray(Image.fromarray(grain).resize((width, height), Image.Resampling.BICUBIC))

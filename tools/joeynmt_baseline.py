@@ -3,12 +3,12 @@ r"""Trains JoeyNMT's RNN on a recipe's data, at the recipe's sizes, as a figure 
     python tools/joeynmt_baseline.py zoo/translation_de_en/recipe.toml --data DATA --output RUN \
         --python JOEY/bin/python --updates 5000
 
-`--python` is that of a virtual environment with `torch joeynmt==2.3.0 importlib_metadata
+`--python` is the Python of a virtual environment with `torch joeynmt==2.3.0 importlib_metadata
 "sentencepiece<0.2.1" setuptools`. JoeyNMT gets the recipe's tokenizer, batches of similar length
 (its own are random, and half padding), dropout, label smoothing, clipping, warm-up and peak
 learning rate, which then falls with the square root of the step: of JoeyNMT's schedules that start,
-the one that fits. The best checkpoint of the validation set decodes with the recipe's beam. It
-prints the time of training and the figures of the test sets.
+the one that fits. The best checkpoint of the validation set decodes with the recipe's beam. The
+script prints the time of training and the figures of the test sets.
 """
 
 import argparse
@@ -25,7 +25,7 @@ from keras_s2s.recipes import RecipeError, read
 
 
 def similar_lengths(sources, targets, batch_size, rng):
-    """The pairs in an order whose successive `batch_size` are of similar length."""
+    """An order of the pairs in which every `batch_size` successive ones are of similar length."""
     order = list(range(len(sources)))
     rng.shuffle(order)
     order.sort(key=lambda i: (len(targets[i]), len(sources[i])))
@@ -114,7 +114,7 @@ def config(recipe, folder, batch_size, updates, test):
             "optimizer": "adam",
             "learning_rate": t.learning_rate,
             "learning_rate_peak": t.learning_rate,
-            # A float that JSON writes without an exponent, which YAML would not take for a number.
+            # JSON writes this float without an exponent; YAML would not read 2e-05 as a number.
             "learning_rate_min": t.learning_rate / 10,
             "learning_rate_warmup": t.warmup_steps,
             "scheduling": "warmupinversesquareroot",
@@ -127,7 +127,7 @@ def config(recipe, folder, batch_size, updates, test):
             "early_stopping_metric": "bleu",
             "epochs": 1,
             "updates": updates,
-            # JoeyNMT wants the one to be a multiple of the other.
+            # JoeyNMT needs `validation_freq` to be a multiple of `logging_freq`.
             "validation_freq": 10 * max(updates // 50, 1),
             "logging_freq": max(updates // 50, 1),
             "print_valid_sents": [0],
@@ -143,7 +143,7 @@ def config(recipe, folder, batch_size, updates, test):
             "init_gain": 1.0,
             "bias_init": 0.0,
             "tied_embeddings": recipe.tokenizer.shared,
-            # Ties only where the decoder has the size of the embedding.
+            # JoeyNMT ties them only if the decoder has the size of the embedding.
             "tied_softmax": False,
             "encoder": {
                 **layer,
@@ -193,7 +193,7 @@ def main():
     (folder / "spm.model").write_bytes(tokenizer.proto)
     write_lines(folder / "vocabulary.txt", tokenizer.get_vocabulary()[4:])
     write_data(recipe, arguments.data, folder, tokenizer, size, updates, recipe.seed)
-    # YAML reads JSON.
+    # JSON is valid YAML.
     paths = {}
     for test in recipe.data.tests:
         paths[test] = folder / f"{test}.yaml"

@@ -13,7 +13,7 @@ def blocks(text):
 
 
 def run(page, replace=()):
-    """Runs the code of a page, in which some texts are to be read as others."""
+    """Runs the code of a page, in which the texts in `replace` are replaced."""
     code = "\n".join(blocks(page.read_text(encoding="utf-8")))
     for old, new in replace:
         if old not in code:

@@ -1,4 +1,4 @@
-"""What is measured. A case prepares once, then each call of `window` measures once."""
+"""The cases to measure. A case prepares once, then each call of `window` measures once."""
 
 import subprocess
 import sys
@@ -12,27 +12,27 @@ import numpy as np
 import keras_s2s
 from benchmarks import corpus, flops, report
 
-#: What every output is forced to have, so that all decode equally much.
+#: The length that every output is forced to have, so that all decode the same number of tokens.
 FORCED_LENGTH = 16
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What all cases of a run share."""
+    """Settings that all cases of a run share."""
 
     workspace: str
     batch_size: int = 64
     dtype: str = "float32"
-    """Dtype policy of the models; the product of matrices is of its compute dtype."""
+    """Dtype policy of the models; the products of `Gemm` are in its compute dtype."""
     max_buckets: int | None = None
     """Batch shapes in training; None as `ExamplesPerBatch` has it."""
 
 
 def build(cell="gru", attention="bahdanau", input_feeding=False):
-    """Configuration M, in the sizes of what the peers are measured with.
+    """Encoder and decoder of configuration M, with the sizes of the peers' models.
 
-    One differs: the readout before the vocabulary has the size of the embeddings, 256, as in
-    Bahdanau's paper, where the peers' has 512.
+    One size differs: the readout before the vocabulary has the size of the embeddings, 256, as in
+    Bahdanau's paper, where the peers have 512.
     """
     size = corpus.VOCABULARY_SIZE
     encoder = keras_s2s.layers.RNNEncoder(
@@ -58,10 +58,10 @@ class Case:
     needs_corpus = False
 
     def prepare(self, setting):
-        """What comes before the first window, and does not count."""
+        """Prepares the measurements; its time does not count."""
 
     def window(self):
-        """A dict of what one window gave, at least `"seconds"`."""
+        """Measures one window, a dict with at least `"seconds"`."""
         raise NotImplementedError
 
 
@@ -71,7 +71,7 @@ class Gemm(Case):
     REPEATS = 12
 
     def prepare(self, setting):
-        # What fills a CPU's cores leaves most of a GPU idle.
+        # A size that fills a CPU's cores would leave most of a GPU idle.
         size, self.count = (8192, 10) if report.gpus() else (2048, 1)
         self._multiply(size, size, size)
 
@@ -89,7 +89,7 @@ class Gemm(Case):
             return keras.ops.cast(x[0, 0], "float32")  # NumPy knows no bfloat16.
 
         compiled = _compiled(products)
-        # The value is only there when all products are.
+        # The value is there only after all products are computed.
         self.run = lambda: keras.ops.convert_to_numpy(compiled(x))
         self.window()
 
@@ -103,7 +103,7 @@ class Gemm(Case):
 
 
 class GemmStep(Gemm):
-    """What a step of the recurrence allows: a batch of rows by the weights of a GRU."""
+    """The best rate of a recurrent step: products of a batch of rows and the weights of a GRU."""
 
     def prepare(self, setting):
         self.count = 1000 if report.gpus() else 100
@@ -113,7 +113,7 @@ class GemmStep(Gemm):
 class Train(Case):
     """Training: batches of Multi30k's lengths, made beforehand, through `fit` with its metrics."""
 
-    #: Of an epoch, where there is no GPU.
+    #: Number of batches in an epoch, where there is no GPU.
     BATCHES = 24
     needs_corpus = True
 
@@ -151,7 +151,7 @@ class Train(Case):
 
 
 class Batches(Case):
-    """Making an epoch's batches alone: what training would be held up by if it were faster."""
+    """Making an epoch's batches, without training: the time below which no epoch could get."""
 
     needs_corpus = True
 
@@ -206,7 +206,7 @@ class Decode(Case):
         tests = sorted(tests, key=len)
         for at in range(0, len(tests), self.batch_size):
             rows = tests[at : at + self.batch_size]
-            # Few shapes, as `generate` makes them of strings.
+            # Padded to few widths, as `generate` does for strings.
             ids = np.zeros((len(rows), -(-len(rows[-1]) // 16) * 16), "int32")
             for i, row in enumerate(rows):
                 ids[i, : len(row)] = row
@@ -303,7 +303,7 @@ def _training_batches(setting, preprocessor, sentences):
 
 
 def _mean(run):
-    """Of the seconds that `run` returns, over as many runs as take a second."""
+    """The mean of the seconds that `run` returns, over runs that together take a second."""
     times = [run()]
     while sum(times) < 1:
         times.append(run())
@@ -341,7 +341,7 @@ class _Some(keras.utils.PyDataset):
 
 
 class _Clock(keras.callbacks.Callback):
-    """From the first batch to the last: TensorFlow takes up to 5 s to put its iterator away."""
+    """Times the first batch to the last: TensorFlow takes up to 5 s to discard its iterator."""
 
     def on_train_begin(self, logs=None):
         self.start = time.perf_counter()

@@ -17,7 +17,7 @@ def prepare(workspace, data=None):
 
     Args:
         workspace: Path of a folder.
-        data: The folder that holds `multi30k`, or None for made-up sentences of such lengths.
+        data: The folder that holds `multi30k`, or None for made-up sentences of similar lengths.
     """
     if data is None:
         sources, targets, tests = _made_up()
@@ -41,7 +41,7 @@ def read(workspace):
 
 
 def _made_up():
-    """29,000 pairs and 1,000 sentences whose words are as many as in Multi30k: about 12."""
+    """29,000 pairs and 1,000 sentences with as many words as in Multi30k: about 12."""
     rng = np.random.default_rng(1)
     syllables = [c + v for c in "bdfghklmnprstvwz" for v in "aeiou"]
     words = np.array(["".join(rng.choice(syllables, rng.integers(1, 5))) for _ in range(12000)])

@@ -1,8 +1,8 @@
-"""Floating-point operations that a model needs: those of its matrix products.
+"""The number of floating-point operations in a model's matrix products.
 
 A multiplication and an addition count as two. Element-wise work, the softmax and padding do not
-count, and of two ways to the same the one with fewer operations does, so a share of the machine's
-rate that comes from these numbers is never flattered.
+count, and of two ways to compute the same, the one with fewer operations counts. So a share of the
+machine's rate that comes from these numbers is never too high.
 """
 
 import math
@@ -24,14 +24,14 @@ def forward(model, sources, targets, beams=1):
     per_pair = 0
     if decoder.attention is not None:
         memory = 2 * encoder.output_dim
-        # Its keys are of the source; what else it multiplies is of the target.
+        # Its keys are computed for each source position, its other products for each target.
         keys = _matrices(*(k for k in [getattr(decoder.attention, "key_projection", None)] if k))
         per_source += keys
         per_target += _matrices(decoder.attention) - keys
-        # A score and a share of the context, for each position of the source.
+        # A score and a share of the context, for each pair of a source and a target position.
         per_pair = 2 * decoder.units + memory
         if beams > 1:
-            # Contexts are multiplied once, as parts of the source, and not for each beam.
+            # The memory is multiplied once in place of the contexts of each beam.
             width = decoder.embedding_dim
             if decoder.order == "bahdanau":
                 width += decoder.rnn_layers[0].cell.kernel.shape[1]
@@ -50,5 +50,5 @@ def training(model, sources, targets):
 
 def _matrices(*layers):
     shapes = [v.shape for layer in layers for v in layer.variables if len(v.shape) == 2]
-    # A bias of two rows is Keras's GRU's.
+    # A variable with two rows is the bias of Keras's GRU, not a factor of a product.
     return sum(2 * math.prod(shape) for shape in shapes if shape[0] > 2)

@@ -1,4 +1,4 @@
-"""Workers seen from outside, and the programs of peers."""
+"""Runs workers and the programs of peers as processes."""
 
 import contextlib
 import json
@@ -14,7 +14,7 @@ TOOLS = Path(__file__).parent.parent
 
 
 class WorkerError(RuntimeError):
-    """A case failed; the message ends with what its process last said."""
+    """A case failed; the message ends with the last output of its process."""
 
 
 class Worker:
@@ -43,8 +43,8 @@ class Worker:
         self._read()
 
     def measure(self):
-        """One window: a dict."""
-        # Where it has died, `_read` says why.
+        """Measures one window, a dict."""
+        # If the process has died, `_read` says why.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write("\n")
             self._process.stdin.flush()
@@ -79,11 +79,11 @@ def run_peer(folder, name):
     """Runs a peer's script, which prints lines that begin with RESULT.
 
     Args:
-        folder: That of the peers' `run.sh`.
-        name: What `run.sh` calls the peer.
+        folder: The folder of the peers' `run.sh`.
+        name: The name of the peer in `run.sh`.
 
     Returns:
-        Dict from what the peer calls a measurement to a dict of `"seconds"`, of
+        Dict from the peer's name of a measurement to a dict of `"seconds"`, of
         `"tokens_per_second"` or of `"peak_mib"`.
     """
     done = subprocess.run(

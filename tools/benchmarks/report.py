@@ -1,4 +1,4 @@
-"""Medians, ratios and tables of what was measured."""
+"""Medians, ratios and tables of measurements."""
 
 import os
 import platform
@@ -16,8 +16,9 @@ import keras_s2s
 def summarize(rounds):
     """From `{case: [window, ...]}`, in the order of the rounds, to `{case: figures}`.
 
-    A share of the machine's rate is that of the product measured in the same round, with the same
-    setting: the names of cases end with `", "` and the setting where there are several.
+    A share of the machine's rate is relative to the matrix product measured in the same round, with
+    the same setting. If there are several settings, the names of cases end with `", "` and the
+    setting.
     """
     figures = {}
     for name, windows in rounds.items():
@@ -55,7 +56,7 @@ _VARIABLES = tuple(
 
 
 def gpus():
-    """What the GPUs are called that the backend computes on."""
+    """The names of the GPUs that the backend computes on."""
     backend = keras.backend.backend()
     if backend == "jax":
         import jax
@@ -72,7 +73,7 @@ def gpus():
 
 
 def machine():
-    """What ran, in words."""
+    """The machine, the versions and the environment variables, a dict."""
     cpu = platform.processor() or platform.machine()
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -114,14 +115,14 @@ def show(results):
 def compare(before, after):
     """Prints how many times as fast `after` is, for each case of ours that both have.
 
-    The ratio of shares of the machine's rate is next to it: it stays where only the machine was
-    faster. Returns how many cases there were.
+    The ratio of shares of the machine's rate is next to it: it is 1 if only the machine was faster.
+    Returns how many cases there were.
     """
     table = Table("case", "before, s", "after, s", "times as fast", "by share of GEMM")
     for case, row in after.items():
         old = before.get(case, {})
         if "seconds" not in row or "seconds" not in old:
-            continue  # A peer's rate: no case of ours.
+            continue  # A peer's rate, not one of our cases.
         share = ""
         if "share_of_gemm" in row and "share_of_gemm" in old:
             share = f"{row['share_of_gemm'] / old['share_of_gemm']:.2f}"

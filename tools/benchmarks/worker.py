@@ -1,4 +1,4 @@
-"""A process of its own for a case, so that memory and compiled programs are its own too.
+"""Runs a case in its own process, with its own memory and compiled programs.
 
     python -m benchmarks.worker CASE '{"workspace": "FOLDER", "batch_size": 64}'
 
@@ -33,7 +33,7 @@ def main():
 
 
 def _memory():
-    """The most memory that this process had, where `getrusage` begins with that of its parent."""
+    """The peak memory of this process; `getrusage` would begin with its parent's peak."""
     status = Path("/proc/self/status")
     if not status.exists():
         return {}
