@@ -10,6 +10,8 @@ import contextvars
 import keras
 from keras import ops
 
+from keras_s2s._backend.shapes import product
+
 _with_gradient = contextvars.ContextVar("with_gradient", default=True)
 
 
@@ -38,12 +40,12 @@ class Matrix:
         self.tensor = tensor
 
     def multiply(self, x):
-        return ops.matmul(x, self.tensor)
+        return product(x, self.tensor)
 
 
 def multiply(x, matrix):
     """`x @ matrix`, for a tensor or a `Matrix`."""
-    return matrix.multiply(x) if isinstance(matrix, Matrix) else ops.matmul(x, matrix)
+    return matrix.multiply(x) if isinstance(matrix, Matrix) else product(x, matrix)
 
 
 def with_matrices(constants, names):

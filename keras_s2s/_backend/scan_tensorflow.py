@@ -86,7 +86,7 @@ class _Loop:
             products = [_Product(matrix) for matrix in matrices]
             after, output = self.step(
                 tf.nest.pack_sequence_as(state, flat_state),
-                tf.nest.pack_sequence_as(inputs, [x[time] for x in flat_inputs]),
+                tf.nest.pack_sequence_as(inputs, [tf.gather(x, time) for x in flat_inputs]),
                 self._bind(constants, products),
             )
             values = {
@@ -152,7 +152,8 @@ class _Loop:
         def body(count, slopes, sums, arrays):
             time = count if self.reverse else length - 1 - count
             before, now, values = (
-                [x[time] for x in read[name]] for name in ("states", "inputs", "products")
+                [tf.gather(x, time) for x in read[name]]
+                for name in ("states", "inputs", "products")
             )
             products = [
                 _Product(matrix, value, other)
@@ -171,7 +172,7 @@ class _Loop:
                 targets = [x for x, m in zip(tf.nest.flatten(after), moving) if m]
                 targets += [x for x in tf.nest.flatten(output) if _has_gradient(x)]
             above = [x for x, m in zip(slopes, moving) if m]
-            above += [y[time] for y in upstream_outputs]
+            above += [tf.gather(y, time) for y in upstream_outputs]
             found = tape.gradient(
                 targets, sources, above, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )

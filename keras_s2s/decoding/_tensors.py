@@ -3,13 +3,15 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.shapes import size
+
 
 def write(buffer, step, values, axis=1):
     """`buffer` with `values` at position `step` of `axis`; `values` lacks that axis.
 
     A `where` over the whole buffer: `slice_update` would export as an XLA op.
     """
-    position = ops.arange(ops.shape(buffer)[axis], dtype="int32")
+    position = ops.arange(size(buffer, axis), dtype="int32")
     position = ops.reshape(position, (-1,) + (1,) * (len(buffer.shape) - axis - 1))
     return ops.where(position == step, ops.expand_dims(values, axis), buffer)
 

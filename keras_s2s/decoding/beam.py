@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.gather import select, take_rows
+from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._backend.top_k import top_k
 from keras_s2s._checks import check_int, check_number
 from keras_s2s.decoding._tensors import concatenate, merge_rows, split_rows, write
@@ -130,6 +131,8 @@ class Beam(Sampler):
             decoder, memory, max_length, prefix, limits, return_attention, drop_finished
         )
 
+    _of_examples = ("done", "limits", "pool")
+
     @property
     def rows_per_example(self):
         return self.num_beams
@@ -158,7 +161,7 @@ class Beam(Sampler):
         }
         if self._uses_attention:
             padding = 1.0 - ops.cast(memory["mask"], "float32")
-            search["coverage"] = ops.repeat(padding, beams, axis=0)
+            search["coverage"] = repeat_rows(padding, beams)
         if self._spellings is not None:
             search["texts"] = self._spellings.start(batch * beams)
             search["pool"]["texts"] = self._spellings.start(batch, n)
@@ -166,7 +169,7 @@ class Beam(Sampler):
 
     def _advance(self, step, choices, weights, search):
         beams = self.num_beams
-        batch = ops.shape(search["done"])[0]
+        batch = size(search["done"], 0)
         # At most one extension per beam ends, so `beams` of the best 2 * beams do not.
         log_probs, beam, token_ids = choices.best_extensions(
             split_rows(search["log_probs"], beams), 2 * beams
@@ -188,7 +191,7 @@ class Beam(Sampler):
         log_probs, token_ids, rows = (select(x, going_on) for x in (log_probs, token_ids, rows))
         beam = self._extend(search, rows, step, log_probs, token_ids)
         # The greatest length, at which the length penalty is largest.
-        limits = search.get("limits", ops.shape(search["tokens"])[-1])
+        limits = search.get("limits", size(search["tokens"], -1))
         done = ops.logical_or(search["done"], self._is_decided(log_probs[:, 0], pool, limits))
         beam = keras.tree.map_structure(merge_rows, beam)
         search = {**search, **beam, "done": done, "pool": pool}

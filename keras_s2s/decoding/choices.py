@@ -4,6 +4,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s._backend.gather import select
+from keras_s2s._backend.shapes import size
 from keras_s2s._backend.top_k import Groups, top_k
 from keras_s2s.tokens import END, PAD, UNKNOWN
 
@@ -68,7 +69,7 @@ class Constraints:
         if self.limits is not None:
             forced = ops.where(step >= self.limits - 1, END, PAD)
         if self.prefix is not None:
-            column = ops.minimum(step, ops.shape(self.prefix)[1] - 1)
+            column = ops.minimum(step, size(self.prefix, 1) - 1)
             prefix = ops.take(self.prefix, column, axis=1)
             forced = prefix if forced is None else ops.where(prefix != PAD, prefix, forced)
         return forced

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.gather import take_rows
+from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._checks import check_int
 from keras_s2s.decoding import finished
 from keras_s2s.decoding._tensors import same_static_shape, write
@@ -21,7 +22,7 @@ class Sampler:
 
     - `_start(batch, max_length, memory)`: its own loop variables, a dict with at least `"done"`
       (bool, examples or rows) and `"tokens"` (`(rows, max_length)`, int32 zeros), all of which
-      have examples or rows as their first axis,
+      have examples or rows as their first axis; `_of_examples` names those that have examples,
     - `_advance(step, choices, weights, search)`: from the `Choices` at this step the chosen
       `tokens (rows,)`, the row each continues (`parents (rows,)`, or None for its own), and the
       new `search`,
@@ -39,6 +40,8 @@ class Sampler:
     rows_per_example = 1
     # Keras variables that a call changes.
     variables = ()
+    # Names of the loop variables whose first axis is examples.
+    _of_examples = ("limits",)
     # Whether `_advance` needs attention weights.
     _uses_attention = False
 
@@ -95,13 +98,14 @@ class Sampler:
         max_length = _check_max_length(max_length)
         if prefix is not None:
             prefix = _check_prefix(prefix)
-        batch, source = ops.shape(memory["values"])[:2]
+        batch = size(memory["values"], 0)
         rows = batch * self.rows_per_example
         search = self._start(batch, max_length, memory)
         if limits is not None:
             search["limits"] = ops.cast(limits, "int32")
         attention = ()
         if return_attention:
+            source = size(memory["values"], 1)
             attention = ops.zeros((rows, max_length, source), dtype="float32")
         examples = {"memory": memory} if prefix is None else {"memory": memory, "prefix": prefix}
         prepared, state = decoder.start(memory, self.rows_per_example, max_length)
@@ -119,7 +123,9 @@ class Sampler:
 
         # Not with attention, whose rows must keep their order.
         if drop_finished and finished.can_leave(memory) and not return_attention:
-            search = finished.run(run, examples, variables, max_length)
+            search = finished.run(
+                run, examples, variables, max_length, self.rows_per_example, self._of_examples
+            )
         elif not (isinstance(batch, int) and batch == 0):  # few decoders can trace it
             *_, attention, search = self._run(decoder, prepared, prefix, max_length, variables)
         return self._finish(search, max_length, attention if return_attention else None)
@@ -128,13 +134,14 @@ class Sampler:
         """Runs the loop until all examples, or all but `left`, are done."""
         with_weights = self._uses_attention or ops.is_tensor(variables[3])
         limits = variables[-1].get("limits")
+        rows_of_done = 1 if "done" in self._of_examples else self.rows_per_example
         constraints = self._constraints(decoder.output_size, prefix, limits)
 
         def is_unfinished(step, tokens, state, attention, search):
             if left is None:
                 going_on = ops.logical_not(ops.all(search["done"]))
             else:
-                going_on = finished.going_on(search, ops.shape(memory["values"])[0])
+                going_on = finished.going_on(search["done"], rows_of_done)
                 going_on = ops.sum(ops.cast(going_on, "int32")) > left
             return ops.logical_and(step < max_length, going_on)
 
@@ -170,9 +177,9 @@ class Sampler:
                 f"the {vocabulary_size} in the decoder's vocabulary. Ban fewer tokens."
             )
         if limits is not None:
-            limits = ops.repeat(limits, self.rows_per_example)
+            limits = repeat_rows(limits, self.rows_per_example)
         if prefix is not None:
-            prefix = ops.repeat(prefix, self.rows_per_example, axis=0)
+            prefix = repeat_rows(prefix, self.rows_per_example)
         return Constraints(
             vocabulary_size, banned, self.min_length, self.no_repeat_ngram_size, limits, prefix
         )

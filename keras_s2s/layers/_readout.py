@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_s2s._backend.scan import multiply
+from keras_s2s._backend.shapes import add, add_bias
 from keras_s2s._backend.split import split
 from keras_s2s.layers._dense import kernel_of
 
@@ -56,12 +57,13 @@ class Readout:
         Returns:
             `(..., units)`.
         """
-        product = multiply(self._join(values, axis=-1), weights["rest"]) + weights["bias"]
+        product = multiply(self._join(values, axis=-1), weights["rest"])
+        product = add_bias(product, weights["bias"])
         if "context" in self.sizes:
             context = values["context"]
             if "context" in weights:
                 context = multiply(context, weights["context"])
-            product = product + context
+            product = add(product, context)
         return self.dense.activation(product)
 
     def _join(self, parts, axis):

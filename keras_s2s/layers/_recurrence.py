@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
+from keras_s2s._backend.shapes import add, add_bias, size
 from keras_s2s._backend.split import split
 
 CELLS = {
@@ -52,7 +53,7 @@ def project(layer, inputs):
     # In three parts, so that steps need not split them, nor gradients join them.
     kernels = ops.split(weights["kernel"], 3, axis=-1)
     biases = ops.split(weights["bias"], 3)
-    return [multiply(inputs, kernel) + bias for kernel, bias in zip(kernels, biases)]
+    return [add_bias(multiply(inputs, k), bias) for k, bias in zip(kernels, biases)]
 
 
 def input_weights(layer, dtype, sizes=None):
@@ -74,7 +75,7 @@ def input_weights(layer, dtype, sizes=None):
 def project_step(weights, inputs):
     """The share of inputs `(..., dim)` in the gates, `(..., gates)`."""
     gates = multiply(inputs, weights["kernel"])
-    return gates + weights["bias"] if "bias" in weights else gates
+    return add_bias(gates, weights["bias"]) if "bias" in weights else gates
 
 
 def _biases(layer, dtype):
@@ -122,17 +123,17 @@ def advance(layer, weights, gates, state):
         h = h * weights["dropout_mask"]
     recurrent = multiply(h, weights["recurrent"])
     if isinstance(layer, keras.layers.LSTM):
-        i, f, g, o = ops.split(gates + recurrent, 4, axis=-1)
+        i, f, g, o = ops.split(add(gates, recurrent), 4, axis=-1)
         c = ops.sigmoid(f) * state[1] + ops.sigmoid(i) * ops.tanh(g)
         return [ops.sigmoid(o) * ops.tanh(c), c]
     if isinstance(layer, keras.layers.GRU):
         # Split, since the gradient of a slice is as large as the tensor that it is cut from.
         z, r, candidate = gates if isinstance(gates, list) else ops.split(gates, 3, axis=-1)
         parts = ops.split(recurrent, 3, axis=-1)
-        z, r = ops.sigmoid(z + parts[0]), ops.sigmoid(r + parts[1])
-        candidate = ops.tanh(candidate + r * (parts[2] + weights["bias"]))
-        return [candidate + z * (state[0] - candidate)]
-    return [ops.tanh(gates + recurrent)]
+        z, r = ops.sigmoid(add(z, parts[0])), ops.sigmoid(add(r, parts[1]))
+        candidate = ops.tanh(add(candidate, r * add_bias(parts[2], weights["bias"])))
+        return [add(candidate, z * add(state[0], -candidate))]
+    return [ops.tanh(add(gates, recurrent))]
 
 
 def zero_state(cell, units, rows, dtype):
@@ -203,7 +204,7 @@ def _run_fused(layer, inputs, state, mask):
     else:
         # cuDNN crashes on an empty sequence: let it take one step, then restore the state.
         empty = ops.logical_not(ops.any(mask, axis=1, keepdims=True))
-        first = ops.expand_dims(ops.arange(ops.shape(mask)[1]) == 0, 0)
+        first = ops.expand_dims(ops.arange(size(mask, 1)) == 0, 0)
         at_least_one = ops.logical_or(mask, ops.logical_and(empty, first))
         outputs, *last = layer(inputs, initial_state=state, mask=at_least_one)
         last = [ops.where(empty, old, new) for old, new in zip(state, last)]

@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_s2s._backend.shapes import add, size
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dropout import dropout_mask
 
@@ -31,13 +32,11 @@ class RecurrentStack:
         self.variational_dropout = variational_dropout
         self.seed_generator = seed_generator
 
-    def draw_masks(self, rows, steps, dtype, training):
+    def draw_masks(self, inputs, training):
         """The dropout masks of a batch.
 
         Args:
-            rows: The rows, an integer or a scalar tensor.
-            steps: The steps, likewise.
-            dtype: The dtype of the states.
+            inputs: `(rows, steps, dim)`, the input of the first layer.
             training: Whether to apply dropout.
 
         Returns:
@@ -48,6 +47,7 @@ class RecurrentStack:
         masks = {"between": [], "recurrent": [None] * len(self.layers)}
         if not training:
             return masks
+        rows, steps, dtype = size(inputs, 0), size(inputs, 1), inputs.dtype
         for i, layer in enumerate(self.layers):
             if i and self.dropout:
                 shape = (1 if self.variational_dropout else steps, rows, layer.units)
@@ -100,7 +100,7 @@ class RecurrentStack:
             after.append(_recurrence.advance(layer, weights["cells"][i], gates, state[i]))
             outputs = after[-1][0]
             if self.residual and i:
-                outputs = outputs + inputs
+                outputs = add(outputs, inputs)
         return outputs, after
 
     def run(self, inputs, state, masks):
@@ -123,5 +123,5 @@ class RecurrentStack:
                 layer, inputs, state[i], dropout_mask=masks["recurrent"][i]
             )
             if self.residual and i:
-                outputs = outputs + inputs
+                outputs = add(outputs, inputs)
         return outputs

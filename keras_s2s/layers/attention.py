@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
+from keras_s2s._backend.shapes import product, size
 from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._parts import KeepsParts
 
@@ -74,7 +75,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         values = memory["values"]
         prepared = {"mask": memory["mask"], "keys": self.project_keys(values)}
         values = ops.cast(values, dtype or values.dtype)
-        prepared["values"] = values if onto is None else ops.matmul(values, onto)
+        prepared["values"] = values if onto is None else product(values, onto)
         if self.query_projection is not None:
             prepared["query"] = kernel_of(self.query_projection, values.dtype)
         return prepared
@@ -95,14 +96,14 @@ class Attention(KeepsParts, keras.layers.Layer):
             Tuple of contexts `(rows, context_dim)`, multiplied by `onto` if `prepare` got one;
             weights `(rows, source)`; and the new state.
         """
-        rows, batch = ops.shape(query)[0], ops.shape(prepared["mask"])[0]
+        rows, batch = size(query, 0), size(prepared["mask"], 0)
         per_example = rows_of_each(rows, batch)
 
         def fold(x):
-            return ops.reshape(x, (batch, per_example, *ops.shape(x)[1:]))
+            return ops.reshape(x, (batch, per_example, *_sizes(x)[1:]))
 
         def unfold(x):
-            return ops.reshape(x, (rows, *ops.shape(x)[2:]))
+            return ops.reshape(x, (rows, *_sizes(x)[2:]))
 
         projected = multiply(query, prepared["query"]) if "query" in prepared else query
         # An attention that was given to a decoder may have a dtype policy of its own.
@@ -124,24 +125,24 @@ class Attention(KeepsParts, keras.layers.Layer):
         Returns:
             Tuple of contexts `(rows, steps, context_dim)` and weights `(rows, steps, source)`.
         """
-        rows, steps, _ = ops.shape(query)
-        batch = ops.shape(prepared["mask"])[0]
+        rows, steps = size(query, 0), size(query, 1)
+        batch = size(prepared["mask"], 0)
         state = self.start(prepared, rows_of_each(rows, batch))
         if not state:
             # No step depends on another, so all steps of all rows are queries at once.
             flat = ops.reshape(query, (rows * steps, query.shape[-1]))
             outputs = self.step(flat, state, prepared)[:2]
-            return tuple(ops.reshape(x, (rows, steps, ops.shape(x)[-1])) for x in outputs)
+            return tuple(ops.reshape(x, (rows, steps, size(x, -1))) for x in outputs)
 
         def step(state, query, prepared):
             context, weights, state = self.step(query, state, prepared)
             return state, (context, weights)
 
         query = ops.transpose(query, (1, 0, 2))
-        source = ops.shape(prepared["mask"])[1]
+        source = size(prepared["mask"], 1)
         like = tuple(
-            ops.zeros((rows, size), dtype=query.dtype)
-            for size in (self._context_dim(prepared), source)
+            ops.zeros((rows, width), dtype=query.dtype)
+            for width in (self._context_dim(prepared), source)
         )
         constants = with_matrices(prepared, self.matrices)
         _, outputs = scan(step, state, query, like, constants)
@@ -227,6 +228,11 @@ class Attention(KeepsParts, keras.layers.Layer):
         return tuple(keras.KerasTensor(shape, dtype=self.compute_dtype) for shape in shapes)
 
 
+def _sizes(x):
+    """The sizes of all axes; see `size`."""
+    return tuple(size(x, axis) for axis in range(len(x.shape)))
+
+
 def rows_of_each(rows, batch):
     """How many rows each example of a batch has."""
     # Computed, since a reshape cannot infer -1 if the batch is empty.
@@ -282,6 +288,4 @@ def additive_scores(query, keys, weights, more=None):
         query = query + weights["bias"]
     hidden = ops.expand_dims(query, 2) + ops.expand_dims(keys, 1)
     hidden = ops.tanh(hidden if more is None else hidden + more)
-    rows = ops.reshape(hidden, (-1, hidden.shape[-1]))
-    scores = ops.matmul(rows, ops.expand_dims(weights["vector"], -1))
-    return ops.reshape(scores, ops.shape(hidden)[:-1])
+    return ops.squeeze(product(hidden, ops.expand_dims(weights["vector"], -1)), -1)

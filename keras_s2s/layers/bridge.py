@@ -1,6 +1,8 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.shapes import size
+from keras_s2s._backend.split import split
 from keras_s2s._checks import check_choice
 from keras_s2s.layers._parts import KeepsParts
 
@@ -89,23 +91,18 @@ class Bridge(KeepsParts, keras.layers.Layer):
             return memory["state"]
         values = memory["values"]
         if self.kind == "zero":
-            rows = ops.shape(values)[0]
+            rows = size(values, 0)
             return [
-                [ops.zeros((rows, size), dtype=values.dtype) for size in layer]
+                [ops.zeros((rows, units), dtype=values.dtype) for units in layer]
                 for layer in self.sizes
             ]
         if "state" in memory:
             summary = ops.concatenate(keras.tree.flatten(memory["state"]), axis=-1)
         else:
             summary = masked_mean(values, memory["mask"])
-        flat = self.projection(summary)
-        state, start = [], 0
-        for layer in self.sizes:
-            state.append([])
-            for size in layer:
-                state[-1].append(flat[:, start : start + size])
-                start += size
-        return state
+        sizes = [units for layer in self.sizes for units in layer]
+        parts = iter(split(self.projection(summary), sizes))
+        return [[next(parts) for _ in layer] for layer in self.sizes]
 
     def get_config(self):
         return {**super().get_config(), "kind": self.kind, "sizes": self.sizes}

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.shapes import size
 from keras_s2s.layers._parts import KeepsParts
 from keras_s2s.tokens import END, PAD
 
@@ -93,7 +94,7 @@ class Encoder(KeepsParts, keras.layers.Layer):
 
     def memory_length(self, inputs):
         """The number of positions that the memory of these inputs has, an integer or a scalar."""
-        return ops.shape(inputs)[1]
+        return size(inputs, 1)
 
     def split_attention(self, weights, inputs):
         """Attention weights by input, in the shape of each.

@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.scan import scan, with_matrices
+from keras_s2s._backend.shapes import add, repeat_rows, size
 from keras_s2s._backend.split import split
 from keras_s2s._checks import check_choice, check_rate, check_sizes
 from keras_s2s.layers import _readout, _recurrence, attention_names
@@ -301,8 +302,8 @@ class RNNDecoder(Decoder):
         state = {"cells": self.bridge(memory)}
         if self.input_feeding:
             h = state["cells"][0][0]
-            state["readout"] = ops.zeros((ops.shape(h)[0], self.embedding_dim), dtype=h.dtype)
-        return keras.tree.map_structure(lambda x: _repeat(x, rows_per_example), state)
+            state["readout"] = ops.zeros((size(h, 0), self.embedding_dim), dtype=h.dtype)
+        return keras.tree.map_structure(lambda x: repeat_rows(x, rows_per_example), state)
 
     def _prepare(self, memory, dtype, recurrent_masks=None, project_contexts=False):
         """The weights that steps multiply by, cast and split once for all steps.
@@ -361,12 +362,11 @@ class RNNDecoder(Decoder):
         return logits, state
 
     def call(self, targets, memory, training=False, return_attention=False, rows_per_example=1):
-        length = ops.shape(targets)[1]
+        length = size(targets, 1)
         targets = at_least_one_step(targets)
         state = self._first_state(memory, rows_per_example)
         embedded = self._drop(self.head.embed(targets, self.embedding), training)
-        rows, steps, _ = ops.shape(embedded)
-        masks = self._stack.draw_masks(rows, steps, embedded.dtype, training)
+        masks = self._stack.draw_masks(embedded, training)
         run = self._run_loop if self._steps_depend_on_attention else self._run_layers
         outputs = run(embedded, state, memory, masks, rows_per_example)
         readout = self._drop(outputs["readout"], training)
@@ -401,14 +401,14 @@ class RNNDecoder(Decoder):
         steps = ops.transpose(embedded, (1, 0, 2))
         gates = _recurrence.project_step(weights["embedded"], steps)
         per_step = {"gates": gates, "between": masks["between"]}
-        mask = _repeat(memory["mask"], rows_per_example)
+        mask = repeat_rows(memory["mask"], rows_per_example)
         like = {"hidden": state["cells"][-1][0], "weights": ops.cast(mask, gates.dtype)}
         constants = {"stack": weights["stack"], "fed": weights["fed"]}
         if self.input_feeding:
             like["readout"] = state["readout"]
             constants["readout"] = weights["readout"]
         else:
-            rows = ops.shape(like["weights"])[0]
+            rows = size(like["weights"], 0)
             like["context"] = ops.zeros((rows, self._context_dim), dtype=gates.dtype)
         constants = with_matrices(constants, (*_recurrence.MATRICES, *_readout.MATRICES))
         constants["attention"] = with_matrices(weights["attention"], self.attention.matrices)
@@ -452,9 +452,9 @@ class RNNDecoder(Decoder):
         gates = x["gates"]
         if self._feeds_context:
             self._look(state["cells"][-1][0], after, weights, outputs)
-            gates = gates + self._feed_context(outputs, weights)
+            gates = add(gates, self._feed_context(outputs, weights))
         elif self.input_feeding:
-            gates = gates + _recurrence.project_step(weights["fed"], state["readout"])
+            gates = add(gates, _recurrence.project_step(weights["fed"], state["readout"]))
         outputs["hidden"], after["cells"] = self._stack.step(
             gates, state["cells"], weights["stack"], x["between"]
         )
@@ -547,11 +547,3 @@ def _as_loss(loss):
             f"Received: {loss!r}"
         )
     return loss
-
-
-def _is_one(rows_per_example):
-    return isinstance(rows_per_example, int) and rows_per_example == 1
-
-
-def _repeat(x, rows_per_example):
-    return x if _is_one(rows_per_example) else ops.repeat(x, rows_per_example, axis=0)

@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.shapes import size
 from keras_s2s._checks import check_choice, check_rate, check_sizes
 from keras_s2s.layers import _recurrence
 from keras_s2s.layers._dropout import dropout_mask
@@ -135,9 +136,9 @@ class RNNEncoder(Encoder):
 
     def call(self, inputs, mask=None, training=False):
         if self.embedding is not None:
-            if mask is None:
-                mask = ops.not_equal(inputs, 0)
-            inputs = self.embedding(at_least_one_step(inputs))
+            inputs = at_least_one_step(inputs)
+            mask = ops.not_equal(inputs, 0) if mask is None else mask
+            inputs = self.embedding(inputs)
         else:
             if mask is None:
                 mask = ops.ones(ops.shape(inputs)[:2], dtype="bool")
@@ -157,9 +158,9 @@ class RNNEncoder(Encoder):
     def _run_layer(self, i, inputs, mask, training):
         directions = 2 if self.bidirectional else 1
         outputs, states = [], []
+        rows = size(inputs, 0)
         for direction in range(directions):
             layer = self.rnn_layers[i * directions + direction]
-            rows = ops.shape(inputs)[0]
             recurrent_mask = None
             if training:
                 recurrent_mask = dropout_mask(

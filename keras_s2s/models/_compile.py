@@ -34,14 +34,17 @@ def _compile_tensorflow(function, of_few=None):
 
     specs, graphs = {}, {}
 
-    def spec(tensor, known, few):
+    def has_ids(tensor):
+        # Not the pixels of images, which may be integers, too.
+        return tensor.dtype.is_integer and tensor.shape.rank < 3
+
+    def spec(tensor, known):
         # Allow any batch and any number of tokens; an axis that differed once may differ again.
         shape = tensor.shape
         if known is not None and known.is_compatible_with(shape):
             return known
-        # But the first small batch gets a graph for its shape alone, which is made sooner.
-        if shape.rank and not (few and known is None):
-            shape = [None] * shape.rank if tensor.dtype.is_integer else [None, *shape[1:]]
+        if shape.rank:
+            shape = [None] * shape.rank if has_ids(tensor) else [None, *shape[1:]]
         shape = tf.TensorShape(shape)
         return shape if known is None else known.most_specific_compatible_shape(shape)
 
@@ -51,13 +54,11 @@ def _compile_tensorflow(function, of_few=None):
         absent = tf.nest.map_structure(lambda x: x is None, arguments)
         tensors = [tf.convert_to_tensor(x) for x in tf.nest.flatten(arguments) if x is not None]
         few = of_few is not None and tensors[0].shape[0] < SMALLEST_TO_SHRINK
-        # Floats with another last axis are another kind: images, or features of them.
-        kinds = [
-            (x.dtype, x.shape.rank, x.shape[-1:] if x.dtype.is_floating else 0) for x in tensors
-        ]
+        # Values with another last axis are another kind: images, or features of them.
+        kinds = [(x.dtype, x.shape.rank, 0 if has_ids(x) else x.shape[-1:]) for x in tensors]
         kind = few, str(absent), str(kinds)
         known = specs.get(kind, [None] * len(tensors))
-        shapes = [spec(x, k, few) for x, k in zip(tensors, known)]
+        shapes = [spec(x, k) for x, k in zip(tensors, known)]
         if shapes != known:
 
             def run(*tensors):

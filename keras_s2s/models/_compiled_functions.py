@@ -7,12 +7,15 @@ from keras import ops
 
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
+from keras_s2s._backend.shapes import size
 from keras_s2s.models._compile import compile, to_backend
 from keras_s2s.models.alignment import alignments
 
 
 @no_gradient()
-def decode(model, sampler, inputs, max_length=None, return_attention=False, options=None):
+def decode(
+    model, sampler, inputs, max_length=None, return_attention=False, options=None, encode=None
+):
     """Encodes tensors and decodes with the sampler: the common core of `generate` and exports.
 
     Args:
@@ -23,22 +26,23 @@ def decode(model, sampler, inputs, max_length=None, return_attention=False, opti
         max_length: Integer, tensor or None for the default of `Seq2Seq.generate`.
         return_attention: Whether the sampler is to return attention weights.
         options: Dict of further arguments of the sampler's call, or None.
+        encode: What to call in place of `model.encode`, or None.
     """
     options = dict(options or {})
     tokenizer = _spelling_tokenizer(model, sampler)
     if tokenizer is not None:
         spellings = tokenizer.get_spellings()[: model.decoder.vocabulary_size]
         options["spellings"] = decoding.Spellings(spellings, model.decoder.output_size)
-    memory = model.encode(inputs)
+    memory = (encode or model.encode)(inputs)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
     prompt, prompted, width = None, 0, 0
     if "prompt_token_ids" in inputs:
         prompt = ops.cast(inputs["prompt_token_ids"], "int32")
         prompted = ops.sum(ops.cast(prompt != 0, "int32"), axis=1)
-        width = ops.shape(prompt)[1]
+        width = size(prompt, 1)
     if max_length is None:
         most = getattr(model.preprocessor, "target_length", None) or 256
-        steps = width + 2 * ops.shape(memory["mask"])[1] + 10
+        steps = width + 2 * size(memory["mask"], 1) + 10
         max_length = min(steps, most) if isinstance(steps, int) else ops.minimum(steps, most)
         # The length of an example limits it, so that its output does not depend on the others.
         limits = ops.minimum(prompted + 2 * lengths + 10, most)

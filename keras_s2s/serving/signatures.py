@@ -21,10 +21,15 @@ def make(model, sampler, max_length):
         Dict from the names of the signatures to concrete functions.
     """
 
+    # Traced once for all searches.
+    @tf.function(autograph=False, jit_compile=False)
+    def encode(features):
+        return model.encode(features)
+
     # A plain graph takes every shape; XLA would compile again for each.
     @tf.function(autograph=False, jit_compile=False)
     def run(features, sampler, with_attention):
-        return decode(model, sampler, features, max_length, return_attention=with_attention)
+        return decode(model, sampler, features, max_length, with_attention, encode=encode)
 
     def best(features, with_attention=False):
         # Not from the search for the whole beam, which ends some steps later.

@@ -36,6 +36,8 @@ class Adam(keras.optimizers.Adam):
         Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980
     """
 
+    _common = None
+
     def build(self, variables):
         if not self.built:
             super().build(variables)
@@ -72,6 +74,27 @@ class Adam(keras.optimizers.Adam):
         factor = limit / norm + (norm - norm)
         return tf.cond(norm <= limit, lambda: grads, lambda: [g * factor for g in grads])
 
+    def _distributed_tf_update_step(self, distribution, grads_and_vars, learning_rate):
+        if distribution.num_replicas_in_sync == 1:
+            self._common = self._common_arguments()
+        try:
+            super()._distributed_tf_update_step(distribution, grads_and_vars, learning_rate)
+        finally:
+            self._common = None
+
+    def _common_arguments(self):
+        """The arguments of the operation that are the same for all variables of a step."""
+        import tensorflow as tf
+
+        updates = tf.cast(self.iterations + 1, tf.float32)
+        return {
+            "beta1_power": tf.pow(self.beta_1, updates),
+            "beta2_power": tf.pow(self.beta_2, updates),
+            "beta1": tf.constant(self.beta_1, tf.float32),
+            "beta2": tf.constant(self.beta_2, tf.float32),
+            "epsilon": tf.constant(self.epsilon, tf.float32),
+        }
+
     def update_step(self, gradient, variable, learning_rate):
         one_operation = keras.backend.backend() == "tensorflow" and variable.dtype == "float32"
         if self.amsgrad or not one_operation:
@@ -80,18 +103,13 @@ class Adam(keras.optimizers.Adam):
 
         index = self._get_variable_index(variable)
         moments = [slots[index].value.handle for slots in (self._momentums, self._velocities)]
-        updates = tf.cast(self.iterations + 1, tf.float32)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=moments[0],
             v=moments[1],
-            beta1_power=tf.pow(self.beta_1, updates),
-            beta2_power=tf.pow(self.beta_2, updates),
             lr=tf.cast(learning_rate, tf.float32),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
             grad=tf.cast(gradient, tf.float32),
+            **(self._common or self._common_arguments()),
         )
 
 

@@ -376,5 +376,6 @@ def test_without_preprocessor(model, paths):
     bare = keras_s2s.models.ImageCaptioner(model.encoder, model.decoder)
     with pytest.raises(ValueError, match="no preprocessor"):
         bare.generate(paths[0][:1])
-    result = bare.generate({"images": np.zeros((1, *SIZE, 3), "uint8")})
-    assert result["token_ids"].shape[:2] == (1, 1)
+    for count in (1, 20):
+        result = bare.generate({"images": np.zeros((count, *SIZE, 3), "uint8")})
+        assert result["token_ids"].shape[:2] == (count, 1)
