@@ -60,6 +60,21 @@ def test_operations_are_those_of_the_products(attention, cell):
     assert flops.training(built, *lengths) == 3 * expected
 
 
+def test_operations_of_many_heads():
+    """Written down by hand: keys, values and outputs of 8 heads of size 1."""
+    pair = source, target = 3, 4
+    encoder, decoder = products(*pair, "luong", "gru")
+    without = decoder[:4]
+    heads = [
+        *[(source, 8, 8), (source, 8, 8)],  # keys and values
+        *[(target, 5, 8), (target, 8, 8)],  # queries and outputs
+        *[(target, 8, source), (target, source, 8)],  # scores and contexts
+    ]
+    expected = sum(2 * a * b * c for a, b, c in [*encoder, *without, *heads])
+    built = model(attention="multi_head")
+    assert flops.forward(built, *np.array([pair]).T) == expected
+
+
 @pytest.mark.slow
 def test_beams_repeat_what_is_of_the_target():
     sources, targets = np.array([4]), np.array([6])

@@ -24,12 +24,18 @@ def forward(model, sources, targets, beams=1):
     per_pair = 0
     if decoder.attention is not None:
         memory = 2 * encoder.output_dim
-        # Its keys are computed for each source position, its other products for each target.
-        keys = _matrices(*(k for k in [getattr(decoder.attention, "key_projection", None)] if k))
-        per_source += keys
-        per_target += _matrices(decoder.attention) - keys
+        # Keys and projected values are computed for each source position, other products for each
+        # target.
+        attention, keys, values = decoder.attention, decoder.units, encoder.output_dim
+        of_memory = [getattr(attention, "key_projection", None)]
+        if hasattr(attention, "value_projection"):
+            of_memory.append(attention.value_projection)
+            keys, values = (layer.units for layer in of_memory)
+        of_memory = _matrices(*(layer for layer in of_memory if layer is not None))
+        per_source += of_memory
+        per_target += _matrices(attention) - of_memory
         # A score and a share of the context, for each pair of a source and a target position.
-        per_pair = 2 * decoder.units + memory
+        per_pair = 2 * keys + 2 * values
         if beams > 1:
             # The memory is multiplied once in place of the contexts of each beam.
             width = decoder.embedding_dim
