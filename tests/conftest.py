@@ -1,3 +1,4 @@
+import functools
 import gc
 import os
 import zlib
@@ -35,8 +36,15 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_collection_finish():
     """Before the first test of a process."""
+    import keras
     import tensorflow as tf
 
+    if keras.backend.backend() == "jax":
+        from jax._src.interpreters import mlir
+
+        # JAX makes an MLIR context for each operation that it compiles, which takes longer than
+        # compiling most of them. One serves all.
+        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
     # Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
     # The processes that tests start have TensorFlow as it comes.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
