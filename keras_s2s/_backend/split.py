@@ -15,6 +15,8 @@ def split(x, sizes, axis=-1):
         sizes: List of Python ints, whose sum is the size of the axis.
         axis: Integer.
     """
+    if len(sizes) == 1:
+        return [x]
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 

@@ -35,7 +35,7 @@ def test_selection(shape, number):
     np.testing.assert_array_equal(found, np.reshape(expected, found.shape))
 
 
-@pytest.mark.parametrize(["axis", "sizes"], [(-1, [1, 4, 1]), (0, [2, 1]), (1, [3, 3])])
+@pytest.mark.parametrize(["axis", "sizes"], [(-1, [1, 4, 1]), (0, [2, 1]), (1, [3, 3]), (1, [6])])
 def test_split(axis, sizes):
     x = np.arange(18, dtype="float32").reshape(3, 6)
     found = [numpy(part) for part in split(ops.convert_to_tensor(x), sizes, axis)]

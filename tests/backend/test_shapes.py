@@ -88,16 +88,17 @@ def test_size():
 
 @pytest.mark.every_backend
 def test_gradients_of_sums():
-    x, y = (keras.Variable(RNG.normal(size=(2, 3, 5)).astype("float32")) for _ in range(2))
-    bias = keras.Variable(RNG.normal(size=5).astype("float32"))
+    arrays = [RNG.normal(size=size).astype("float32") for size in [(2, 3, 5), (2, 3, 5), 5]]
+    x, y, bias = map(keras.Variable, arrays)
     factor = RNG.normal(size=(2, 3, 5)).astype("float32")
 
     def value():
         total = add(ops.convert_to_tensor(x), ops.convert_to_tensor(y), ops.convert_to_tensor(x))
-        return ops.sum(add_bias(total, ops.convert_to_tensor(bias)) * factor)
+        biased = add_bias(total, ops.convert_to_tensor(bias))
+        return ops.sum(biased * ops.convert_to_tensor(factor))
 
     found, (to_x, to_y, to_bias) = gradients(value, [x, y, bias])
-    expected = ((2 * numpy(x.value) + numpy(y.value) + numpy(bias.value)) * factor).sum()
+    expected = ((2 * arrays[0] + arrays[1] + arrays[2]) * factor).sum()
     assert found == pytest.approx(expected, rel=1e-4)
     np.testing.assert_allclose(to_x, 2 * factor, rtol=1e-5)
     np.testing.assert_allclose(to_y, factor, rtol=1e-5)
