@@ -1,8 +1,8 @@
 """Sizes and products in few operations.
 
-TensorFlow takes about as long to make an operation as a small model takes to run it, and
-`keras.ops` makes ten where one or two will do, if a size is not known. So the first call of a
-model, its first training step and its export take less time.
+Most of the time of a model's first call, first training step and export goes to making the
+operations of TensorFlow's graphs, and `keras.ops` makes many if sizes are unknown: the product of
+`(batch, steps, dim)` and a matrix takes 34 operations, `product` takes 12.
 """
 
 import keras
@@ -42,7 +42,8 @@ def product(x, matrix):
 def add(first, *others):
     """The sum of tensors of one shape.
 
-    TensorFlow's `+` has a gradient for shapes that differ, of seven operations.
+    The gradient of TensorFlow's `+` allows for shapes that differ, which takes seven operations
+    if sizes are unknown.
     """
     if keras.backend.backend() != "tensorflow":
         return sum(others, start=first)

@@ -37,7 +37,7 @@ def test_product(shape):
     np.testing.assert_allclose(found, x @ MATRIX, atol=1e-5)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="about graphs of TensorFlow")
 @pytest.mark.parametrize("unknown", [(), (0,), (1,), (0, 1)], ids=str)
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_product_in_a_graph(shape, unknown):
@@ -71,7 +71,7 @@ def test_repeat_rows(shape, times):
     np.testing.assert_array_equal(found, np.repeat(x, times, axis=0))
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="about graphs of TensorFlow")
 @pytest.mark.parametrize("unknown", [(0,), (0, 1)], ids=str)
 def test_repeat_rows_in_a_graph(unknown):
     x = RNG.normal(size=(4, 2, 3)).astype("float32")
@@ -79,7 +79,7 @@ def test_repeat_rows_in_a_graph(unknown):
     np.testing.assert_array_equal(found, np.repeat(x, 3, axis=0))
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="about graphs of TensorFlow")
 def test_size():
     x = np.zeros((4, 2), "float32")
     assert size(ops.convert_to_tensor(x), 0) == 4
