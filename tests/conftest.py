@@ -16,11 +16,17 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
 
 def pytest_collection_modifyitems(config, items):
-    """Lets every worker begin with long tests: those that end late keep the others waiting.
+    """Leaves out thorough tests, and lets every worker begin with long ones.
 
-    The first worker has those that share long preparations right after its long ones; others, when
-    they have nothing left, take from the end.
+    Long tests that end late would keep the others waiting. The first worker has those that share
+    long preparations right after its long ones; others, when they have nothing left, take from the
+    end.
     """
+    # Whoever names a test gets it.
+    if not (os.environ.get("ALL_CASES") or any("::" in argument for argument in config.args)):
+        thorough = [item for item in items if item.get_closest_marker("thorough")]
+        config.hook.pytest_deselected(items=thorough)
+        items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     workers = getattr(config, "workerinput", {}).get("workercount", 1)
     long = [item for item in items if item.get_closest_marker("long")]
     rest = [item for item in items if not item.get_closest_marker("long")]

@@ -11,6 +11,11 @@ ALL = bool(os.environ.get("ALL_CASES"))
 FEWER = keras.backend.backend() != "tensorflow" and not ALL
 
 
+def chosen(cases, *names):
+    """The cases of these names, which find what the others find; with ALL_CASES=1 all."""
+    return list(cases) if ALL else list(names)
+
+
 def fewer_elsewhere(cases, every, first=0):
     """The cases; on other backends than TensorFlow, from the place `first` on, one of `every`."""
     cases = list(cases)
@@ -23,10 +28,22 @@ def pairwise(*axes):
     For axes of which a fault concerns one value or two that meet. On other backends than TensorFlow
     each value is in a case.
     """
+    return _cases(axes, together=1 if FEWER else 2)
+
+
+def each(*axes):
+    """Cases of `itertools.product(*axes)` in which each value occurs.
+
+    For axes that do not interact, or whose pairs are all in the cases of another test.
+    """
+    return _cases(axes, together=1)
+
+
+def _cases(axes, together):
     axes = [list(axis) for axis in axes]
     cases = list(itertools.product(*map(range, map(len, axes))))
     if not ALL:
-        cases = sorted(_covering(cases, together=1 if FEWER else 2))
+        cases = sorted(_covering(cases, together))
     return [tuple(axis[i] for axis, i in zip(axes, case)) for case in cases]
 
 

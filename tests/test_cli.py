@@ -15,6 +15,7 @@ import keras_s2s_cli
 from keras_s2s import zoo
 from keras_s2s.models import preset_folders
 from tests.captioners import coloured, small_captioner
+from tests.fewer import chosen
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
@@ -285,17 +286,20 @@ def test_only_warnings_of_the_package_are_told(cli, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_closed_pipe_is_no_error(preset_for_all):
+@pytest.mark.parametrize(
+    "arguments", chosen([["card"], ["generate", "a", "b"]], ["card"]), ids=lambda words: words[0]
+)
+def test_a_closed_pipe_is_no_error(arguments, preset_for_all):
     """And TensorFlow says nothing of its own."""
+    command, *texts = arguments
     read, write = os.pipe()
     os.close(read)
     with os.fdopen(write, "wb") as closed:
-        result = process(
-            "generate", preset_for_all, "a", "b", stdout=closed, stderr=subprocess.PIPE
-        )
+        result = process(command, preset_for_all, *texts, stdout=closed, stderr=subprocess.PIPE)
     assert result.stderr == b""
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_progress_on_a_terminal(preset_for_all, tmp_path):
     source, target = tmp_path / "in.de", tmp_path / "out.en"
@@ -317,6 +321,7 @@ def test_progress_on_a_terminal(preset_for_all, tmp_path):
     assert b"20/20" in shown and b"sentences/s" in shown
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_captions_of_files(cli, tmp_path, monkeypatch):
     model = small_captioner(simple=True)
@@ -353,6 +358,7 @@ def test_drawing_of_text(cli, expected, tmp_path):
         assert image.size[0] > 100
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_drawing_of_a_picture(cli, tmp_path, monkeypatch):
     from PIL import Image
@@ -368,6 +374,7 @@ def test_drawing_of_a_picture(cli, tmp_path, monkeypatch):
         assert image.size[0] > 100
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_export(cli, model, tmp_path):
     import tensorflow as tf

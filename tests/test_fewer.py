@@ -15,8 +15,10 @@ def test_every_two_values_meet(sizes, most, monkeypatch):
     for first, second in itertools.combinations(range(len(axes)), 2):
         met = {(case[first], case[second]) for case in cases}
         assert met == set(itertools.product(axes[first], axes[second]))
+    once = fewer.each(*axes)
+    assert len(once) == max(sizes) and [set(axis) for axis in zip(*once)] == list(map(set, axes))
     monkeypatch.setattr(fewer, "FEWER", True)
     cases = fewer.pairwise(*axes)
     assert len(cases) == max(sizes) and [set(axis) for axis in zip(*cases)] == list(map(set, axes))
     monkeypatch.setattr(fewer, "ALL", True)
-    assert fewer.pairwise(*axes) == list(itertools.product(*axes))
+    assert fewer.pairwise(*axes) == fewer.each(*axes) == list(itertools.product(*axes))

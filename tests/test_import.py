@@ -30,6 +30,7 @@ def run(code, *arguments, warnings="error", **variables):
     return result.stdout.strip()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_import_is_cheap():
     found = run("import sys, keras_s2s; print(*sys.modules)").split()
@@ -37,6 +38,7 @@ def test_import_is_cheap():
     assert not set(found) & heavy
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_jax_without_tensorflow(tmp_path):
     skip_unless_installed("jax")

@@ -74,6 +74,7 @@ def test_no_extra_takes_pytorch(wheel):
     assert "jax" in needed and "torch" not in needed
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_presets_are_found_outside_the_checkout(installed, tmp_path):
     code = "import keras_s2s; print(*keras_s2s.zoo.list(), keras_s2s.__file__)"
@@ -83,6 +84,7 @@ def test_presets_are_found_outside_the_checkout(installed, tmp_path):
     assert Path(output[-1]).is_relative_to(installed)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_command_works_outside_the_checkout(installed, tmp_path):
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -244,6 +244,7 @@ def matrix_loop(h, x, matrix):
     return scan(lambda h, x, m: (ops.tanh(multiply(h, m) + x),) * 2, h, x, like=h, constants=matrix)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @own_gradient
 def test_gradient_of_matrices_of_unknown_size():

@@ -43,6 +43,7 @@ def test_metrics_are_those_of_what_is_generated(model, tmp_path, capsys):
     assert len(out) == 2 and f"val_wer: {expected['wer'].value:.2f} - {texts[0]!r}" in out[1]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @JAVA
 def test_rouge_and_cider_of_a_captioner(tmp_path):
@@ -206,6 +207,7 @@ def test_average_of_the_last_epochs(tmp_path):
         np.testing.assert_allclose(found, np.mean(last, axis=0), atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_average_leaves_out_epochs_of_a_run_before(tmp_path):
     x, y, w = make_batch()

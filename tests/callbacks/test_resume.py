@@ -159,6 +159,7 @@ def test_half_written_state_is_not_read(tmp_path):
     assert seen == [2, 3]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_another_training_afterwards_begins_at_its_beginning(tmp_path):
     with pytest.raises(KeyboardInterrupt):
@@ -169,6 +170,7 @@ def test_another_training_afterwards_begins_at_its_beginning(tmp_path):
     assert history.epoch == [0, 1]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_best_values_and_weights_of_other_callbacks_go_on(tmp_path):
     state = tmp_path / "state"
@@ -220,6 +222,7 @@ class Counter(keras.callbacks.Callback):
         self.count, self.sums = state["counts"]["batches"], state["sums"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_callbacks_of_ones_own_keep_what_they_say(tmp_path):
     state, counter = tmp_path / "state", Counter()

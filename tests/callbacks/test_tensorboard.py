@@ -157,6 +157,7 @@ def test_hparams(trained):
     assert data["learning_rate"].number_value == pytest.approx(0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_pictures(tmp_path):
     from PIL import Image

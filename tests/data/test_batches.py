@@ -48,6 +48,7 @@ def shapes_of(batches):
     return {(*x["encoder_token_ids"].shape, y.shape[1]) for x, y, _ in batches}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tokens_per_batch", [16, 256, 1024, 10**6])
 @pytest.mark.parametrize("shuffle", [True, False])
 def test_every_pair_once_an_epoch(tokens_per_batch, shuffle):
@@ -176,6 +177,7 @@ def test_no_draw_is_cut_where_the_given_ids_fit():
     assert batches.num_cut == 0 and sorted(rows(batches)) == sorted(expected)
 
 
+@pytest.mark.slow
 def test_resample_each_epoch():
     pairs = make_pairs()
 
@@ -355,6 +357,7 @@ def test_an_axis_that_the_first_two_batches_would_not_show():
     assert sorted(rows(batches)) == sorted(zip(*pairs))
 
 
+@pytest.mark.slow
 def test_tf_dataset_is_the_same_and_goes_on():
     pytest.importorskip("tensorflow")
     pairs = make_pairs()

@@ -240,6 +240,7 @@ def images(tmp_path):
     return paths
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_features_are_those_of_the_encoder(encoder, images, tmp_path):
     from keras_s2s.preprocessing import ImageConverter

@@ -41,6 +41,7 @@ def test_wide_beam_is_exhaustive_search(alpha, beta):
         assert result["lengths"][row].tolist() == [len(x[2]) for x in expected]
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["penalties", "sizes"],
@@ -67,7 +68,8 @@ def spell(tokens):
     return b"".join(TEXTS[i] for i in tokens).lstrip(b" ")
 
 
-@pytest.mark.parametrize(["alpha", "beta"], fewer_elsewhere(PENALTIES[1:], 1))
+@pytest.mark.slow
+@pytest.mark.parametrize(["alpha", "beta"], fewer_elsewhere(PENALTIES[1:], 2))
 def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
     decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 40
     sampler = Beam(120, alpha, beta, num_return_sequences=n)
@@ -91,7 +93,7 @@ def test_wide_beam_has_the_best_texts_of_all(alpha, beta):
 @pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
-    ["penalties", "sizes"], fewer_elsewhere(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 1)
+    ["penalties", "sizes"], fewer_elsewhere(zip(PENALTIES, [(3, 3), (5, 2), (6, 6)]), 2, first=1)
 )
 def test_narrow_beam_goes_on_until_it_has_as_many_texts(penalties, sizes):
     (alpha, beta), (beams, n) = penalties, sizes

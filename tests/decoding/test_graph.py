@@ -8,7 +8,7 @@ from keras import ops
 from keras_s2s.decoding import Beam, Greedy, Random
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from tests.decoding.fake import decode
-from tests.fewer import fewer_elsewhere
+from tests.fewer import chosen
 
 BACKEND = keras.backend.backend()
 SAMPLERS = {
@@ -20,7 +20,7 @@ SOURCE = np.array([[5, 7, 9, 4, 3], [8, 6, 3, 0, 0], [3, 0, 0, 0, 0]], "int32")
 PREFIX = np.array([[7, 0], [0, 0], [6, 5]], "int32")
 
 
-@pytest.fixture(params=fewer_elsewhere(SAMPLERS, 1, first=1))
+@pytest.fixture(params=chosen(SAMPLERS, "beam"))
 def sampler(request):
     return SAMPLERS[request.param]
 
@@ -143,6 +143,7 @@ def test_examples_that_are_done_leave_the_batch(sampler, layers, monkeypatch):
     assert to_numpy(generate(source[:0], limits[:0], prefix[:0]))["lengths"].shape[0] == 0
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
 def test_unseeded_calls_of_one_tf_function_differ(layers):
@@ -155,6 +156,7 @@ def test_unseeded_calls_of_one_tf_function_differ(layers):
     assert generate(source).numpy().tolist() != generate(source).numpy().tolist()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA through tf.function")
 def test_xla(sampler, layers):

@@ -290,6 +290,7 @@ def test_gradient_reaches_every_weight_and_no_padding(kind):
         assert by_values[memory["mask"]].any(axis=-1).all()
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize("policy", fewer_elsewhere(["mixed_bfloat16", "mixed_float16"], 2))
 @kinds_of_attentions
@@ -352,6 +353,7 @@ def test_mask_of_a_masking_layer():
     np.testing.assert_array_equal(weights[:, 0] > 0, memory["mask"])
 
 
+@pytest.mark.thorough
 @pytest.mark.every_backend
 @pytest.mark.slow
 def test_functional_model_trains():
@@ -370,6 +372,7 @@ def test_config_round_trip(kind):
     assert again.dtype_policy.name == "mixed_bfloat16" and again.name == "mine"
 
 
+@pytest.mark.slow
 @all_attentions
 def test_comes_back_built(kind):
     attention, query, memory = make(kind)

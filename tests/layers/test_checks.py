@@ -30,8 +30,9 @@ DECODERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
-@pytest.mark.parametrize("name", fewer_elsewhere(list(ENCODERS), 3))
+@pytest.mark.parametrize("name", fewer_elsewhere(list(ENCODERS), 4))
 def test_encoders_pass(name):
     check_encoder(ENCODERS[name]())
 
@@ -44,8 +45,9 @@ def test_encoder_of_images_passes():
         check_encoder(ImageEncoder(3, backbone, image_size=(8, 8)))
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
-@pytest.mark.parametrize("name", fewer_elsewhere(list(DECODERS), 2))
+@pytest.mark.parametrize("name", fewer_elsewhere(list(DECODERS), 4))
 def test_decoders_pass(name):
     check_decoder(DECODERS[name](), state_sizes=[[3]])
 

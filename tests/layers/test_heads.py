@@ -87,6 +87,7 @@ def steps(decoder, targets, memory):
     return ops.stack(logits, axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 2))
 def test_logits_are_the_heads(wiring):
@@ -133,8 +134,9 @@ def test_mixed_precision(wiring):
     np.testing.assert_allclose(numpy(steps(decoder, targets, memory)), expected, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
-@pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 1))
+@pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 2))
 def test_gradient_equals_that_of_unrolled_steps(wiring):
     decoder, memory, _ = make_pointer(wiring)
     targets, tokens = targets_with_copies(length=3), tensors(targets_with_copies(length=3))

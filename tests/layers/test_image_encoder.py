@@ -152,6 +152,7 @@ def test_config_round_trip():
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_backbone_by_name():
     """Pixels are scaled as `keras.applications` documents it for each model."""

@@ -15,7 +15,7 @@ from keras_s2s.layers import (
     _recurrence,
     rnn_decoder,
 )
-from tests.fewer import fewer_elsewhere, pairwise
+from tests.fewer import chosen, each, fewer_elsewhere
 from tests.layers.decoders import (
     CELLS,
     DIM,
@@ -111,6 +111,7 @@ def test_call_equals_steps(wiring, options):
         assert np.isfinite(got).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["bridge", "wiring"],
@@ -130,7 +131,7 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "cell", "policy"],
-    fewer_elsewhere(pairwise(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]), 2),
+    fewer_elsewhere(each(WIRINGS, CELLS, ["mixed_bfloat16", "mixed_float16"]), 4),
 )
 def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
     # An attention that was made by the user has the user's policy.
@@ -202,7 +203,7 @@ def test_state_has_the_structure_that_is_documented(wiring):
 
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has axes of unknown size")
-@representatives
+@pytest.mark.parametrize("wiring", chosen(REPRESENTATIVES, "luong_feeding", "luong"))
 def test_unknown_sizes_in_a_graph(wiring):
     import tensorflow as tf
 
@@ -365,6 +366,7 @@ def test_fused_layers_give_the_same(wiring, cell, monkeypatch):
 # Memory: beams, padding, emptiness
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize("wiring", [*REPRESENTATIVES, "coverage", "luong_location"])
 def test_beams_are_rows_of_one_memory(wiring):
@@ -395,7 +397,10 @@ def test_beams_are_rows_of_one_memory(wiring):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wiring", [*REPRESENTATIVES, "coverage", "luong_location"])
+@pytest.mark.parametrize(
+    "wiring",
+    chosen([*REPRESENTATIVES, "coverage", "luong_location"], "bahdanau", "luong", "luong_location"),
+)
 def test_several_targets_of_an_example_are_rows_of_one_memory(wiring):
     """The same as with an example of its own for each target, gradients too."""
     decoder, memory = make(wiring, num_layers=2)
@@ -461,6 +466,7 @@ def test_padding_of_the_memory_changes_nothing(wiring):
         np.testing.assert_allclose(logits[0], expected[0][row], atol=1e-6)
 
 
+@pytest.mark.slow
 @representatives
 def test_later_targets_change_nothing_earlier(wiring):
     """So padded targets are fine: the loss need only ignore the padded steps."""
@@ -472,6 +478,7 @@ def test_later_targets_change_nothing_earlier(wiring):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @representatives
 def test_axes_of_no_length(wiring):
@@ -512,11 +519,12 @@ def loss_of(decoder, targets, memory, steps=None):
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
     ["tie_embeddings", "wiring"],
     # The embedding lies outside of the loop: tied or not is no matter of wiring.
-    fewer_elsewhere(zip(itertools.cycle([True, False]), WIRINGS), 3),
+    fewer_elsewhere(zip(itertools.cycle([True, False]), WIRINGS), 5),
 )
 def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
     cell = "lstm" if tie_embeddings else "gru"
@@ -533,6 +541,7 @@ def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4, err_msg=variable.path)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @representatives
 def test_padding_of_the_memory_changes_no_gradient(wiring):
@@ -759,6 +768,7 @@ def test_config_round_trip():
     assert again.rnn_layers[0].compute_dtype == "bfloat16"
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @representatives
 def test_comes_back_built(wiring):

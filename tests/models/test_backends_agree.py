@@ -11,6 +11,7 @@ import pytest
 
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
+from tests.fewer import chosen
 from tests.layers.decoders import WIRINGS
 from tests.layers.helpers import BACKEND, randomize, run
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[2]
 CELLS = dict(zip(WIRINGS, itertools.cycle(["gru", "lstm", "rnn"]), strict=False))
 # One that loops over its steps, and one that is fused.
 SOME = ("bahdanau", "luong")
+# JAX compiles each for seconds. The layers of the others are compared in tests/layers.
+COMPARED = chosen(WIRINGS, *SOME, "luong_additive_feeding", "multi_head_feeding")
 
 
 def make(wiring):
@@ -49,7 +52,7 @@ import sys
 import numpy as np
 from tests.models import test_backends_agree as test
 folder, backend = sys.argv[1:]
-for wiring in test.WIRINGS:
+for wiring in test.COMPARED:
     model = test.make(wiring)
     model.load_weights(f"{folder}/{wiring}.weights.h5")
     found = test.compute(model, wiring)
@@ -69,7 +72,7 @@ def backend(request):
 def expected(backend, tmp_path_factory):
     """Folder of the weights of each wiring, and what they give."""
     folder, expected = tmp_path_factory.mktemp("weights"), {}
-    for seed, wiring in enumerate(WIRINGS):
+    for seed, wiring in enumerate(COMPARED):
         model = randomize(make(wiring), seed=seed)
         model.save_weights(folder / f"{wiring}.weights.h5")
         expected[wiring] = compute(model, wiring)

@@ -172,6 +172,7 @@ def first_layers(model):
         layer.trainable = False
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "freeze",
@@ -190,6 +191,7 @@ def test_backbones(freeze):
     assert trained(keras.models.clone_model(model)) == expected
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_backbones_by_name():
     encoder = ImageEncoder(3, "MobileNetV2", weights=None, image_size=(32, 32))

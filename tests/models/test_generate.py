@@ -9,7 +9,7 @@ import pytest
 
 from keras_s2s import decoding
 from keras_s2s.models import Alignment
-from tests.fewer import fewer_elsewhere
+from tests.fewer import chosen, fewer_elsewhere
 from tests.layers.helpers import numpy, randomize
 from tests.models.conftest import SOURCES
 
@@ -63,7 +63,7 @@ FORMS = {
 
 @pytest.mark.every_backend
 @pytest.mark.slow
-@pytest.mark.parametrize("form", fewer_elsewhere(FORMS, 4))
+@pytest.mark.parametrize("form", fewer_elsewhere(FORMS, 9))
 def test_many(form, translator, expected):
     assert translator.generate(FORMS[form](SOURCES)) == expected
 
@@ -88,6 +88,7 @@ def test_nothing(translator):
     assert translator.generate(tf.data.Dataset.from_tensor_slices(["a"]).take(0)) == []
 
 
+@pytest.mark.thorough
 def test_empty_string(translator):
     text, score, alignment = translator.generate("", return_scores=True, return_attention=True)
     assert text == "" and np.isfinite(score)
@@ -160,7 +161,7 @@ def test_rows_of_padding_alone_and_of_no_width(width, sampler, translator):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("sampler", ["greedy", decoding.Beam(3)])
+@pytest.mark.parametrize("sampler", chosen(["greedy", "beam"], "greedy"))
 def test_outputs_begin_with_their_prompts(sampler, translator, expected):
     prompts = ["a cat", "", "good", "the dog", ""]
     inputs = {"encoder_text": SOURCES, "decoder_text": prompts}
@@ -210,6 +211,7 @@ def test_bad_prompts(inputs, message, translator):
         translator.generate(inputs)
 
 
+@pytest.mark.slow
 def test_max_length(translator):
     """Tokens, the end counted."""
     sampler = decoding.Greedy(min_length=5)
@@ -221,6 +223,7 @@ def test_max_length(translator):
     assert result["token_ids"].shape[-1] == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_several_sequences(translator):
     texts, scores = translator.generate(SOURCES, sampler=BEAM, return_scores=True)
@@ -274,6 +277,7 @@ def test_alignment(translator):
         np.testing.assert_allclose(alignment.weights.sum(-1), 1, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_attention_of_a_model_without(make_translator):
     import keras_s2s
@@ -403,6 +407,7 @@ def test_generate_in_the_middle_of_training(make_translator):
     assert texts[-1] == model.generate("eine Katze") and len(set(texts)) > 1
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_separate_tokenizers_of_unequal_size(make_translator):
     """Ids of the two sides mean different pieces."""
@@ -429,6 +434,7 @@ def test_vocabulary_of_another_size_than_the_tokenizer(side, tokenizers):
         )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_mixed_precision(make_translator, translator):
     model = make_translator(dtype="mixed_bfloat16")

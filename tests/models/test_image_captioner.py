@@ -11,6 +11,7 @@ import keras_s2s
 from keras_s2s.data import Batches, Features, SimilarLengths, cached_features
 from tests.captioners import SIZE, coloured, small_captioner
 from tests.columns import Lazy, Series
+from tests.fewer import chosen
 from tests.models.helpers import eager, same_weights
 from tests.pictures import encoded, picture
 
@@ -95,6 +96,7 @@ def test_prompt(model, paths):
     assert texts[0].startswith("blue and ") and texts[1].startswith("green and ")
 
 
+@pytest.mark.thorough
 def test_score_is_that_of_the_caption(model, paths):
     files, captions = paths[0][:3], paths[1][:3]
     scores = model.score(files, captions)
@@ -109,6 +111,7 @@ def test_score_is_that_of_the_caption(model, paths):
     assert model.score(files[0], captions[0]) == pytest.approx(scores[0], abs=1e-4)
 
 
+@pytest.mark.thorough
 def test_fit_on_new_pairs_of_paths_lowers_their_loss(paths):
     """The fifty pairs of somebody who tries it, from files."""
     files, captions = paths
@@ -134,9 +137,9 @@ def test_fit_takes_every_form(paths):
     }
     model = eager(small_captioner(simple=True), optimizer=keras.optimizers.SGD(0.5))
     start, ends = model.get_weights(), {}
-    for form, data in forms.items():
+    for form in chosen(forms, "lists", "arrays", "several", "dataset"):
         model.set_weights(start)
-        model.fit(*data, batch_size=8, verbose=0)
+        model.fit(*forms[form], batch_size=8, verbose=0)
         ends[form] = model.get_weights()
         for a, b in zip(ends[form], ends["lists"], strict=True):
             np.testing.assert_allclose(a, b, atol=1e-5, err_msg=form)
@@ -157,6 +160,7 @@ def test_images_of_unlike_sizes_and_forms():
     assert len(model.generate([*mixed, *grey])) == 7
 
 
+@pytest.mark.thorough
 def test_several_captions_are_as_many_examples(paths):
     """The loss of two captions of an image is that of two pairs."""
     files = paths[0][:2]
@@ -168,6 +172,7 @@ def test_several_captions_are_as_many_examples(paths):
     np.testing.assert_allclose(together, apart, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_cached_features_train_as_images_do(paths, tmp_path):
     """With a frozen backbone, the same steps from features as from images."""
     files, captions = paths[0][:12], paths[1][:12]
@@ -190,6 +195,7 @@ def test_cached_features_train_as_images_do(paths, tmp_path):
     np.testing.assert_allclose(*losses, rtol=2e-3)
 
 
+@pytest.mark.thorough
 def test_freezing_and_unfreezing(paths):
     files, captions = paths[0][:8], paths[1][:8]
     model = small_captioner(simple=True)
@@ -254,6 +260,7 @@ def test_scaled_pixels_are_refused_everywhere():
             use(x)
 
 
+@pytest.mark.thorough
 def test_names_that_are_not_utf_8(paths, tmp_path):
     model = eager(small_captioner(simple=True))
     names = [os.fsencode(tmp_path) + b"/caf\xe9 '" + str(i).encode() for i in range(3)]
@@ -283,6 +290,7 @@ def test_names_that_are_not_utf_8(paths, tmp_path):
         model.evaluate(tf.data.Dataset.from_tensor_slices((names, expected)), verbose=0)
 
 
+@pytest.mark.thorough
 def test_sequences_of_pictures(model):
     """Such as a column of the library `datasets`, which opens each when it is asked for."""
     images, captions = coloured(5)
@@ -298,6 +306,7 @@ def test_sequences_of_pictures(model):
     assert found[0] == pytest.approx(model.evaluate(images, captions, verbose=0)[0], rel=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_columns_of_pictures_and_captions(paths):
     model = eager(small_captioner(simple=True))

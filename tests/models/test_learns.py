@@ -12,6 +12,7 @@ from tests.models.helpers import END, pad
 FIRST, SYMBOLS, LONGEST = 4, 8, 5
 
 
+@pytest.mark.thorough
 @pytest.mark.long
 @pytest.mark.slow
 def test_learns_to_reverse():

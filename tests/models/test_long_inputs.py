@@ -150,6 +150,7 @@ def test_lists_are_told_before_anything_is_computed(short):
     assert cuts(short.fit, SOURCES[1:2], TARGETS[4:], verbose=0) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_datasets_are_told_once(short):
     pairs = tf.data.Dataset.from_tensor_slices((SOURCES, TARGETS))
@@ -167,6 +168,7 @@ def test_datasets_are_told_once(short):
     assert sorted(message.split(" have")[0] for message in told) == ["1 inputs", "1 outputs"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_images_have_no_length():
     from tests.captioners import coloured, small_captioner

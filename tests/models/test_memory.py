@@ -31,6 +31,7 @@ class Watch(keras.callbacks.Callback):
         self.seen.append(megabytes())
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the memory in use from /proc")
 def test_memory_stays_flat_over_an_epoch_of_many_images(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 from keras_s2s import decoding
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Seq2Seq, Translator
+from tests.fewer import chosen
 from tests.layers.helpers import BACKEND, numpy
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager, make_model, same_weights
@@ -45,7 +46,7 @@ def same_model(again, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("share", chosen([False, True], True))
 def test_keras_file(share, make_translator, tmp_path):
     model = make_translator(share, sampler=decoding.Beam(num_beams=2))
     model.save(tmp_path / "model.keras")
@@ -55,28 +56,23 @@ def test_keras_file(share, make_translator, tmp_path):
     assert isinstance(again.sampler, decoding.Beam)
 
 
+COPIES = {
+    "clone_model": keras.models.clone_model,
+    "from_config": lambda model: Translator.from_config(model.get_config()),
+    "serialize": lambda model: keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    ),
+    "deepcopy": copy.deepcopy,
+}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "make",
-    [
-        keras.models.clone_model,
-        lambda model: Translator.from_config(model.get_config()),
-        lambda model: keras.saving.deserialize_keras_object(
-            keras.saving.serialize_keras_object(model)
-        ),
-    ],
-    ids=["clone_model", "from_config", "serialize"],
-)
-def test_copies_keep_the_tokenizers(make, translator):
-    again = make(translator)
+@pytest.mark.parametrize("way", chosen(COPIES, "clone_model"))
+def test_copies_keep_the_tokenizers(way, translator):
+    again = COPIES[way](translator)
     assert again is not translator
     again.set_weights(translator.get_weights())
     same_model(again, translator)
-
-
-@pytest.mark.slow
-def test_deepcopy_keeps_the_tokenizers(translator):
-    same_model(copy.deepcopy(translator), translator)
 
 
 def test_config_is_json(translator):
@@ -126,7 +122,7 @@ def data_sets(path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("share", chosen([False, True], True))
 def test_preset_holds_each_parameter_once_and_no_optimizer(share, make_translator, tmp_path):
     """After training too, when Adam has twice the model."""
     model = eager(make_translator(share))
@@ -157,6 +153,7 @@ def test_preset_in_full_precision(translator, tmp_path):
     same_weights(Translator.from_preset(tmp_path), translator)
 
 
+@pytest.mark.slow
 def test_saving_again_replaces(make_translator, tmp_path):
     make_translator(share=False).save_to_preset(tmp_path)
     model = make_translator(share=True)
@@ -172,6 +169,7 @@ def test_architecture_alone(saved, translator):
     )
 
 
+@pytest.mark.slow
 def test_arguments_in_place_of_the_saved_ones(saved, translator):
     assert isinstance(Translator.from_preset(saved, sampler="beam").sampler, decoding.Beam)
     beam = decoding.Beam(num_beams=2, length_penalty=0.3)
@@ -182,6 +180,7 @@ def test_arguments_in_place_of_the_saved_ones(saved, translator):
     assert model.preprocessor is translator.preprocessor
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "bfloat16", "float64"])
 def test_preset_under_another_dtype_policy(policy, saved, translator):
@@ -207,6 +206,7 @@ def test_preset_under_another_dtype_policy(policy, saved, translator):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_preset_of_a_plain_seq2seq(tmp_path):
     """Its shapes are known from its parts, and it generates as before."""
@@ -330,6 +330,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_new_process(make_translator, tmp_path):
     options = {"target_length": 30, "sampler": decoding.Beam(num_beams=2), "cell": "rnn"}

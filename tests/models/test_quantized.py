@@ -6,6 +6,7 @@ import pytest
 
 from keras_s2s.layers import ImageEncoder, LuongAttention, RNNDecoder, RNNEncoder
 from keras_s2s.models import ImageCaptioner, Seq2Seq, Translator
+from tests.fewer import chosen
 from tests.layers.helpers import numpy, randomize
 from tests.models.helpers import eager, make_batch, make_model
 
@@ -28,7 +29,9 @@ def same_outputs(again, model, x):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(["attention", "share"], [("bahdanau", False), ("luong", True)])
+@pytest.mark.parametrize(
+    ["attention", "share"], chosen([("bahdanau", False), ("luong", True)], ("bahdanau", False))
+)
 def test_translators(attention, share, tmp_path):
     """After a training, whose optimizer has slots for weights that are no more."""
     model = eager(make_model(attention, share))
@@ -62,6 +65,7 @@ def test_translators(attention, share, tmp_path):
     assert np.abs(numpy(again(x)) - after).max() > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_captioners(tmp_path):
     backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 4, strides=4)])

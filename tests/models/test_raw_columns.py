@@ -11,7 +11,7 @@ import pytest
 from keras_s2s import data, decoding, evaluation
 from keras_s2s.callbacks import GenerationMetrics, TensorBoard
 from tests.columns import COLUMNS, Frame, Lazy, Series
-from tests.fewer import fewer_elsewhere
+from tests.fewer import chosen, fewer_elsewhere
 from tests.layers.helpers import numpy
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager
@@ -77,7 +77,7 @@ def test_tensorboard_shows_columns(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["series", "lazy", "generator"])
+@pytest.mark.parametrize("form", chosen(["series", "lazy", "generator"], "series"))
 def test_validation_split_of_columns_holds_out_the_end(form, make, model):
     data = COLUMNS[form](SOURCES), COLUMNS[form](TARGETS)
     history = make().fit(*data, validation_split=0.4, verbose=0).history
@@ -130,7 +130,7 @@ PYTHON = {
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", PYTHON)
+@pytest.mark.parametrize("form", chosen(PYTHON, "generator_of_batches", "py_dataset"))
 def test_python_gives_raw_data(form, make, expected):
     """In two epochs the same twice, though a generator can be read once."""
     model, data = make(), PYTHON[form]()
@@ -143,6 +143,7 @@ def test_python_gives_raw_data(form, make, expected):
     assert model.predict(PYTHON[form](), verbose=0).shape[0] == COUNT
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("form", ["batches", "pairs"])
 def test_a_generator_goes_on_in_the_next_epoch(form, make, expected):
@@ -273,7 +274,7 @@ def test_batch_sizes(entry, model):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("entry", SIZED)
+@pytest.mark.parametrize("entry", chosen(SIZED, "fit", "generate", "examples"))
 def test_integers_of_numpy(entry, make):
     SIZED[entry](make(), np.int64(2))
 
@@ -282,6 +283,7 @@ def test_max_length_of_numpy(model):
     assert model.generate(SOURCES, max_length=np.int32(3)) == model.generate(SOURCES, max_length=3)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("method", ["generate", "score"])
 def test_inside_of_a_graph(method, model):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from keras_s2s.data import Batches, TokensPerBatch
-from tests.fewer import fewer_elsewhere
+from tests.fewer import chosen, fewer_elsewhere
 from tests.layers.helpers import BACKEND, numpy
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager, log_softmax
@@ -83,7 +83,7 @@ def eager_translator(translator):
     compiled.compile()
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", chosen(FORMS, "lists", "batched_dataset", "prepared_dataset"))
 def test_evaluate(form, eager_translator, expected):
     arguments = FORMS[form](eager_translator.preprocessor)
     result = eager_translator.evaluate(*arguments, verbose=0, return_dict=True)
@@ -170,7 +170,7 @@ PREPARED = {
 }
 
 
-@pytest.mark.parametrize("form", PREPARED)
+@pytest.mark.parametrize("form", chosen(PREPARED, "lists", "prepared_dataset"))
 def test_validation_data(form, make_translator):
     model = eager(make_translator())
     data = PREPARED[form](model.preprocessor)
@@ -239,6 +239,7 @@ def test_predict_on_a_dataset_without_end(eager_translator):
     assert len(some) == 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pairs", [False, True])
 def test_validation_split_holds_out_the_end(pairs, make_translator):
     model = eager(make_translator(), optimizer=keras.optimizers.SGD(0.0))
@@ -249,6 +250,7 @@ def test_validation_split_holds_out_the_end(pairs, make_translator):
         assert history[f"{part}perplexity"][0] == pytest.approx(expected["perplexity"], rel=1e-4)
 
 
+@pytest.mark.thorough
 def test_raw_lists_are_shuffled_unless_told_otherwise(make_translator):
     """Which batches a callback sees: rows of the source ids."""
 
@@ -386,6 +388,7 @@ assert first.generate(SOURCES) == second.generate(SOURCES)
 """
 
 
+@pytest.mark.thorough
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="switches of TensorFlow")
 def test_determinism_and_steps_per_execution():
     result = subprocess.run(

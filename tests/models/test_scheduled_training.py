@@ -21,6 +21,7 @@ def own_tokens(model, x):
     return {**x, "decoder_token_ids": own}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("several", [False, True])
 def test_trains_on_its_own_tokens(several):
@@ -36,6 +37,7 @@ def test_trains_on_its_own_tokens(several):
     assert np.abs(got - numpy(model(x))).max() > 0.01
 
 
+@pytest.mark.thorough
 @pytest.mark.every_backend
 @pytest.mark.slow
 def test_fit_counts_its_steps():
@@ -79,6 +81,7 @@ def test_mixed_precision():
     np.testing.assert_allclose(got, expected, atol=1e-2)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "rate",
@@ -100,6 +103,7 @@ def test_what_is_no_rate(bad):
         make_model(scheduled_sampling=bad)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_preset_can_go_on_with_it(make_translator, tmp_path):
     make_translator().save_to_preset(tmp_path / "preset", weights_dtype="float32")

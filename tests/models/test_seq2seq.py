@@ -12,6 +12,7 @@ from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Seq2Seq, Translator
 from keras_s2s.training import TokenCrossentropy
 from tests.data.pairs import pair_batches
+from tests.fewer import chosen
 from tests.layers.helpers import BACKEND, numpy, randomize
 from tests.models.helpers import (
     END,
@@ -63,6 +64,7 @@ def test_parts_say_what_they_are():
         Seq2Seq(RNNEncoder(4, vocabulary_size=SOURCE_SIZE), dense)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["greedy", "beam"])
 def test_a_decoder_is_told_how_many_steps_it_takes_at_most(sampler):
@@ -119,7 +121,7 @@ def test_evaluate_counts_tokens_over_the_whole_set():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("attention", ["bahdanau", "luong", None])
+@pytest.mark.parametrize("attention", chosen(["bahdanau", "luong", None], "bahdanau"))
 def test_training_step_does_not_see_padding(attention):
     """Weights after one step of fit, with and without more columns and rows of padding."""
     outcomes = []
@@ -136,6 +138,7 @@ def test_training_step_does_not_see_padding(attention):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_fit_learns():
     model = make_model(random_weights=False)
@@ -153,6 +156,7 @@ def test_fit_learns():
     assert np.isfinite(history["val_perplexity"]).all()
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX and PyTorch build no graph twice")
 def test_a_first_step_is_traced_once(monkeypatch):
@@ -176,6 +180,7 @@ class LateEncoder(WordEncoder):
         return {**memory, "values": self.late(memory["values"])}
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_layers_of_others_may_make_variables_when_they_are_called():
     model = Seq2Seq(LateEncoder(5, SOURCE_SIZE), WordDecoder(TARGET_SIZE, 5))
@@ -185,6 +190,7 @@ def test_layers_of_others_may_make_variables_when_they_are_called():
     assert np.isfinite(history.history["loss"]).all() and model.encoder.late.built
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_fit_on_bucketed_batches():
     rng = np.random.default_rng(0)
@@ -203,7 +209,7 @@ def test_epochs_of_bucketed_batches_are_whole():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("policy", chosen(["mixed_bfloat16", "mixed_float16"], "mixed_float16"))
 def test_mixed_precision_fit(policy):
     keras.config.set_dtype_policy(policy)
     model = eager(make_simple_model(), optimizer=keras.optimizers.Adam(0.02))
@@ -291,6 +297,7 @@ def test_scores_of_what_was_generated_agree_with_teacher_forcing():
     np.testing.assert_allclose(result["log_probs"][:, 0], expected, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_beam_and_score_agree_with_exhaustive_search():
     """All outputs of at most three tokens, the end being forced there, by teacher forcing."""
@@ -322,6 +329,7 @@ def test_beam_and_score_agree_with_exhaustive_search():
     np.testing.assert_array_equal(found["token_ids"][0], labels[best])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_sources_of_one_step_are_not_empty():
     """An id without an end, or a single vector."""
@@ -334,6 +342,7 @@ def test_sources_of_one_step_are_not_empty():
         assert found["lengths"][0, 0] > 4
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_default_length_follows_the_source_of_each_example():
     """So an example's output is not longer in the company of longer ones."""
@@ -413,7 +422,9 @@ def test_shared_embedding_is_one_variable():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("copy", ["clone_model", "from_config", "keras", "weights"])
+@pytest.mark.parametrize(
+    "copy", chosen(["clone_model", "from_config", "keras", "weights"], "from_config", "keras")
+)
 def test_shared_embedding_stays_shared(copy, tmp_path):
     model = make_model(share=True)
     x, labels, weight = make_batch()
@@ -467,6 +478,7 @@ def test_sharing_needs_a_new_encoder():
 # Saving
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_keras_file(tmp_path):
     model = make_model(attention="luong", sampler=decoding.Beam(num_beams=2, length_penalty=0.3))
@@ -517,6 +529,7 @@ def test_keras_file_goes_on_training_where_it_stopped(tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_callbacks(tmp_path):
     model = eager(make_simple_model(), optimizer=keras.optimizers.Adam(0.01))
@@ -542,6 +555,7 @@ def test_callbacks(tmp_path):
     assert result["loss"] == pytest.approx(min(history.history["val_loss"]), rel=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["name", "values", "epochs"],
@@ -565,6 +579,7 @@ def test_callbacks_know_what_is_better(name, values, epochs):
     assert len(history.epoch) == epochs
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_backup_and_restore(tmp_path):
     """An interrupted fit goes on from its last epoch, and ends with the same weights."""
@@ -592,6 +607,7 @@ def test_backup_and_restore(tmp_path):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_resumed_training_sees_the_batches_of_its_epoch():
     rng = np.random.default_rng(0)
@@ -636,6 +652,7 @@ def test_gradient_accumulation_and_global_clipping_work():
     assert any(np.any(a != b) for a, b in zip(before, model.get_weights()))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="XLA is a choice on TensorFlow alone")
 def test_fit_with_xla():

@@ -75,6 +75,7 @@ def test_recurrent_encoders_start_a_decoder():
     assert numpy(RNNDecoder(9, 4, cell="rnn")(np.array([[2, 5]]), memory)).shape == (1, 2, 9)
 
 
+@pytest.mark.slow
 def test_an_example_alone_is_what_it_is_in_a_batch(model):
     texts, scores = model.generate(INPUTS, sampler="beam", return_scores=True)
     for row, text, score in zip(ROWS, texts, scores):
@@ -98,6 +99,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_gives_the_same(form, model):
     data = FORMS[form]()
@@ -116,6 +118,7 @@ def test_every_form_gives_the_same(form, model):
         assert model.generate(inputs) == model.generate(INPUTS)
 
 
+@pytest.mark.thorough
 def test_datasets(model):
     tf = pytest.importorskip("tensorflow")
     pytest.importorskip("tensorflow_text")
@@ -135,6 +138,7 @@ def test_training_changes_both_encoders(tokenizers, tmp_path):
         assert all(np.any(a != b) for a, b in zip(encoder.get_weights(), weights))
 
 
+@pytest.mark.slow
 def test_saved_and_loaded(model, tmp_path):
     texts, scores = model.generate(INPUTS, return_scores=True)
     model.save(tmp_path / "model.keras")
@@ -149,6 +153,7 @@ def test_saved_and_loaded(model, tmp_path):
         np.testing.assert_allclose(result[1], scores, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_attention_is_drawn_over_both(model):
     pytest.importorskip("matplotlib")
     text, alignment = model.generate(ROWS[0], return_attention=True)
@@ -166,6 +171,7 @@ def test_attention_is_drawn_over_both(model):
         np.testing.assert_array_equal(axes.images[0].get_array(), weights)
 
 
+@pytest.mark.slow
 def test_long_texts(tokenizers, model):
     short = make(tokenizers, context_length=4)
     with pytest.warns(CutWarning, match="1 of 4 inputs .* 3 pieces of 'context_text'.* index 2"):

@@ -107,6 +107,7 @@ def graphs(preprocessor):
     return graphs
 
 
+@pytest.mark.thorough
 # One test of all: what a test begins with lets TensorFlow prepare each graph anew.
 @pytest.mark.slow
 def test_every_form_gives_the_same(graphs, preprocessor, tmp_path):

@@ -111,6 +111,7 @@ def test_without_tensorflow_on_jax(tokenizer, strings, tmp_path):
     run(WITHOUT_TENSORFLOW, hidden, str(tmp_path / "spm.model"), strings, ids, backend="jax")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_without_tensorflow_text(tokenizer, strings, tmp_path):
     tokenizer.save(tmp_path / "spm.model")

@@ -68,6 +68,7 @@ def model(request):
     return trained(options), count
 
 
+@pytest.mark.slow
 def test_encode_equals_tokenize(model):
     tokenizer, count = model
     strings = NASTY + random_strings(count, seed=1) + make_sentences(50, seed=1)
@@ -80,6 +81,7 @@ def test_encode_equals_tokenize(model):
     assert different == []
 
 
+@pytest.mark.slow
 def test_decode_equals_detokenize(model):
     tokenizer, count = model
     rows = random_ids(tokenizer, max(count, 300), seed=2)
@@ -110,6 +112,7 @@ def random_ids(tokenizer, count, seed):
     return rows
 
 
+@pytest.mark.slow
 def test_unigram_pieces_are_the_most_probable():
     rng = np.random.default_rng(3)
     words = ["".join(word) for size in (1, 2, 3) for word in itertools.product("ab", repeat=size)]

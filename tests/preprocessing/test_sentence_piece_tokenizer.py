@@ -366,6 +366,7 @@ def test_threads_share_one_resource(tokenizer):
     assert len(found) == 8 and len(set(map(id, found))) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_saved_model_in_a_process_without_keras_s2s(tokenizer, tmp_path):
     texts = ["ein Hund läuft", "", "<2de>"]

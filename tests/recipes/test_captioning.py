@@ -102,20 +102,26 @@ def data(tmp_path_factory):
     return folder
 
 
-@pytest.mark.slow
-@pytest.mark.long
-@JAVA
-def test_from_recipe_to_card(data, tmp_path, capsys, monkeypatch):
-    run = tmp_path / "run"
+@pytest.fixture
+def command(capsys, monkeypatch):
+    """Runs a command in this process; gives what it prints."""
     quick_meteor(monkeypatch)
 
-    def command(*arguments):
+    def run(*arguments):
         with pytest.raises(SystemExit) as end:
             keras_s2s_cli.main(list(map(str, arguments)))
         out, errors = capsys.readouterr()
         assert not end.value.code, errors
         return out
 
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.long
+@JAVA
+def test_from_recipe_to_card(data, tmp_path, command):
+    run = tmp_path / "run"
     out = command("train", data / "recipe.toml", "--output", run)
     names = ("frozen", "fine_tuning", "self_critical")
     assert [f"stage {name}" in out for name in names] == [True] * 3
@@ -128,13 +134,6 @@ def test_from_recipe_to_card(data, tmp_path, capsys, monkeypatch):
             for variable in layer.weights:
                 name = f"{layer.name}/{variable.path.rsplit('/', 1)[-1]}"
                 assert not np.allclose(before[name], np.asarray(variable), rtol=1e-3), name
-    # A stage does not depend on whether those before it were trained just now.
-    before = zoo.load(preset).get_weights()
-    (run / "self_critical.npz").unlink()
-    shutil.rmtree(run / "self_critical")
-    command("train", data / "recipe.toml", "--output", run)
-    for a, b in zip(before, zoo.load(preset).get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
     # What is done is done: called again, no stage begins.
     assert "stage" not in command("train", data / "recipe.toml", "--output", run)
 
@@ -156,7 +155,25 @@ def test_from_recipe_to_card(data, tmp_path, capsys, monkeypatch):
     report = zoo.verify(preset)
     assert "assets/examples/one.png" in report["files"]
     assert report["examples"][0]["output"] == zoo.load(preset).generate(image[0])
-    assert "as the card says" in command("evaluate", preset, "--data", data, "--check")
+
+
+@pytest.mark.thorough
+@pytest.mark.slow
+@pytest.mark.long
+@JAVA
+def test_a_stage_does_not_depend_on_whether_those_before_were_trained_just_now(
+    data, tmp_path, command
+):
+    run = tmp_path / "run"
+    command("train", data / "recipe.toml", "--output", run)
+    before = zoo.load(run / "preset").get_weights()
+    (run / "self_critical.npz").unlink()
+    shutil.rmtree(run / "self_critical")
+    command("train", data / "recipe.toml", "--output", run)
+    for a, b in zip(before, zoo.load(run / "preset").get_weights(), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    command("evaluate", run / "preset", "--data", data, "--write-card")
+    assert "as the card says" in command("evaluate", run / "preset", "--data", data, "--check")
 
 
 def test_recipe_is_typed(tmp_path):
@@ -185,6 +202,7 @@ def test_recipe_is_typed(tmp_path):
         recipes.read(path)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_draws_of_a_stage_do_not_depend_on_those_before():
     """As after an interruption, when the stages before were loaded."""

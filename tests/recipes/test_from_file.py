@@ -108,6 +108,7 @@ def coco():
     return json.dumps({"info": {}, "images": files, "annotations": rows}, indent=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ["name", "text", "folder"],
     [
@@ -238,6 +239,7 @@ def test_images_that_are_not_there(tmp_path):
         made(path, tmp_path / "run", images=tmp_path / os.fsdecode(b"caf\xe9"))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 # Interrupted, it leaves its log open.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")

@@ -51,6 +51,7 @@ def train(folder, limit=100, epochs=3, learning_rate=0.01):
     return model, rewards
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_draws_are_of_the_seed_and_anew_for_each_batch(tmp_path, monkeypatch):
     """Of the same images, by a model that does not learn."""
@@ -72,6 +73,7 @@ def test_draws_are_of_the_seed_and_anew_for_each_batch(tmp_path, monkeypatch):
     assert all((first[0] != other).any(axis=-1).mean() > 0.5 for other in first[1:])
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_interrupted_in_the_middle_of_an_epoch(tmp_path):
     """What is in memory is lost, as when a process is killed; the folder is not."""

@@ -14,6 +14,7 @@ from keras_s2s.layers import (
     MultiHeadAttention,
     RNNDecoder,
 )
+from tests.fewer import chosen
 from tests.layers.helpers import randomize
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, eager, make_batch
 from tests.word_layers import WordEncoder
@@ -28,7 +29,7 @@ ATTENTIONS = {
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*only signature is `tokens`")
-@pytest.mark.parametrize("name", ATTENTIONS)
+@pytest.mark.parametrize("name", chosen(ATTENTIONS, "coverage"))
 def test_trained_saved_and_served(name, tmp_path):
     decoder = RNNDecoder(TARGET_SIZE, 4, cell="rnn", attention=ATTENTIONS[name]())
     model = keras_s2s.models.Seq2Seq(WordEncoder(4, SOURCE_SIZE), decoder)

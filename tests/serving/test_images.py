@@ -29,6 +29,11 @@ def exported(model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def signatures(exported):
+    return tf.saved_model.load(str(exported)).signatures
+
+
+@pytest.fixture(scope="module")
 def files():
     images, _ = coloured(4, seed=11)
     return [
@@ -118,22 +123,22 @@ def test_token_ids_without_text(model, served):
         (b"/etc/passwd", "no JPEG"),
     ],
 )
-def test_one_bad_file_of_a_batch_is_told(bad, message, exported, files):
-    served = tf.saved_model.load(str(exported)).signatures["serving_default"]
+def test_one_bad_file_of_a_batch_is_told(bad, message, signatures, files):
+    served = signatures["serving_default"]
     with pytest.raises(
         tf.errors.InvalidArgumentError, match=f"(?s){message}.*number 2 of the batch"
     ):
         served(image_bytes=tf.constant([*files[:2], bad, files[3]]))
 
 
-def test_bad_pixels_are_told(exported):
-    served = tf.saved_model.load(str(exported)).signatures["images"]
+def test_bad_pixels_are_told(signatures):
+    served = signatures["images"]
     images = np.zeros((3, 8, 8, 3), "float32")
     for value, message in ((np.nan, "0..255"), (0.5, "scaled to 0..1")):
         images[1] = value
         with pytest.raises(tf.errors.InvalidArgumentError, match=f"image number 1 .*{message}"):
             served(images=tf.constant(images))
-    served = tf.saved_model.load(str(exported)).signatures["tokens"]
+    served = signatures["tokens"]
     with pytest.raises(tf.errors.InvalidArgumentError, match="scaled to 0..1.*0"):
         served(images=tf.fill((2, *SIZE, 3), 0.5))
 
@@ -144,6 +149,7 @@ def test_only_known_operations(exported):
     assert "DecodeWebP" in found and "ReadFile" not in found
 
 
+@pytest.mark.thorough
 def test_for_servers_without_webp(tmp_path, monkeypatch):
     allowed = keras_s2s.serving.ALLOWED_OPS - {"DecodeWebP"}
     for module in (keras_s2s.serving, keras_s2s.serving.allowed_ops):

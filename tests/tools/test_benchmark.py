@@ -216,6 +216,7 @@ def test_wrong_arguments(arguments, message, run_main):
         run_main(benchmark, *arguments)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_measures(run_main, tmp_path):
     names, file = {"gemm", "import-after-keras"}, tmp_path / "now.json"
@@ -231,6 +232,8 @@ def test_measures(run_main, tmp_path):
     assert "gemm" in output
 
 
+@pytest.mark.thorough
+@pytest.mark.slow
 def test_products_of_a_step():
     case = CASES["gemm-step"]
     case.prepare(Setting(""))
@@ -252,6 +255,7 @@ def setting(tmp_path, monkeypatch):
     return Setting(str(tmp_path))
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["greedy", "beam-5"])
 def test_all_outputs_have_as_many_tokens(name, setting):
@@ -265,6 +269,7 @@ def test_all_outputs_have_as_many_tokens(name, setting):
     assert first["traces"] == second["traces"]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_training_counts_the_tokens_of_its_batches(setting):
     case = Train()
@@ -284,6 +289,7 @@ def test_batches_count_the_tokens_of_all_targets(setting):
     assert window["tokens"] == sum(len(row) + 1 for row in ids)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_worker_that_fails_says_why(tmp_path):
     with pytest.raises(WorkerError, match="greedy failed:(.|\n)*spm.model"):

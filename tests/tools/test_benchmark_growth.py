@@ -18,6 +18,7 @@ def test_unknown_axis(run_main, tmp_path):
         run_main(benchmark_growth, "--axes", "depth", "--output", tmp_path)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_table_and_plot(run_main, tmp_path, monkeypatch):
     def build(vocabulary):

@@ -13,6 +13,7 @@ def model(preset):
     return randomize(keras_s2s.zoo.load(preset), scale=1.5)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("num_beams", [1, 3])
 def test_the_plain_search_finds_the_same(model, num_beams):
@@ -28,6 +29,7 @@ def test_differences_are_found(model, monkeypatch):
     assert plain == [4, 3] != found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments, message",
     [

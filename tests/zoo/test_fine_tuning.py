@@ -39,6 +39,7 @@ def pairs():
     return zip(*found[:200])
 
 
+@pytest.mark.thorough
 @pytest.mark.long
 @pytest.mark.slow
 def test_fit_without_compile():
@@ -67,6 +68,7 @@ def drawings(folder):
     return paths, captions
 
 
+@pytest.mark.thorough
 @pytest.mark.long
 @pytest.mark.slow
 def test_captioner_fits_twenty_files(tmp_path):

@@ -83,6 +83,7 @@ def test_verify_names_the_sentence_that_differs(shipped_preset):
         assert part in str(error.value)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_verify_takes_the_best_of_several(preset, tmp_path):
     folder = tmp_path / "several"
