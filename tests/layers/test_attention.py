@@ -14,7 +14,7 @@ from keras_s2s.layers import (
     MultiHeadAttention,
     check_attention,
 )
-from tests.fewer import fewer_elsewhere
+from tests.fewer import chosen, fewer_elsewhere
 from tests.layers.helpers import gradients, make_memory, numpy, random, randomize, run, softmax
 
 LENGTHS = [4, 1, 0, 3]
@@ -324,7 +324,7 @@ def functional(kind):
 
 
 @pytest.mark.slow
-@all_attentions
+@pytest.mark.parametrize("kind", chosen(ATTENTIONS, "local_predictive", "multi_head"))
 def test_alone_in_a_functional_model(kind, tmp_path):
     model = functional(kind)
     randomize(model)

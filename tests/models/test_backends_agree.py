@@ -14,7 +14,7 @@ from keras_s2s.models import Translator
 from tests.fewer import chosen
 from tests.layers.decoders import WIRINGS
 from tests.layers.helpers import BACKEND, randomize, run
-from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, make_batch
+from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, eager, make_batch
 from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[2]
@@ -41,7 +41,7 @@ def compute(model, wiring):
         source = {"encoder_token_ids": x["encoder_token_ids"]}
         result = model.generate(source, max_length=5, sampler="beam")
         found += [result["token_ids"], result["log_probs"]]
-        model.compile(optimizer=keras.optimizers.SGD(0.5))
+        eager(model, optimizer=keras.optimizers.SGD(0.5))
         model.fit(x, labels, sample_weight=weight, batch_size=len(labels), verbose=0)
         found += model.get_weights()
     return found
@@ -60,16 +60,8 @@ for wiring in test.COMPARED:
 """
 
 
-@pytest.fixture(
-    scope="module", params=[name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
-)
-def backend(request):
-    skip_unless_installed(request.param)
-    return request.param
-
-
 @pytest.fixture(scope="module")
-def expected(backend, tmp_path_factory):
+def expected(tmp_path_factory):
     """Folder of the weights of each wiring, and what they give."""
     folder, expected = tmp_path_factory.mktemp("weights"), {}
     for seed, wiring in enumerate(COMPARED):
@@ -79,9 +71,13 @@ def expected(backend, tmp_path_factory):
     return folder, expected
 
 
-@pytest.mark.long
+@pytest.mark.prepared
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
+)
 def test_same_numbers(backend, expected):
+    skip_unless_installed(backend)
     folder, expected = expected
     result = subprocess.run(
         [sys.executable, "-c", CHILD, str(folder), backend],

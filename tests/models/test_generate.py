@@ -9,7 +9,7 @@ import pytest
 
 from keras_s2s import decoding
 from keras_s2s.models import Alignment
-from tests.fewer import chosen, fewer_elsewhere
+from tests.fewer import chosen, each, fewer_elsewhere
 from tests.layers.helpers import numpy, randomize
 from tests.models.conftest import SOURCES
 
@@ -140,12 +140,9 @@ def test_preprocessor_can_be_taken_away(make_translator):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["sampler", "width"],
-    fewer_elsewhere(
-        itertools.product(
-            [decoding.Greedy(), decoding.Beam(2, coverage_penalty=0.2), decoding.Random(seed=1)],
-            [0, 3],
-        ),
-        3,
+    each(
+        [decoding.Greedy(), decoding.Beam(2, coverage_penalty=0.2), decoding.Random(seed=1)],
+        [0, 3],
     ),
 )
 def test_rows_of_padding_alone_and_of_no_width(width, sampler, translator):

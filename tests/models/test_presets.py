@@ -66,8 +66,9 @@ COPIES = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
-@pytest.mark.parametrize("way", chosen(COPIES, "clone_model"))
+@pytest.mark.parametrize("way", COPIES)
 def test_copies_keep_the_tokenizers(way, translator):
     again = COPIES[way](translator)
     assert again is not translator

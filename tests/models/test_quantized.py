@@ -6,7 +6,6 @@ import pytest
 
 from keras_s2s.layers import ImageEncoder, LuongAttention, RNNDecoder, RNNEncoder
 from keras_s2s.models import ImageCaptioner, Seq2Seq, Translator
-from tests.fewer import chosen
 from tests.layers.helpers import numpy, randomize
 from tests.models.helpers import eager, make_batch, make_model
 
@@ -28,10 +27,9 @@ def same_outputs(again, model, x):
     np.testing.assert_array_equal(*ids)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ["attention", "share"], chosen([("bahdanau", False), ("luong", True)], ("bahdanau", False))
-)
+@pytest.mark.parametrize(["attention", "share"], [("bahdanau", False), ("luong", True)])
 def test_translators(attention, share, tmp_path):
     """After a training, whose optimizer has slots for weights that are no more."""
     model = eager(make_model(attention, share))
@@ -65,7 +63,6 @@ def test_translators(attention, share, tmp_path):
     assert np.abs(numpy(again(x)) - after).max() > 0
 
 
-@pytest.mark.thorough
 @pytest.mark.slow
 def test_captioners(tmp_path):
     backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 4, strides=4)])

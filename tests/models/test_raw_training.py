@@ -83,7 +83,7 @@ def eager_translator(translator):
     compiled.compile()
 
 
-@pytest.mark.parametrize("form", chosen(FORMS, "lists", "batched_dataset", "prepared_dataset"))
+@pytest.mark.parametrize("form", chosen(FORMS, "lists", "batched_dataset"))
 def test_evaluate(form, eager_translator, expected):
     arguments = FORMS[form](eager_translator.preprocessor)
     result = eager_translator.evaluate(*arguments, verbose=0, return_dict=True)

@@ -423,7 +423,7 @@ def test_shared_embedding_is_one_variable():
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "copy", chosen(["clone_model", "from_config", "keras", "weights"], "from_config", "keras")
+    "copy", chosen(["clone_model", "from_config", "keras", "weights"], "keras")
 )
 def test_shared_embedding_stays_shared(copy, tmp_path):
     model = make_model(share=True)

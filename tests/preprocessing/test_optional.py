@@ -103,6 +103,7 @@ def strings():
     return ["ein Hund", "", "  zwei  Männer\n", "日本語 <s>", *make_sentences(5)]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_without_tensorflow_on_jax(tokenizer, strings, tmp_path):
     tokenizer.save(tmp_path / "spm.model")

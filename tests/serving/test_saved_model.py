@@ -155,6 +155,7 @@ def test_mixed_precision(tmp_path):
     np.testing.assert_allclose(found["score"], expected["scores"][:, 0], rtol=1e-2)
 
 
+@pytest.mark.thorough
 def test_random(untrained, tmp_path):
     sampler = Random(seed=7, num_return_sequences=2)
     untrained.export(tmp_path / "1", sampler=sampler)
@@ -167,6 +168,7 @@ def test_random(untrained, tmp_path):
         assert [[text.decode() for text in row] for row in found] == expected[:count]
 
 
+@pytest.mark.thorough
 def test_nbest_has_a_text_once(tmp_path):
     """Of a model that finds all pieces equally probable, the unknown one too."""
     model, sampler = randomize(build(simple=True), scale=0), Beam(6, num_return_sequences=6)

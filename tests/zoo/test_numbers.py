@@ -36,6 +36,7 @@ TRANSLATIONS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_numbers_come_through():
     texts = zoo.load("translation").generate(list(TRANSLATIONS))
