@@ -72,6 +72,7 @@ def test_without_attention():
     assert "attention" not in result
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.function")
 def test_tf_function_with_dynamic_shapes(sampler, layers):

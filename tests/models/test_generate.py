@@ -351,7 +351,7 @@ def test_nbest_lists_have_a_text_once(make_translator):
 @pytest.mark.slow
 def test_what_changes_after_a_first_call(make_translator):
     """Compiled functions must not outlive what they were compiled from."""
-    model = make_translator()
+    model = make_translator(simple=True)
     sampler = decoding.Greedy(min_length=6)
     count = model.preprocessor.target_tokenizer.tokenize
     long = model.generate("ein Hund", sampler=sampler)
@@ -390,7 +390,7 @@ def test_few_compiled_functions_are_kept(translator):
 @pytest.mark.every_backend
 @pytest.mark.slow
 def test_generate_in_the_middle_of_training(make_translator):
-    model = make_translator()
+    model = make_translator(simple=True)
     texts = []
 
     def generate(batch, logs):

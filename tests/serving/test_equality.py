@@ -7,7 +7,6 @@ import tensorflow as tf
 
 import keras_s2s
 from keras_s2s.decoding import Beam
-from tests.fewer import chosen
 from tests.layers.helpers import randomize
 from tests.serving.conftest import SAMPLERS, SERVED, TEXTS, corpus
 
@@ -72,7 +71,8 @@ def other_models():
     return {"two_tokenizers": two, "shared_embedding": one}
 
 
-@pytest.mark.parametrize("which", chosen(["two_tokenizers", "shared_embedding"], "two_tokenizers"))
+@pytest.mark.thorough
+@pytest.mark.parametrize("which", ["two_tokenizers", "shared_embedding"])
 def test_other_models_are_served_the_same(which, tmp_path):
     model = other_models()[which]
     options = {"sampler": SAMPLERS["beam"], "return_scores": True, "return_attention": True}
