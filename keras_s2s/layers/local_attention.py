@@ -18,7 +18,9 @@ class LocalAttention(LuongAttention):
 
     The window reaches from `p - window` to `p + window`. In `"predictive"` the weights are
     multiplied by a Gaussian around p with a standard deviation of half of `window`, so they sum
-    to less than 1.
+    to less than 1. This also lets a decoder whose contexts do not help yet move the window away
+    from where it looks, and then the sigmoid saturates: see `docs/results.md` before you choose
+    `"predictive"`.
 
     Args:
         alignment: `"monotonic"` or `"predictive"`.
@@ -55,7 +57,7 @@ class LocalAttention(LuongAttention):
     """
 
     def __init__(
-        self, alignment="predictive", window=10, score_type="general", scale=False, **kwargs
+        self, alignment="monotonic", window=10, score_type="general", scale=False, **kwargs
     ):
         super().__init__(check_choice("score_type", score_type, ("dot", "general")), **kwargs)
         check_sizes(window=window)

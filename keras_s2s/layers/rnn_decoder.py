@@ -43,8 +43,8 @@ class RNNDecoder(Decoder):
         cell: One of `"rnn"` (tanh), `"gru"`, `"lstm"`.
         num_layers: Integer, the number of stacked layers.
         attention: An attention layer; the name of one with its defaults, `"bahdanau"`,
-            `"luong"`, `"multi_head"` (8 heads), `"coverage"`, `"location_aware"` or `"local"`;
-            or None for the encoder's last state alone.
+            `"luong"`, `"multi_head"` (8 heads), `"coverage"`, `"location_aware"` or `"local"`
+            (monotonic); or None for the encoder's last state alone.
         order: `"bahdanau"` (attend, then run the cell) or `"luong"` (the reverse). By
             default the order of the attention's authors. Any attention goes with both.
         input_feeding: Whether the readout enters the next step's cell. Only in Luong's

@@ -44,7 +44,6 @@ def assert_equal(found, expected):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 def test_log_probs_and_attention_are_those_of_teacher_forcing(sampler, layers):
     encoder, decoder = layers
     memory = encoder(SOURCE)

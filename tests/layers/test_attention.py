@@ -35,8 +35,8 @@ ATTENTIONS = {
     "multi_head": lambda **kw: MultiHeadAttention(2, 3, value_dim=4, **kw),
 }
 all_attentions = pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 2, first=1))
-# On other backends one product, one with a state, and one of many heads.
-kinds_of_attentions = pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 4, first=3))
+# On other backends one with a state, and one of many heads.
+kinds_of_attentions = pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 4, first=7))
 
 
 def weight(attention, path):

@@ -199,7 +199,6 @@ def weights_of(layer):
     return [ops.convert_to_numpy(w) for w in layer.weights]
 
 
-@pytest.mark.every_backend
 @pytest.mark.slow
 def test_saved_in_a_model(tmp_path):
     source, target = keras.Input((None,), dtype="int32"), keras.Input((None,), dtype="int32")

@@ -63,7 +63,7 @@ FORMS = {
 
 @pytest.mark.every_backend
 @pytest.mark.slow
-@pytest.mark.parametrize("form", fewer_elsewhere(FORMS, 9))
+@pytest.mark.parametrize("form", fewer_elsewhere(FORMS, 10))
 def test_many(form, translator, expected):
     assert translator.generate(FORMS[form](SOURCES)) == expected
 
