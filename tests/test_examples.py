@@ -90,6 +90,7 @@ def test_readme(tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_readme_on_the_shipped_weights(tmp_path, monkeypatch):
     """Its first blocks: a translation, and a caption. More of the presets has tests of its own."""

@@ -31,7 +31,6 @@ DECODERS = {
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("name", fewer_elsewhere(list(ENCODERS), 4))
 def test_encoders_pass(name):
     check_encoder(ENCODERS[name]())

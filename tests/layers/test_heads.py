@@ -88,7 +88,6 @@ def steps(decoder, targets, memory):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 2))
 def test_logits_are_the_heads(wiring):
     """All steps at once, and one by one: the vocabulary's logits and the copies, in NumPy."""

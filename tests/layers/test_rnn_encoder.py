@@ -262,7 +262,6 @@ def test_padding_changes_nothing(cell):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("cell", chosen(CELLS, "gru"))
 def test_padding_changes_no_gradient(cell):
     encoder = make(cell, num_layers=2, vocabulary_size=9)
