@@ -53,6 +53,7 @@ def installed(wheel, tmp_path_factory):
     return folder
 
 
+@pytest.mark.prepared
 @pytest.mark.slow
 def test_wheel_holds_every_file(wheel):
     path, checkout = wheel
@@ -65,6 +66,7 @@ def test_wheel_holds_every_file(wheel):
     assert others == sources | zoo | {"keras_s2s_cli.py"}
 
 
+@pytest.mark.prepared
 @pytest.mark.slow
 def test_no_extra_takes_pytorch(wheel):
     """Several gigabytes on Linux."""
