@@ -120,7 +120,13 @@ def test_train_evaluate_export(data, command, monkeypatch):
     examples = zoo.verify(preset)["examples"]
     assert [e["input"] for e in examples] == ["eins", "zwei drei"]
     assert "as the card says" in command("evaluate", preset, "--data", data, "--check")[1]
-    assert "|tok:intl|" in command("evaluate", preset, "--data", data, "--tokenize", "intl")[1]
+    with monkeypatch.context() as patch:
+        seen = []
+        patch.setattr(recipes, "evaluate", lambda *arguments: seen.append(arguments) or [])
+        options = ["--tokenize", "intl", "--num-beams", "1", "--split", "valid"]
+        assert command("evaluate", preset, "--data", data, *options)[0] == 0
+    [(_, _, _, sampler, split, _, tokenize)] = seen
+    assert (sampler.num_beams, split, tokenize) == (1, "valid", "intl")
     assert command("export", preset, run / "numbers" / "1")[0] == 0
     served = tf.saved_model.load(str(run / "numbers" / "1")).signatures["serving_default"]
     texts = [text.decode() for text in served(text=tf.constant(["eins"]))["text"].numpy()]

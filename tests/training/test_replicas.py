@@ -88,7 +88,6 @@ check(fit(loss, adam(), data), expected)
 """
 
 
-@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has no replicas on PyTorch")
 def test_replicas_together_are_as_one():
