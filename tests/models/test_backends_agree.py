@@ -22,7 +22,7 @@ CELLS = dict(zip(WIRINGS, itertools.cycle(["gru", "lstm", "rnn"]), strict=False)
 # One that loops over its steps, and one that is fused.
 SOME = ("bahdanau", "luong")
 # JAX compiles each for seconds. The layers of the others are compared in tests/layers.
-COMPARED = chosen(WIRINGS, *SOME, "multi_head_feeding")
+COMPARED = chosen(WIRINGS, *SOME)
 
 
 def make(wiring):
