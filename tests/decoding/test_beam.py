@@ -112,6 +112,7 @@ def test_narrow_beam_goes_on_until_it_has_as_many_texts(penalties, sizes):
     np.testing.assert_array_equal(result["token_ids"][:, 0], by_ids["token_ids"][:, 0])
 
 
+@pytest.mark.slow
 def test_spellings_change_nothing_for_one_hypothesis():
     decoder, memory = FakeDecoder(9, seed=2, end_bias=1.0), make_memory(LENGTHS)
     one, other = (
@@ -204,6 +205,7 @@ def test_memory_is_not_copied_for_the_beams():
     assert set(decoder.memories) == {(len(LENGTHS), 4 * len(LENGTHS))}
 
 
+@pytest.mark.slow
 def test_length_penalty_favours_longer():
     # Ending at once is likelier than going on to the limit, but not per token.
     decoder = TableDecoder([0, 0, 0, 0.2, 0.8, 0])
@@ -243,6 +245,7 @@ def test_fewer_hypotheses_than_asked_for():
     assert not result["attention"][:, 4:].any()
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_low_precision_scores_in_float32():
     exact = decode(Beam(3), FakeDecoder(9, seed=9, end_bias=1.0), make_memory(LENGTHS), 8)

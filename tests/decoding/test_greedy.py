@@ -54,6 +54,7 @@ def test_log_probs_and_attention_are_those_of_the_hypothesis_alone():
     np.testing.assert_array_equal(result["scores"], result["log_probs"])
 
 
+@pytest.mark.slow
 def test_example_alone_is_the_same_as_in_a_batch():
     decoder = FakeDecoder(9, seed=1, end_bias=1.0)
     memory = make_memory(LENGTHS, pad_to=8)

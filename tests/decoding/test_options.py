@@ -119,6 +119,7 @@ def test_no_repeat_ngram_gives_way_where_nothing_is_left():
     assert hypotheses(decode(sampler, decoder, make_memory([2]), 6)) == [[4, 4, 4, 4, 3]]
 
 
+@pytest.mark.slow
 def test_ngram_longer_than_the_hypothesis(make):
     decoder, memory = FakeDecoder(9, seed=1), make_memory(LENGTHS)
     free = decode(make(), decoder, memory, 3)
@@ -144,6 +145,7 @@ OPTIONS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPTIONS)
 def test_wide_beam_is_exhaustive_search_among_what_is_allowed(name):
     options, arguments, allowed = OPTIONS[name]
@@ -158,6 +160,7 @@ def test_wide_beam_is_exhaustive_search_among_what_is_allowed(name):
     np.testing.assert_allclose(result["scores"][0], [x[0] for x in expected[:8]], rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_prefix_is_let_through_at_the_limit(make):
     prefix = np.array([[4, 5, 4, 5]] * 4)
     limits = np.array([2, 3, 4, 9])

@@ -189,6 +189,7 @@ def test_a_memory_prepared_once_gives_the_same(kind):
         np.testing.assert_array_equal(got, expected)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @kinds_of_attentions
 def test_does_what_decoders_rely_on(kind):

@@ -99,7 +99,16 @@ def describe(state):
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
     "wiring, options",
-    [pytest.param(w, o, id="-".join([w, *map(str, o.values())])) for w, o in combinations()],
+    [
+        pytest.param(
+            wiring,
+            options,
+            id="-".join([wiring, *map(str, options.values())]),
+            # The fast part has each wiring with one of the cells, in turn.
+            marks=pytest.mark.slow if (i - i // len(CELLS)) % len(CELLS) else (),
+        )
+        for i, (wiring, options) in enumerate(combinations())
+    ],
 )
 def test_call_equals_steps(wiring, options):
     decoder, memory = make(wiring, **options)

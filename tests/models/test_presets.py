@@ -141,6 +141,7 @@ def test_preset_holds_each_parameter_once_and_no_optimizer(share, make_translato
     )
 
 
+@pytest.mark.slow
 def test_preset_of_a_shared_tokenizer(make_translator, tmp_path):
     make_translator(share=True).save_to_preset(tmp_path)
     assert not (tmp_path / "assets" / "target_tokenizer").exists()
@@ -229,6 +230,7 @@ def test_preset_of_a_model_that_was_not_built(tmp_path):
     assert not (tmp_path / "preset").exists()
 
 
+@pytest.mark.slow
 def test_preset_of_features(tmp_path):
     """An encoder of features, whose size the token ids do not tell."""
     model = Seq2Seq(RNNEncoder(4), RNNDecoder(9, 4))
@@ -243,6 +245,7 @@ def test_preset_of_features(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_preset_of_another_class(tmp_path):
     make_model().save_to_preset(tmp_path)
     with pytest.raises(ValueError, match="Seq2Seq.*Translator"):
@@ -304,6 +307,7 @@ def test_weights_with_a_hole(damaged):
         Translator.from_preset(damaged)
 
 
+@pytest.mark.slow
 def test_weights_of_another_model(damaged, make_translator):
     make_translator(share=True).save_to_preset(damaged / "other")
     (damaged / "other" / "model.weights.h5").replace(damaged / "model.weights.h5")

@@ -130,6 +130,7 @@ def test_datasets(model):
         assert result["perplexity"] == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_training_changes_both_encoders(tokenizers, tmp_path):
     model = eager(make(tokenizers))
     before = [encoder.get_weights() for encoder in model.encoder.encoders]
