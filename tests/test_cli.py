@@ -255,6 +255,7 @@ finally:
     assert "--num-beams" in result.stdout and "Wo ist der Bahnhof?" in result.stdout
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_stderr_stays_clean(preset_for_all):
     """Of the module too, and where the environment has a level of its own."""

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from keras_s2s.layers import RNNEncoder, _recurrence
-from tests.fewer import chosen, fewer_elsewhere, pairwise
+from tests.fewer import chosen, each, fewer_elsewhere, pairwise
 from tests.layers.helpers import (
     BACKEND,
     STATE_SIZE,
@@ -130,7 +130,7 @@ def test_masks_that_cudnn_refuses_take_another_way(monkeypatch):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["num_layers", "bidirectional", "cell"],
-    pairwise([1, 2], [False, True], CELLS),
+    each([1, 2], [False, True], CELLS),
 )
 def test_equals_pytorch(cell, bidirectional, num_layers):
     skip_unless_installed("torch")

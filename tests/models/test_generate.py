@@ -32,6 +32,7 @@ def expected(translator):
     return texts
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.function")
 def test_two_graphs_serve_batches_of_all_sizes(make_translator, monkeypatch):

@@ -27,6 +27,7 @@ ATTENTIONS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*only signature is `tokens`")
 @pytest.mark.parametrize("name", chosen(ATTENTIONS, "coverage"))
