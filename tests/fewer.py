@@ -12,7 +12,7 @@ FEWER = keras.backend.backend() != "tensorflow" and not ALL
 
 
 def chosen(cases, *names):
-    """The cases of these names, which find what the others find; with ALL_CASES=1 all."""
+    """The named cases, which are enough by default; with ALL_CASES=1 all cases."""
     return list(cases) if ALL else list(names)
 
 

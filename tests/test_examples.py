@@ -108,15 +108,14 @@ def test_readme_on_the_shipped_weights(tmp_path, monkeypatch):
 PAGES = sorted(path for path in ROOT.glob("docs/**/*.md") if path.parent.name != "tutorials")
 
 
-OTHERS = {"encoder", "coming_from_kerashub", "coming_from_tfa"}
+# Two inputs have tests of their own, and other pages use what the two comparisons use.
+COVERED_ELSEWHERE = {"encoder", "coming_from_kerashub", "coming_from_tfa"}
 
 
-# What is long in the page of encoders, two inputs, has tests of its own; the two that compare
-# libraries show what others show.
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
-    chosen(PAGES, *(path for path in PAGES if path.stem not in OTHERS)),
+    chosen(PAGES, *(path for path in PAGES if path.stem not in COVERED_ELSEWHERE)),
     ids=lambda path: path.stem,
 )
 def test_page(path, tmp_path, monkeypatch):
