@@ -9,6 +9,7 @@ from keras_s2s.layers.bridge import Bridge as Bridge
 from keras_s2s.layers.check_attention import check_attention as check_attention
 from keras_s2s.layers.check_decoder import check_decoder as check_decoder
 from keras_s2s.layers.check_encoder import check_encoder as check_encoder
+from keras_s2s.layers.copy_head import CopyHead as CopyHead
 from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
 from keras_s2s.layers.decoder import Decoder as Decoder
 from keras_s2s.layers.encoder import Encoder as Encoder

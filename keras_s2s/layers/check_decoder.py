@@ -66,6 +66,9 @@ class _Check(LayerCheck):
             self.memory["state"] = [
                 [self.random(batch, size) for size in sizes] for sizes in state_sizes
             ]
+        for name in layer.input_names:
+            ids = self.rng.integers(4, layer.output_size, mask.shape)
+            self.memory[name] = np.where(mask, ids, 0).astype("int32")
         targets = self.rng.integers(4, layer.vocabulary_size, (batch * ROWS, STEPS))
         targets[:, 0] = START
         self.targets = targets
@@ -117,7 +120,8 @@ class _Check(LayerCheck):
         for i, length in enumerate(LENGTHS):
             rows = slice(i * ROWS, (i + 1) * ROWS)
             one = example(self.memory, i)
-            one |= {name: one[name][:, :length] for name in ("values", "mask")}
+            names = "values", "mask", *self.layer.input_names
+            one |= {name: one[name][:, :length] for name in names}
             logits, *weights = self._call(self.targets[rows], one, ROWS)
             expected = [self.expected[0][rows], *(x[rows, :, :length] for x in self.expected[1:])]
             message = "an example alone differs from one in a batch."
@@ -146,7 +150,7 @@ class _Check(LayerCheck):
         memory |= {
             name: keras.tree.map_structure(lambda x: ops.cast(x, "bfloat16"), memory[name])
             for name in memory
-            if name != "mask"
+            if name not in ("mask", *self.layer.input_names)
         }
         logits = layer(tensors(self.targets), memory, rows_per_example=ROWS)
         logits = ops.convert_to_numpy(ops.cast(logits, "float32"))

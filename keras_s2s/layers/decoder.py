@@ -31,6 +31,9 @@ class Decoder(KeepsParts, keras.layers.Layer):
 
     #: Whether steps give attention weights.
     attends = False
+    #: Names of the features that steps read beside what the encoder returns. A model adds them to
+    #: the memory.
+    input_names = ()
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
@@ -43,6 +46,14 @@ class Decoder(KeepsParts, keras.layers.Layer):
     def output_size(self):
         """Number of ids that have a logit, at least `vocabulary_size`."""
         return self.vocabulary_size
+
+    def check_columns(self, columns, target_tokenizer):
+        """Raises a `ValueError` if a preprocessor does not make what the decoder reads.
+
+        Args:
+            columns: Dict from the names of features to the columns of a preprocessor.
+            target_tokenizer: The tokenizer of the outputs.
+        """
 
     def start(self, memory, rows_per_example=1, max_length=None):
         """Computes once what all steps need.

@@ -57,6 +57,14 @@ class Head(KeepsParts, keras.layers.Layer):
     ```
     """
 
+    #: Names of the features that `prepare` reads in the memory, such as the ids of the source.
+    input_names = ()
+    #: Whether a call reads the attention weights.
+    reads_attention = False
+
+    def check_columns(self, columns, target_tokenizer):
+        """As `keras_s2s.layers.Decoder.check_columns`."""
+
     def output_size(self, vocabulary_size):
         """How many ids have a logit: an integer, at least `vocabulary_size`."""
         return vocabulary_size

@@ -200,12 +200,21 @@ class RNNDecoder(Decoder):
                 "`head` must be a head of keras_s2s.layers, such as VocabularyHead(), or None. "
                 f"Received: head={head!r}"
             )
+        if head.reads_attention and self.attention is None:
+            raise ValueError(
+                f"The {type(head).__name__} reads the attention weights, and attention=None. Give "
+                "the decoder an attention."
+            )
         self.head = head
 
     @property
     def attends(self):
         """Whether there is an attention."""
         return self.attention is not None
+
+    @property
+    def input_names(self):
+        return self.head.input_names
 
     @property
     def output_size(self):
@@ -249,6 +258,9 @@ class RNNDecoder(Decoder):
             embedded=self.embedding_dim,
         )
         return _readout.Readout(self.readout, sizes)
+
+    def check_columns(self, columns, target_tokenizer):
+        self.head.check_columns(columns, target_tokenizer)
 
     def build(self, targets_shape, memory_shape):
         dim = memory_shape["values"][-1]

@@ -10,6 +10,7 @@ from keras_s2s.models import _files, _summary, presets
 from keras_s2s.models._compiled_functions import Functions
 from keras_s2s.models.generation import Generates
 from keras_s2s.models.raw_data import TakesRawData
+from keras_s2s.tokens import UNKNOWN
 from keras_s2s.training.losses import TokenCrossentropy
 from keras_s2s.training.metrics import Perplexity, TokenAccuracy
 from keras_s2s.training.optimizers import Adam
@@ -80,17 +81,20 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         if self.preprocessor is None:
             return
         columns = {column.name: column for column in self.preprocessor.columns}
-        missing = [name for name in self.encoder.input_names if name not in columns]
-        if missing:
-            raise ValueError(
-                f"The {type(self.encoder).__name__} reads {missing[0]!r}, but the columns of the "
-                f"preprocessor are {sorted(columns)}. Give a column that name."
-            )
+        for part in (self.encoder, self.decoder):
+            missing = [name for name in part.input_names if name not in columns]
+            if missing:
+                raise ValueError(
+                    f"The {type(part).__name__} reads {missing[0]!r}, but the columns of the "
+                    f"preprocessor are {sorted(columns)}. Give a column that name."
+                )
         for name, size in self.encoder.vocabulary_sizes.items():
             side = "source" if len(columns) == 1 else repr(name)
             _check_vocabulary(side, columns[name].vocabulary_size, self.encoder, size)
-        target = self.preprocessor.target_tokenizer.vocabulary_size
-        _check_vocabulary("target", target, self.decoder, self.decoder.vocabulary_size)
+        target = self.preprocessor.target_tokenizer
+        size = self.decoder.vocabulary_size
+        _check_vocabulary("target", target.vocabulary_size, self.decoder, size)
+        self.decoder.check_columns(columns, target)
         for name, (shape, _) in (self.encoder.input_spec_for_serving() or {}).items():
             made = columns[name].shape
             if made is not None and made != tuple(shape[1:]):
@@ -145,9 +149,20 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             training: Whether to apply dropout.
 
         Returns:
-            The memory, see `keras_s2s.layers.Encoder`.
+            The memory, see `keras_s2s.layers.Encoder`, with the features that the decoder reads.
         """
-        return self.encoder(self.encoder.select(features), training=training)
+        read_by_decoder = {name: features[name] for name in self.decoder.input_names}
+        memory = self.encoder(self._known_to_encoder(features), training=training)
+        return {**memory, **read_by_decoder}
+
+    def _known_to_encoder(self, features):
+        """The encoder's features; ids of words that only the decoder's head knows are unknown."""
+        features = dict(features)
+        for name, vocabulary_size in self.encoder.vocabulary_sizes.items():
+            if name in self.decoder.input_names and self.decoder.output_size > vocabulary_size:
+                ids = features[name]
+                features[name] = ops.where(ids < vocabulary_size, ids, UNKNOWN)
+        return self.encoder.select(features)
 
     def call(self, inputs, training=False):
         memory = self.encode(inputs, training)

@@ -37,7 +37,7 @@ ALLOWED_OPS = set(
     Expm1 Floor FloorDiv FloorMod Greater GreaterEqual IsFinite IsInf IsNan Less LessEqual Log Log1p
     LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mul Neg NotEqual Pow Prod
     RealDiv Reciprocal Round Rsqrt Select SelectV2 Sign Sin Sqrt Square SquaredDifference Sub Sum
-    TopKV2
+    TopKV2 UnsortedSegmentSum
     """
     # Products of int8, in quantized models.
     " BatchMatMulV3"
