@@ -12,6 +12,7 @@ from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.batch_columns import Features, Ids, as_batch_column
 from keras_s2s.data.batch_plans import SimilarLengths, TokensPerBatch
+from keras_s2s.preprocessing import own_words
 from keras_s2s.preprocessing.long_texts import CutWarning
 from keras_s2s.preprocessing.text import as_list, as_rows
 from keras_s2s.tokens import PAD, decoder_inputs
@@ -167,7 +168,7 @@ class Batches(keras.utils.PyDataset):
             A `Batches`.
         """
         seed = options.get("seed", 0)
-        columns, lengths, texts = {}, {}, {}
+        columns, lengths, texts, words = {}, {}, {}, None
         given = {preprocessor.raw.raw_name: inputs}
         if len(preprocessor.columns) > 1:
             given = preprocessor.raw.by_column(inputs)
@@ -178,6 +179,8 @@ class Batches(keras.utils.PyDataset):
                 continue
             texts[column.name] = column.tokenizer, as_list(values, column.raw_name)[0]
             lengths[column.name] = column.length
+            if column.copy_slots:
+                words = column.own_words(column.as_batch(values))
         rows = as_rows(targets, "targets")
         tokenizer = preprocessor.target_tokenizer
         if all(isinstance(row, bytes) for row in rows):
@@ -185,7 +188,7 @@ class Batches(keras.utils.PyDataset):
         else:
             columns[TARGETS] = [tokenizer.encode(row) for row in rows]
         lengths[TARGETS] = preprocessor.target_length
-        columns |= {name: tokenizer.encode(strings) for name, (tokenizer, strings) in texts.items()}
+        columns |= {name: _encode(*text, words) for name, text in texts.items()}
         drawing = {
             name: (side, *text)
             for side, (name, text) in enumerate(texts.items())
@@ -341,6 +344,12 @@ class Batches(keras.utils.PyDataset):
             plan = [plan[index] for index in rng.permutation(len(plan))]
         _show_what_varies(plan)
         return chosen, plan
+
+
+def _encode(tokenizer, strings, words):
+    if words is None:
+        return tokenizer.encode(strings)
+    return own_words.encode(strings, tokenizer, words)
 
 
 def _lengths(texts):

@@ -72,7 +72,13 @@ class CopyHead(Head):
         self.switch = keras.layers.Dense(1, dtype=self.dtype_policy, name="switch")
 
     def check_columns(self, columns, target_tokenizer):
-        source = columns["encoder_token_ids"].tokenizer
+        column = columns["encoder_token_ids"]
+        if column.copy_slots > self.slots:
+            raise ValueError(
+                f"The preprocessor gives ids to {column.copy_slots} own words of each source, and "
+                f"CopyHead has {self.slots} slots for them. Pass slots={column.copy_slots}."
+            )
+        source = column.tokenizer
         shared = source is target_tokenizer
         if not shared and source.get_vocabulary() != target_tokenizer.get_vocabulary():
             raise ValueError(

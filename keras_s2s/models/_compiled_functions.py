@@ -32,6 +32,9 @@ def decode(
     tokenizer = _spelling_tokenizer(model, sampler)
     if tokenizer is not None:
         spellings = tokenizer.get_spellings()[: model.decoder.vocabulary_size]
+        # Ids beyond the vocabulary mean words that differ: any texts do that no piece spells.
+        own = range(model.decoder.output_size - len(spellings))
+        spellings += [f"\0{slot} ".encode() for slot in own]
         options["spellings"] = decoding.Spellings(spellings, model.decoder.output_size)
     memory = (encode or model.encode)(inputs)
     lengths = ops.sum(ops.cast(memory["mask"], "int32"), axis=1)
@@ -147,12 +150,11 @@ class Functions:
             inputs = to_backend(features)
             result = run(inputs, max_length, indices)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
-            texts = preprocessor.generate_postprocess(
-                result["token_ids"], preprocessor.origin(items)
-            )
+            words = preprocessor.origin(items)
+            texts = preprocessor.generate_postprocess(result["token_ids"], words)
             looked = [[None] * len(row) for row in texts]
             if return_attention:
-                looked = alignments(model, inputs, result)
+                looked = alignments(model, inputs, result, words)
             scores = result["scores"].tolist()
             return [list(zip(*row)) for row in zip(texts.tolist(), scores, looked)]
 

@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_s2s.preprocessing.text_ids import to_tokens
+
 
 class Alignment(NamedTuple):
     """Where the model looked.
@@ -21,8 +23,11 @@ class Alignment(NamedTuple):
     weights: np.ndarray | dict
 
 
-def alignments(model, inputs, result):
-    """For each example, a list with the `Alignment` of each hypothesis."""
+def alignments(model, inputs, result, words=None):
+    """For each example, a list with the `Alignment` of each hypothesis.
+
+    `words` are what `origin` of the preprocessor returned.
+    """
     preprocessor, encoder = model.preprocessor, model.encoder
     columns = {column.name: column for column in preprocessor.columns}
     inputs = keras.tree.map_structure(ops.convert_to_numpy, encoder.select(inputs))
@@ -31,11 +36,12 @@ def alignments(model, inputs, result):
     by_name = inputs if isinstance(inputs, dict) else {encoder.input_names[0]: inputs}
     rows = []
     for i, hypotheses in enumerate(result["token_ids"]):
-        sources = {name: columns[name].tokens(x[i]) for name, x in by_name.items()}
+        own = None if words is None else words[i]
+        sources = {name: columns[name].tokens(x[i], own) for name, x in by_name.items()}
         rows.append([])
         for j, ids in enumerate(hypotheses):
             ids = ids[ids != 0]
-            target = [preprocessor.target_tokenizer.id_to_token(int(t)) for t in ids]
+            target = to_tokens(ids, preprocessor.target_tokenizer, own)
             parts = {}
             for name, tokens in sources.items():
                 weights = by_input[name][i, j, : len(ids)]

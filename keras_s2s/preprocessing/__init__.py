@@ -14,6 +14,8 @@ from keras_s2s.preprocessing.sentences import split_sentences
 from keras_s2s.preprocessing.text import as_strings
 from keras_s2s.preprocessing.text_column import TextColumn
 from keras_s2s.preprocessing.text_pair_preprocessor import TextPairPreprocessor
+from keras_s2s.preprocessing.tokenizer import Tokenizer
+from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 
 __all__ = [
     "Column",
@@ -25,6 +27,8 @@ __all__ = [
     "SentencePieceTokenizer",
     "TextColumn",
     "TextPairPreprocessor",
+    "Tokenizer",
+    "WordTokenizer",
     "as_strings",
     "split_sentences",
 ]

@@ -79,11 +79,25 @@ class Column:
         """Number by which items are sorted, so that similar ones share a batch."""
         return 0
 
-    def tokens(self, features):
-        """The pieces of the features of one value, a list of strings, or None."""
+    def own_words(self, batch):
+        """Words of the raw values that have ids although the vocabulary lacks them, or None.
+
+        Args:
+            batch: What `as_batch` returned.
+
+        Returns:
+            None, or `(batch, slots)`: an array of `bytes` or a `tf.string` tensor.
+        """
         return None
 
-    def tokens_in_graph(self, features):
+    def tokens(self, features, words=None):
+        """The pieces of the features of one value, a list of strings, or None.
+
+        `words` are what `own_words` returned for it.
+        """
+        return None
+
+    def tokens_in_graph(self, features, words=None):
         """Like `tokens` for a batch: a `tf.string` tensor, "" at padding, or None."""
         return None
 

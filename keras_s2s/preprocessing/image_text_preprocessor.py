@@ -56,8 +56,7 @@ class ImageTextPreprocessor(Preprocessor):
             The config without the model, for `from_assets`.
         """
         config = self.get_config()
-        save_tokenizer(self.target_tokenizer, os.path.join(directory, _FOLDER))
-        del config[_FOLDER]["config"]["proto"]
+        config[_FOLDER] = save_tokenizer(self.target_tokenizer, os.path.join(directory, _FOLDER))
         return config
 
     @classmethod

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing import own_words
 from keras_s2s.preprocessing.as_column import is_tensor
 from keras_s2s.preprocessing.column_group import ColumnGroup
 from keras_s2s.preprocessing.text import as_batch, as_rows
@@ -58,6 +59,8 @@ class Preprocessor:
 
     def __init__(self, columns, target_tokenizer, target_length=None, several_targets=False):
         self.columns = list(columns)
+        if len(self.columns) > 1 and any(getattr(c, "copy_slots", 0) for c in self.columns):
+            raise ValueError("`copy_slots` are for the words of one input, and there are several.")
         self.raw = self.columns[0] if len(self.columns) == 1 else ColumnGroup(self.columns)
         self.target_tokenizer = check_tokenizer(target_tokenizer, "target_tokenizer")
         self.target_length = check_length(target_length, "target_length")
@@ -139,7 +142,8 @@ class Preprocessor:
             # Outputs always have an axis, since a training step is traced for one rank.
             target = target[..., None]
         features = self.encode(source, sample)
-        labels = to_ids(target, self.target_tokenizer, self.target_length, sample)
+        words = self._own_words(source)
+        labels = to_ids(target, self.target_tokenizer, self.target_length, sample, words)
         pad = self.target_tokenizer.pad_token_id
         if is_tensor(target):
             tf = import_tensorflow()
@@ -172,37 +176,45 @@ class Preprocessor:
             Dict of the features; with a prompt also of int32 `"prompt_token_ids"`,
             `(batch, prompt)`, without end ids.
         """
-        features = self.encode(self.raw.as_batch(source))
+        source = self.raw.as_batch(source)
+        features = self.encode(source)
         if prompt is None:
             return features
-        tokenizer = self.target_tokenizer
-        ids = to_ids(as_batch(prompt, "prompt"), tokenizer, self.target_length)
+        tokenizer, words = self.target_tokenizer, self._own_words(source)
+        ids = to_ids(as_batch(prompt, "prompt"), tokenizer, self.target_length, words=words)
         where = import_tensorflow().where if is_tensor(ids) else np.where
         ids = where(ids == tokenizer.end_token_id, tokenizer.pad_token_id, ids)
         return {**features, "prompt_token_ids": ids}
 
     def origin(self, source):
-        """What `generate_postprocess` needs to know of the inputs, such as words to copy.
+        """What `generate_postprocess` needs to know of the inputs: the words to copy.
 
         Args:
             source: Raw inputs; in an exported model tensors of them.
 
         Returns:
-            None, or nested arrays or tensors whose first axis is the batch.
+            None; with `copy_slots` the words of each input that the vocabulary lacks, `(batch,
+            copy_slots)`, an array of `bytes` or a `tf.string` tensor.
         """
-        return None
+        return self._own_words(self.raw.as_batch(source))
+
+    def _own_words(self, batch):
+        return self.raw.own_words(batch) if len(self.columns) == 1 else None
 
     def generate_postprocess(self, token_ids, origin=None):
         """Turns generated ids into texts.
 
         Args:
             token_ids: Integer ids `(batch, [sequences,] target)`.
-            origin: What `origin` returned for the inputs.
+            origin: What `origin` returned for the inputs. Without it, ids of their own words are
+                left out.
 
         Returns:
             Texts `(batch, [sequences])`: for an array an array of `str`, for a tensor a `tf.string`
             tensor.
         """
+        if origin is not None:
+            return own_words.decode(token_ids, self.target_tokenizer, origin)
         if is_tensor(token_ids):
             return self.target_tokenizer.detokenize(token_ids)
         return self.target_tokenizer.decode(np.asarray(token_ids))
@@ -226,8 +238,8 @@ class Preprocessor:
             The config without the models, for `from_assets`.
         """
         config = self.get_config()
-        save_tokenizer(self.target_tokenizer, os.path.join(directory, "target_tokenizer"))
-        del config["target_tokenizer"]["config"]["proto"]
+        folder = os.path.join(directory, "target_tokenizer")
+        config["target_tokenizer"] = save_tokenizer(self.target_tokenizer, folder)
         for column, serialized in zip(self.columns, config["columns"]):
             serialized["config"] = column.save_assets(os.path.join(directory, column.name))
         return config

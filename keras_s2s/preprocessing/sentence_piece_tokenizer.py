@@ -2,22 +2,14 @@
 
 import base64
 import io
-import math
-import operator
 import os
 import re
 import threading
 
 import keras
-import numpy as np
 
 from keras_s2s._checks import check_choice
-from keras_s2s._optional import (
-    import_sentencepiece,
-    import_tensorflow,
-    import_tensorflow_text,
-)
-from keras_s2s.preprocessing.as_column import check_eager
+from keras_s2s._optional import import_sentencepiece, import_tensorflow_text
 from keras_s2s.preprocessing.sentence_piece_library import SentencePieceLibrary
 from keras_s2s.preprocessing.sentence_piece_model import (
     BYTE,
@@ -26,7 +18,8 @@ from keras_s2s.preprocessing.sentence_piece_model import (
     read_normalization,
     read_pieces,
 )
-from keras_s2s.preprocessing.text import as_list, as_strings
+from keras_s2s.preprocessing.text import as_list
+from keras_s2s.preprocessing.tokenizer import Tokenizer, repaired
 
 #: The rules of sentencepiece, see `SentencePieceTokenizer.train`.
 NORMALIZATIONS = ("nmt_nfkc", "nfkc", "nmt_nfkc_cf", "nfkc_cf", "identity")
@@ -35,7 +28,7 @@ _creation = threading.RLock()
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class SentencePieceTokenizer:
+class SentencePieceTokenizer(Tokenizer):
     """Text to subword ids and back, with a SentencePiece model.
 
     `encode` and `decode` are for Python values: lists of strings, lists and arrays of ids. They
@@ -46,11 +39,6 @@ class SentencePieceTokenizer:
 
     Text is first made valid UTF-8 (each broken part becomes U+FFFD) and then normalised by the
     rule inside the model (`train` chooses `nmt_nfkc`, i.e. Unicode NFKC, white space collapsed).
-
-    This is a plain object, not a layer: a Keras layer cannot take strings on the JAX backend.
-    Its TensorFlow resources are `resources`; whoever exports a function which uses the tokenizer
-    must hold them in the exported object (`module.resources = tokenizer.resources` or
-    `archive.track(...)` each).
 
     Args:
         proto: `bytes` of a SentencePiece model, or the path of its file. Ids 0 to 3 must be
@@ -79,10 +67,7 @@ class SentencePieceTokenizer:
     ```
     """
 
-    pad_token_id = 0
-    unknown_token_id = 1
-    start_token_id = 2
-    end_token_id = 3
+    file_name = "spm.model"
 
     def __init__(self, proto, sample_alpha=None):
         origin = "`proto`"
@@ -100,7 +85,7 @@ class SentencePieceTokenizer:
         self.proto = bytes(proto)
         self.sample_alpha = sample_alpha
         try:
-            self._pieces, self._types, _ = read_pieces(self.proto)
+            pieces, self._types, _ = read_pieces(self.proto)
         except ValueError as error:
             raise ValueError(
                 f"{origin} is {error} ({len(self.proto)} bytes). Pass what "
@@ -108,13 +93,12 @@ class SentencePieceTokenizer:
             ) from error
         if self._types[:4] != [CONTROL, UNKNOWN, CONTROL, CONTROL]:
             raise ValueError(
-                f"{origin} begins with the pieces {self._pieces[:4]}; ids 0 to 3 must be padding, "
+                f"{origin} begins with the pieces {pieces[:4]}; ids 0 to 3 must be padding, "
                 "unknown, start and end. Train the model with SentencePieceTokenizer.train, or "
                 "with --pad_id=0 --unk_id=1 --bos_id=2 --eos_id=3."
             )
-        self._ids = {piece: index for index, piece in enumerate(self._pieces)}
+        super().__init__(pieces)
         self._library_of_proto = None
-        self._ops_of_proto = None
 
     @classmethod
     def train(
@@ -161,7 +145,7 @@ class SentencePieceTokenizer:
         strings, is_scalar = as_list(sentences, "sentences")
         if is_scalar:
             raise TypeError("`sentences` must be a list of sentences, not one string.")
-        strings = [_repair(string) for string in strings]
+        strings = [repaired(string) for string in strings]
         if not any(string.strip() for string in strings):
             raise ValueError("`sentences` holds no text to train a tokenizer on.")
         sentencepiece = import_sentencepiece()
@@ -190,131 +174,6 @@ class SentencePieceTokenizer:
             raise ValueError(_training_advice(str(error), vocabulary_size)) from error
         return cls(model.getvalue(), sample_alpha=sample_alpha)
 
-    def tokenize(self, inputs, sample=False):
-        """Turns text into ids, without start and end ids.
-
-        Args:
-            inputs: A string, a list or array of strings, or a `tf.string` tensor of rank 0 or 1.
-            sample: If true, draw the segmentation (`sample_alpha`). For training only; these
-                draws cannot be seeded; `encode` can be.
-
-        Returns:
-            int32 ids: `(tokens,)` for one string, else a ragged tensor `(batch, None)`.
-
-        Raises:
-            TypeError: If an element is not a string.
-            ValueError: If `sample` is true and the tokenizer has no `sample_alpha`.
-        """
-        tf = import_tensorflow()
-        strings = as_strings(inputs)
-        strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
-        alpha = self._checked_alpha() if sample else None
-        ids = self._ops().tokenize(tf.reshape(strings, [-1]), alpha)
-        return ids.values if strings.shape.rank == 0 else ids
-
-    def detokenize(self, inputs):
-        """Turns ids into text.
-
-        The first end id and all that follows is ignored; padding, unknown and start ids, and ids
-        outside the vocabulary, are left out.
-
-        Args:
-            inputs: Integer ids `(..., tokens)`, dense or ragged, of rank 1 or more.
-
-        Returns:
-            `tf.string` tensor `(...)`.
-        """
-        tf = import_tensorflow()
-        if isinstance(inputs, tf.RaggedTensor):
-            inputs = inputs.to_tensor(self.pad_token_id)
-        ids = tf.convert_to_tensor(inputs)
-        if ids.dtype != tf.int32:
-            # Not to int32, which would change large ids.
-            ids = tf.cast(ids, tf.int64)
-        if ids.shape.rank is None or ids.shape.rank < 1:
-            raise ValueError(f"`inputs` must be (..., tokens). Received shape {ids.shape}.")
-        outer = tf.shape(ids)[:-1]
-        rows = tf.reshape(ids, [tf.reduce_prod(outer), tf.shape(ids)[-1]])
-        ended = tf.cumsum(tf.cast(rows == self.end_token_id, tf.int32), axis=1) > 0
-        is_text = (rows > self.end_token_id) & (rows < self.vocabulary_size) & ~ended
-        text = self._ops().detokenize(
-            tf.cast(tf.gather_nd(rows, tf.where(is_text)), tf.int32),
-            tf.reduce_sum(tf.cast(is_text, tf.int64), axis=1),
-        )
-        return tf.ensure_shape(tf.reshape(text, outer), ids.shape[:-1])
-
-    def encode(self, sentences, sample=False, seed=None):
-        """Turns text into ids on the host: no TensorFlow needed, and draws can be seeded.
-
-        Gives the ids of `tokenize`.
-
-        Args:
-            sentences: Iterable of strings.
-            sample: If true, draw the segmentations (`sample_alpha`).
-            seed: Integer. The same seed gives the same draws. `None` takes one from Python's
-                `random`, which `keras.utils.set_random_seed` seeds.
-
-        Returns:
-            List of int32 NumPy arrays, without start and end ids.
-        """
-        strings, _ = as_list(sentences, "sentences")
-        texts = [_repair(string) for string in strings]
-        if sample:
-            rows = self._library().sample(texts, self._checked_alpha(), seed)
-        else:
-            rows = self._library().encode(texts)
-        return [np.array(row, "int32") for row in rows]
-
-    def decode(self, ids):
-        """Turns ids into text on the host: no TensorFlow needed.
-
-        Gives the texts of `detokenize`: the first end id and all that follows is ignored; padding,
-        unknown and start ids, and ids outside the vocabulary, are left out.
-
-        Args:
-            ids: Integer ids: one row of them, a list of rows, whose lengths may differ, as `encode`
-                returns it, or a list of such lists; or an array or tensor `(..., tokens)`.
-
-        Returns:
-            `str` for one row, a list for a list of rows (nested as `ids` is), so `[]` for `[]`. For
-            an array of rank 2 or more an array `(...)` of objects, which are `str`.
-
-        Raises:
-            TypeError: If something is not an integer.
-
-        Example:
-        ```python
-        import numpy as np
-        from keras_s2s.preprocessing import SentencePieceTokenizer
-
-        tokenizer = SentencePieceTokenizer.train(["ein Hund", "zwei Hunde"], vocabulary_size=15)
-        one, two = tokenizer.encode(["ein Hund", "zwei"])
-        assert tokenizer.decode(one) == "ein Hund"
-        assert tokenizer.decode([one, two]) == ["ein Hund", "zwei"]
-        beams = np.tile(one, (2, 3, 1))
-        assert tokenizer.decode(beams).shape == (2, 3)
-        ```
-        """
-        check_eager(ids, "ids")
-        if hasattr(ids, "to_list"):
-            ids = ids.to_list()  # A ragged tensor.
-        if isinstance(ids, (list, tuple)):
-            if not ids:
-                return []
-            if not any(map(_is_sequence, ids)):
-                return self._texts([ids])[0]
-            if all(map(_is_row, ids)):
-                return self._texts(ids)
-            return [self.decode(rows) for rows in ids]
-        array = np.asarray(ids)
-        if array.ndim == 0:
-            raise ValueError(f"`ids` must be (..., tokens). Received {ids!r}.")
-        if array.size and array.dtype.kind not in "iu":
-            raise TypeError(f"`ids` must be integers. Received an array of {array.dtype}.")
-        outer = array.shape[:-1]
-        texts = self._texts(array.reshape(math.prod(outer), array.shape[-1]).tolist())
-        return np.array(texts, object).reshape(outer) if outer else texts[0]
-
     def normalize(self, sentences):
         """Returns the text that the tokenizer cuts into pieces, after normalisation.
 
@@ -329,54 +188,14 @@ class SentencePieceTokenizer:
         normalizer = sentencepiece.SentencePieceNormalizer(
             model_proto=self.proto, add_dummy_prefix=False, escape_whitespaces=False
         )
-        return normalizer.normalize([_repair(string) for string in strings])
+        return normalizer.normalize([repaired(string) for string in strings])
 
     @property
     def normalization(self):
         return read_normalization(self.proto)
 
-    @property
-    def vocabulary_size(self):
-        return len(self._pieces)
-
-    def get_vocabulary(self):
-        """Returns the pieces as a list of `str`, in the order of their ids."""
-        return list(self._pieces)
-
     def get_spellings(self):
-        """Returns the text that each piece spells, a list of bytes in the order of ids.
-
-        Padding, unknown and control pieces spell nothing; white space is a blank.
-        """
         return [_spelling(*piece) for piece in zip(self._pieces, self._types)]
-
-    def id_to_token(self, id):
-        """Returns the piece (`str`) of an integer id.
-
-        Raises:
-            ValueError: If the id is outside the vocabulary.
-        """
-        if not 0 <= id < self.vocabulary_size:
-            raise ValueError(f"`id` must be from 0 to {self.vocabulary_size - 1}. Received {id}.")
-        return self._pieces[id]
-
-    def token_to_id(self, token):
-        """Returns the id of a piece (`str`); the unknown id if the vocabulary lacks it."""
-        return self._ids.get(token, self.unknown_token_id)
-
-    def ids_to_tokens(self, inputs):
-        """Turns a tensor of ids into a `tf.string` tensor of pieces, of the same shape, in graph.
-
-        Args:
-            inputs: Integer ids of any shape, all within the vocabulary.
-
-        Returns:
-            `tf.string` tensor: what alignments are labelled with.
-        """
-        tf = import_tensorflow()
-        ids = tf.cast(inputs, tf.int32)
-        tokens = tf.reshape(self._ops().id_to_token(tf.reshape(ids, [-1])), tf.shape(ids))
-        return tf.ensure_shape(tokens, ids.shape)
 
     @property
     def resources(self):
@@ -399,6 +218,13 @@ class SentencePieceTokenizer:
             "sample_alpha": self.sample_alpha,
         }
 
+    def config_beside_file(self):
+        return {"sample_alpha": self.sample_alpha}
+
+    @classmethod
+    def from_file(cls, path, config):
+        return cls(path, **config)
+
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "proto": base64.b64decode(config["proto"])})
@@ -407,41 +233,21 @@ class SentencePieceTokenizer:
         # Copies and pickles do not hold the library and TensorFlow resources, but make their own.
         return type(self), (self.proto, self.sample_alpha)
 
-    def _checked_alpha(self):
-        if self.sample_alpha is None:
-            raise ValueError(
-                "`sample=True` needs a tokenizer with `sample_alpha`, "
-                "e.g. SentencePieceTokenizer(proto, sample_alpha=0.2)."
-            )
-        return self.sample_alpha
+    def _rows(self, texts):
+        return self._library().encode(texts)
 
-    def _texts(self, rows):
-        """Returns the texts of rows of ids, which are sequences of integers."""
-        return self._library().decode([self._ids_of_text(row) for row in rows])
+    def _sampled_rows(self, texts, seed):
+        return self._library().sample(texts, self._checked_alpha(), seed)
 
-    def _ids_of_text(self, row):
-        try:
-            row = list(map(operator.index, row.tolist() if hasattr(row, "tolist") else row))
-        except TypeError as error:
-            raise TypeError(f"`ids` must be integers: {error}.") from error
-        if self.end_token_id in row:
-            row = row[: row.index(self.end_token_id)]
-        return [id for id in row if self.end_token_id < id < self.vocabulary_size]
+    def _joined(self, rows):
+        return self._library().decode(rows)
 
-    # Library and ops are made at first use, so that other methods need neither package; a lock lets
-    # threads share the tokenizer.
-
+    # Made at first use, so that other methods need no sentencepiece.
     def _library(self):
         with _creation:
             if self._library_of_proto is None:
                 self._library_of_proto = SentencePieceLibrary(self.proto)
             return self._library_of_proto
-
-    def _ops(self):
-        with _creation:
-            if self._ops_of_proto is None:
-                self._ops_of_proto = self._make_ops()
-            return self._ops_of_proto
 
     def _make_ops(self):
         try:
@@ -461,20 +267,6 @@ def _spelling(piece, type):
     if type == BYTE:  # <0x41>
         return bytes([int(piece[1:-1], 16)])
     return piece.replace("▁", " ").encode("utf-8")
-
-
-def _is_row(value):
-    if hasattr(value, "ndim"):
-        return value.ndim == 1
-    return isinstance(value, (list, tuple)) and not any(map(_is_sequence, value))
-
-
-def _is_sequence(value):
-    return getattr(value, "ndim", 0) > 0 or isinstance(value, (list, tuple))
-
-
-def _repair(string):
-    return string.decode("utf-8", "replace")
 
 
 def _training_advice(message, vocabulary_size):

@@ -5,14 +5,14 @@ import numpy as np
 
 from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing.as_column import is_collection, is_numeric, plain
+from keras_s2s.preprocessing import own_words
+from keras_s2s.preprocessing.as_column import is_collection, is_numeric, is_tensor, plain
 from keras_s2s.preprocessing.column import Column
-from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_s2s.preprocessing.text import as_batch, as_list
-from keras_s2s.preprocessing.text_ids import count_ids, to_ids
+from keras_s2s.preprocessing.text_ids import count_ids, to_ids, to_tokens, tokens_in_graph
+from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 
 DEFAULT_LENGTH = 256
-_FILE = "spm.model"
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -27,9 +27,11 @@ class TextColumn(Column):
         length: Largest number of ids, the end id included. `None` means 256.
         name: The key of the ids among a model's inputs, such as `"context_token_ids"`.
         raw_name: The key of the strings in a dict of raw data, such as `"context_text"`.
+        copy_slots: Integer, how many different words of a text have ids although the vocabulary
+            lacks them: the first from `vocabulary_size` on. Needs a `WordTokenizer`.
 
     Raises:
-        TypeError: If `tokenizer` is not a tokenizer.
+        TypeError: If `tokenizer` is not a tokenizer, or with `copy_slots` none of words.
         ValueError: If `length` is not a positive integer.
 
     Example:
@@ -43,10 +45,24 @@ class TextColumn(Column):
     ```
     """
 
-    def __init__(self, tokenizer, length=None, name="encoder_token_ids", raw_name="encoder_text"):
+    def __init__(
+        self,
+        tokenizer,
+        length=None,
+        name="encoder_token_ids",
+        raw_name="encoder_text",
+        copy_slots=0,
+    ):
         super().__init__(name, raw_name)
         self.tokenizer = check_tokenizer(tokenizer, "tokenizer")
         self.length = check_length(length, "length")
+        self.copy_slots = check_int("copy_slots", copy_slots, 0)
+        if copy_slots and not isinstance(tokenizer, WordTokenizer):
+            raise TypeError(
+                "`copy_slots` are for words that a vocabulary lacks, so they need a "
+                f"WordTokenizer. Received a {type(tokenizer).__name__}, whose pieces spell every "
+                "word: a CopyHead() without slots copies them."
+            )
 
     @property
     def vocabulary_size(self):
@@ -57,7 +73,17 @@ class TextColumn(Column):
 
     def encode(self, batch, sample=False):
         """Returns int32 ids `(batch, source)`; `(source,)` for one string."""
-        return to_ids(batch, self.tokenizer, self.length, sample)
+        return to_ids(batch, self.tokenizer, self.length, sample, self.own_words(batch))
+
+    def own_words(self, batch):
+        """The words with ids that the vocabulary lacks, `(texts, copy_slots)`; None without slots.
+
+        An array of `bytes` or a `tf.string` tensor, as `batch` is; "" where there are fewer.
+        """
+        if not self.copy_slots:
+            return None
+        flat = import_tensorflow().reshape(batch, [-1]) if is_tensor(batch) else batch.reshape(-1)
+        return own_words.find(flat, self.tokenizer, self.length, self.copy_slots)
 
     def is_raw(self, values):
         if getattr(values, "dtype", None) is not None:
@@ -87,14 +113,12 @@ class TextColumn(Column):
     def size(self, item):
         return len(item)
 
-    def tokens(self, features):
+    def tokens(self, features, words=None):
         ids = np.asarray(features)
-        return [self.tokenizer.id_to_token(int(t)) for t in ids[ids != 0]]
+        return to_tokens(ids[ids != 0], self.tokenizer, words)
 
-    def tokens_in_graph(self, features):
-        tf = import_tensorflow()
-        tokens = self.tokenizer.ids_to_tokens(features)
-        return tf.where(features == self.tokenizer.pad_token_id, "", tokens)
+    def tokens_in_graph(self, features, words=None):
+        return tokens_in_graph(features, self.tokenizer, words)
 
     def serving_inputs(self, allowed_ops):
         tf = import_tensorflow()
@@ -113,8 +137,7 @@ class TextColumn(Column):
 
     def save_assets(self, directory):
         config = self.get_config()
-        save_tokenizer(self.tokenizer, directory)
-        del config["tokenizer"]["config"]["proto"]
+        config["tokenizer"] = save_tokenizer(self.tokenizer, directory)
         return config
 
     @classmethod
@@ -126,6 +149,7 @@ class TextColumn(Column):
             **super().get_config(),
             "tokenizer": keras.saving.serialize_keras_object(self.tokenizer),
             "length": self.length,
+            **({"copy_slots": self.copy_slots} if self.copy_slots else {}),
         }
 
     @classmethod
@@ -135,14 +159,17 @@ class TextColumn(Column):
 
 
 def save_tokenizer(tokenizer, directory):
-    """Writes a tokenizer's model into `directory`, made if needed."""
+    """Writes a tokenizer's file into `directory`, made if needed; returns the rest, serialized."""
     os.makedirs(directory, exist_ok=True)
-    tokenizer.save(os.path.join(directory, _FILE))
+    tokenizer.save(os.path.join(directory, tokenizer.file_name))
+    serialized = keras.saving.serialize_keras_object(tokenizer)
+    return {**serialized, "config": tokenizer.config_beside_file()}
 
 
 def load_tokenizer(directory, serialized):
-    """Makes a tokenizer from its serialized config and the model that `directory` holds."""
-    return SentencePieceTokenizer(os.path.join(directory, _FILE), **serialized["config"])
+    """Makes a tokenizer from what `save_tokenizer` returned and the file in `directory`."""
+    kind = keras.saving.get_registered_object(serialized["registered_name"])
+    return kind.from_file(os.path.join(directory, kind.file_name), serialized["config"])
 
 
 def check_tokenizer(tokenizer, name):

@@ -3,11 +3,12 @@
 import numpy as np
 
 from keras_s2s._optional import import_tensorflow
+from keras_s2s.preprocessing import own_words
 from keras_s2s.preprocessing.as_column import is_tensor
 from keras_s2s.preprocessing.text import as_list
 
 
-def to_ids(strings, tokenizer, length, sample=False):
+def to_ids(strings, tokenizer, length, sample=False, words=None):
     """Ids of strings, padded on the right with 0 to the longest; none is empty.
 
     Args:
@@ -16,15 +17,20 @@ def to_ids(strings, tokenizer, length, sample=False):
         length: Largest number of ids, the end id included. Longer texts are cut.
         sample: Whether to draw the segmentation where the tokenizer can. A draw that the length
             would cut is replaced by the plain segmentation.
+        words: Words that have ids although the vocabulary lacks them, `(strings, slots)`, see
+            `own_words.find`, or None.
 
     Returns:
         int32 `(*strings.shape, tokens)`: for an array an array, for a tensor a tensor.
     """
     sample = sample and tokenizer.sample_alpha is not None
     if is_tensor(strings):
-        return _in_graph(strings, tokenizer, length, sample)
+        return _in_graph(strings, tokenizer, length, sample, words)
     flat = strings.reshape(-1).tolist()
-    rows = tokenizer.encode(flat, sample=sample)
+    if words is None:
+        rows = tokenizer.encode(flat, sample=sample)
+    else:
+        rows = own_words.encode(flat, tokenizer, words)
     if sample:
         long = [i for i, row in enumerate(rows) if len(row) >= length]
         for i, row in zip(long, tokenizer.encode([flat[i] for i in long])):
@@ -57,10 +63,40 @@ def count_ids(strings, tokenizer):
     return np.array(counts, int).reshape(strings.shape)
 
 
-def _in_graph(strings, tokenizer, length, sample):
+def to_tokens(ids, tokenizer, words=None):
+    """The tokens of one row of ids, a list of `str`, to label an alignment with.
+
+    Args:
+        ids: Integer array `(tokens,)`.
+        tokenizer: Such as `SentencePieceTokenizer`.
+        words: The words that the ids beyond the vocabulary mean, `(slots,)` of `bytes`, or None.
+    """
+    size = tokenizer.vocabulary_size
+    return [
+        tokenizer.id_to_token(id) if id < size else words[id - size].decode("utf-8")
+        for id in ids.tolist()
+    ]
+
+
+def tokens_in_graph(ids, tokenizer, words=None):
+    """`to_tokens` of a tensor `(batch, tokens)`, with words `(batch, slots)`; "" at padding."""
+    tf = import_tensorflow()
+    size = tokenizer.vocabulary_size
+    known = tokenizer.ids_to_tokens(tf.where(ids < size, ids, tokenizer.pad_token_id))
+    tokens = tf.where(ids == tokenizer.pad_token_id, "", known)
+    if words is None:
+        return tokens
+    own = tf.gather(words, tf.maximum(ids - size, 0), batch_dims=1)
+    return tf.where(ids < size, tokens, own)
+
+
+def _in_graph(strings, tokenizer, length, sample, words):
     tf = import_tensorflow()
     batch = tf.reshape(strings, [-1])
-    rows = tokenizer.tokenize(batch, sample=sample)
+    if words is None:
+        rows = tokenizer.tokenize(batch, sample=sample)
+    else:
+        rows = own_words.tokenize(batch, tokenizer, words)
     if sample:
         rows = _where_they_fit(rows, length, lambda: tokenizer.tokenize(batch))
     # Made dense first: a ragged tensor takes many operations, and a single text waits for each.

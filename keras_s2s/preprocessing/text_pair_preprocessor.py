@@ -31,6 +31,10 @@ class TextPairPreprocessor(Preprocessor):
             with the same `proto`.
         source_length: Largest number of source ids, the end id included. `None` means 256.
         target_length: Largest number of target ids, the end id included. `None` means 256.
+        copy_slots: Integer, for a decoder with `keras_s2s.layers.CopyHead(slots)` and a
+            `WordTokenizer` of both texts: how many different words of an input, of those that the
+            vocabulary lacks, can be copied into the output. The first of them have ids from
+            `vocabulary_size` on, in the input and in its output; others stay unknown.
 
     Example:
     ```python
@@ -45,10 +49,16 @@ class TextPairPreprocessor(Preprocessor):
     """
 
     def __init__(
-        self, source_tokenizer, target_tokenizer=None, source_length=None, target_length=None
+        self,
+        source_tokenizer,
+        target_tokenizer=None,
+        source_length=None,
+        target_length=None,
+        copy_slots=0,
     ):
         check_tokenizer(source_tokenizer, "source_tokenizer")
-        column = TextColumn(source_tokenizer, check_length(source_length, "source_length"))
+        length = check_length(source_length, "source_length")
+        column = TextColumn(source_tokenizer, length, copy_slots=copy_slots)
         super().__init__([column], target_tokenizer or source_tokenizer, target_length)
 
     @property
@@ -62,6 +72,10 @@ class TextPairPreprocessor(Preprocessor):
     @source_length.setter
     def source_length(self, value):
         self.raw.length = check_length(value, "source_length")
+
+    @property
+    def copy_slots(self):
+        return self.raw.copy_slots
 
     def count_source_ids(self, inputs):
         """Returns the number of ids of each input, the end id included, before any is cut."""
@@ -86,8 +100,8 @@ class TextPairPreprocessor(Preprocessor):
         config = self.get_config()
         for name in _TOKENIZERS:
             if config[name] is not None:
-                save_tokenizer(getattr(self, name), os.path.join(directory, name))
-                del config[name]["config"]["proto"]
+                folder = os.path.join(directory, name)
+                config[name] = save_tokenizer(getattr(self, name), folder)
         return config
 
     @classmethod
@@ -107,6 +121,7 @@ class TextPairPreprocessor(Preprocessor):
             "target_tokenizer": None if shared else serialize(self.target_tokenizer),
             "source_length": self.source_length,
             "target_length": self.target_length,
+            **({"copy_slots": self.copy_slots} if self.copy_slots else {}),
         }
 
     @classmethod

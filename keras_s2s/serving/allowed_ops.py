@@ -53,8 +53,9 @@ ALLOWED_OPS = set(
     """
     # Text.
     """
+    DenseBincount HashTableV2 LookupTableFindV2 LookupTableImportV2 ReduceJoin
     SentencepieceDetokenizeOp SentencepieceIdToStringOp SentencepieceOp SentencepieceTokenizeOp
-    UnicodeTranscode
+    StaticRegexReplace StringSplitV2 UnicodeTranscode
     """.split()
 )
 

@@ -6,6 +6,7 @@ import warnings
 import tensorflow as tf
 
 from keras_s2s.models._compiled_functions import decode
+from keras_s2s.preprocessing.text_ids import tokens_in_graph
 from keras_s2s.serving import allowed_ops
 
 
@@ -78,17 +79,17 @@ def make(model, sampler, max_length):
         features = preprocessor.encode(raw)
         result = best(features, with_attention=True)
         selected = model.encoder.select(features)
+        words = preprocessor.origin(raw)
         parts = model.encoder.split_attention(result["attention"], selected)
         named = {}
         for name, weights in parts.items():
             # If the model has only one input, its names have no prefix.
             prefix = f"{columns[name].raw_name}_" if len(parts) > 1 else ""
-            pieces = columns[name].tokens_in_graph(features[name])
+            pieces = columns[name].tokens_in_graph(features[name], words)
             if pieces is not None:
                 named[f"{prefix or 'source_'}tokens"] = pieces
             named[f"{prefix}attention"] = weights
-        tokenizer, ids = preprocessor.target_tokenizer, result["token_ids"]
-        target = tf.where(ids == tokenizer.pad_token_id, "", tokenizer.ids_to_tokens(ids))
+        target = tokens_in_graph(result["token_ids"], preprocessor.target_tokenizer, words)
         return {**text_of(raw, result), **named, "target_tokens": target}
 
     def text(read, **tensors):

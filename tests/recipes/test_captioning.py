@@ -117,6 +117,13 @@ def command(capsys, monkeypatch):
     return run
 
 
+def add_example(preset):
+    """The picture that the card of the recipe shows."""
+    (preset / "assets" / "examples").mkdir()
+    image, _ = coloured(1, seed=3)
+    image[0].save(preset / "assets" / "examples" / "one.png")
+
+
 @pytest.mark.slow
 @pytest.mark.long
 @JAVA
@@ -137,9 +144,7 @@ def test_from_recipe_to_card(data, tmp_path, command):
     # What is done is done: called again, no stage begins.
     assert "stage" not in command("train", data / "recipe.toml", "--output", run)
 
-    (preset / "assets" / "examples").mkdir()
-    image, _ = coloured(1, seed=3)
-    image[0].save(preset / "assets" / "examples" / "one.png")
+    add_example(preset)
     command("evaluate", preset, "--data", data, "--write-card")
     card = zoo.card(preset)
     assert [m["name"] for m in card["metrics"]] == [
@@ -173,6 +178,7 @@ def test_a_stage_does_not_depend_on_whether_those_before_were_trained_just_now(
     command("train", data / "recipe.toml", "--output", run)
     for a, b in zip(before, zoo.load(run / "preset").get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+    add_example(run / "preset")
     command("evaluate", run / "preset", "--data", data, "--write-card")
     assert "as the card says" in command("evaluate", run / "preset", "--data", data, "--check")
 
