@@ -155,7 +155,7 @@ def warnings_off():
 def test_what_does_not_go_together():
     text = ["ein Hund", "a dog"]
     words, pieces = WordTokenizer.train(text, 9), SentencePieceTokenizer.train(text, 14)
-    other = SentencePieceTokenizer.train(["ein Hund", "a fog"], 14)
+    other = WordTokenizer(["w", "x", "y", "z"])
     with pytest.raises(TypeError, match="whose pieces spell every word"):
         TextPairPreprocessor(pieces, copy_slots=2)
     cases = {
@@ -163,7 +163,7 @@ def test_what_does_not_go_together():
             CopyHead(2),
             TextPairPreprocessor(words, copy_slots=5),
         ),
-        "need the same vocabulary": (CopyHead(), TextPairPreprocessor(pieces, other)),
+        "need the same vocabulary": (CopyHead(), TextPairPreprocessor(words, other)),
     }
     for message, (head, preprocessor) in cases.items():
         size = preprocessor.target_tokenizer.vocabulary_size
