@@ -79,6 +79,7 @@ def coloured(count, seed=0, size=(60, 40)):
 def trained_captioner():
     model = small_captioner(cell="rnn")
     model.compile(keras.optimizers.Adam(0.02))
-    images, captions = coloured(96)
-    model.fit(images, captions, batch_size=16, epochs=12, verbose=0)
+    # As arrays: a dataset of images takes a second for each pass.
+    x, labels, weights = model.preprocessor(*coloured(96))
+    model.fit(x, labels, sample_weight=weights, batch_size=16, epochs=12, verbose=0)
     return model

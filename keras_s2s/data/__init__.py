@@ -12,6 +12,7 @@ from keras_s2s.data.caption_readers import (
 from keras_s2s.data.feature_cache import cached_features
 from keras_s2s.data.number_substitution import substitute_numbers
 from keras_s2s.data.readers import read_pairs, read_parallel, read_tsv
+from keras_s2s.data.summary_readers import read_jsonl, read_stories
 from keras_s2s.data.tar_images import TarImages
 
 __all__ = [
@@ -29,8 +30,10 @@ __all__ = [
     "read_captions",
     "read_coco_captions",
     "read_flickr8k",
+    "read_jsonl",
     "read_pairs",
     "read_parallel",
+    "read_stories",
     "read_tsv",
     "substitute_numbers",
 ]

@@ -1,10 +1,10 @@
 import keras
 
-from keras_s2s.models.seq2seq import Seq2Seq
+from keras_s2s.models.text_to_text import TextToText
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
-class Translator(Seq2Seq):
+class Translator(TextToText):
     """Text in one language to text in another.
 
     Has the arguments and methods of `keras_s2s.models.Seq2Seq`, with a
@@ -28,13 +28,6 @@ class Translator(Seq2Seq):
     assert isinstance(text, str)
     ```
     """
-
-    def __init__(self, encoder, decoder, preprocessor=None, **kwargs):
-        super().__init__(encoder, decoder, preprocessor, **kwargs)
-        # With any encoder, since no axis of token ids has a fixed size.
-        if not self.built:
-            shapes = {name: (None, None) for name in encoder.input_names}
-            self.build({**shapes, "decoder_token_ids": (None, None)})
 
     def translate(self, inputs, **kwargs):
         """The same as `generate`."""

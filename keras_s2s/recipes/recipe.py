@@ -1,5 +1,6 @@
 """The keys of a recipe, the same for every task."""
 
+import dataclasses
 import re
 from dataclasses import dataclass, field
 from typing import Literal
@@ -59,12 +60,16 @@ class Tokenizer:
 
     vocabulary_size: int
     """Pieces."""
+    kind: Literal["pieces", "words"] = "pieces"
+    """Pieces of words, of a `SentencePieceTokenizer`, or whole words, of a `WordTokenizer`."""
     normalization: Literal[NORMALIZATIONS] = "nmt_nfkc"
     """How the tokenizer normalises text, see `SentencePieceTokenizer.train`."""
     split_digits: bool = False
     """Whether each digit is a piece."""
     length: int = 256
     """The most pieces of a text, including the end."""
+    target_length: int | None = None
+    """The most pieces of an output; by default as of an input."""
     shared: bool = True
     """One vocabulary for inputs and outputs, and one embedding."""
     sample_alpha: float | None = None
@@ -92,6 +97,12 @@ class Model:
     variational_dropout: bool = False
     doubly_stochastic: float = 0.0
     """Weight of the loss that asks for the same total attention at every input position."""
+    coverage_loss: float = 0.0
+    """Weight of the loss that asks not to look at an input position twice."""
+    copy: bool = False
+    """Whether the decoder can copy from its input, see `keras_s2s.layers.CopyHead`."""
+    copy_slots: int = 0
+    """How many different words of an input can be copied that the vocabulary lacks."""
     backbone: str = "MobileNetV2"
     """The image encoder's backbone, a name in `keras.applications`."""
     image_size: int = 224
@@ -116,6 +127,10 @@ class Model:
             variational_dropout=self.variational_dropout,
             tie_embeddings=self.tie_embeddings,
             doubly_stochastic=self.doubly_stochastic,
+            attention_losses=[layers.CoverageLoss(self.coverage_loss)]
+            if self.coverage_loss
+            else (),
+            head=layers.CopyHead(self.copy_slots, name="head") if self.copy else None,
         )
 
 
@@ -194,6 +209,9 @@ class Decoding:
 
     num_beams: int = 5
     length_penalty: float = 1.0
+    coverage_penalty: float = 0.0
+    no_repeat_ngram_size: int = 0
+    """No output has any n-gram of this many pieces twice; 0 for no limit."""
 
 
 @dataclass(kw_only=True)
@@ -316,7 +334,7 @@ class Recipe:
 
     def sampler(self):
         """The beam search."""
-        return decoding.Beam(self.decoding.num_beams, length_penalty=self.decoding.length_penalty)
+        return decoding.Beam(**dataclasses.asdict(self.decoding))
 
     def scheduled_sampling(self):
         """The layer if a stage needs it, else None; each stage sets its rate."""

@@ -1,4 +1,5 @@
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
+from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 
 
 def train(settings, texts, name="training", verbose=0):
@@ -11,8 +12,10 @@ def train(settings, texts, name="training", verbose=0):
         verbose: Whether to print how many texts the normalisation changes, and the first.
 
     Returns:
-        A `SentencePieceTokenizer`.
+        A `SentencePieceTokenizer` or a `WordTokenizer`.
     """
+    if settings.kind == "words":
+        return WordTokenizer.train(texts, settings.vocabulary_size)
     tokenizer = SentencePieceTokenizer.train(
         texts,
         settings.vocabulary_size,

@@ -1,0 +1,42 @@
+"""Long text to short text."""
+
+from dataclasses import dataclass
+
+from keras_s2s import data, models
+from keras_s2s.recipes.tasks.text_to_text import TextToText
+
+
+@dataclass(kw_only=True)
+class Summarization(TextToText):
+    """A recipe with `task = "summarization"`: texts and their summaries.
+
+    A file of JSON objects, one in each line (`columns` are their keys), a folder of `.story` files,
+    a table of pairs, or two files whose lines correspond.
+    """
+
+    kind = models.Summarizer
+    metrics = watched = ("rouge",)
+    unit = "texts"
+    only = {**TextToText.only, "data": {**TextToText.only["data"], "number_copies": [0]}}
+
+    def read(self, files, folder):
+        paths = [folder / file for file in files]
+        if len(paths) == 2:
+            return data.read_parallel(*paths)
+        [path] = paths
+        if path.is_dir():
+            return data.read_stories(path)
+        if all(isinstance(column, str) for column in self.data.columns) and _is_jsonl(path):
+            return data.read_jsonl(path, *self.data.columns)
+        return data.read_pairs(path, *self.data.columns)
+
+    def pairs(self, inputs, outputs):
+        """A text with several summaries makes as many pairs."""
+        several = [[o] if isinstance(o, str) else o for o in outputs]
+        inputs = [text for text, summaries in zip(inputs, several) for _ in summaries]
+        return inputs, [summary for summaries in several for summary in summaries]
+
+
+def _is_jsonl(path):
+    _, line = next(data.text_lines.lines(path), (1, ""))
+    return line.lstrip().startswith("{")

@@ -1,0 +1,81 @@
+"""The text to text tasks: what translation and summarization share."""
+
+from dataclasses import dataclass
+
+from keras_s2s import data, layers, preprocessing
+from keras_s2s.recipes import tokenizer
+from keras_s2s.recipes.recipe import Recipe
+from keras_s2s.recipes.show import pair_for_people
+
+
+@dataclass(kw_only=True)
+class TextToText(Recipe):
+    """Base of the recipes for pairs of texts. A subclass says how to read and to score them."""
+
+    examples = "pairs"
+    only = {
+        "data": {"images": [""], "backbone_weights": [""]},
+        "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
+        "stages": {"objective": ["cross_entropy"], "freeze": ["nothing", "encoder"]},
+    }
+
+    def splits(self, folder, verbose):
+        splits = super().splits(folder, verbose)
+        for name, pairs in splits.items():
+            files = ", ".join(getattr(self.data, name))
+            splits[name] = data.readers.without_empty(*self.pairs(*pairs), files)
+        sources, targets = splits["train"]
+        if verbose:
+            first = pair_for_people(sources[0], targets[0])
+            print(f"{len(sources):,} training pairs, the first: {first}", flush=True)
+        return splits
+
+    def pairs(self, inputs, outputs):
+        """The pairs to train on, of what `read` returned."""
+        return inputs, outputs
+
+    def preprocessor(self, inputs, outputs, verbose=0):
+        texts = {"source": inputs, "target": outputs}
+        if self.tokenizer.shared:
+            texts = {"training": inputs + outputs}
+        tokenizers = [
+            tokenizer.train(self.tokenizer, some, name, verbose) for name, some in texts.items()
+        ]
+        length = self.tokenizer.length
+        return preprocessing.TextPairPreprocessor(
+            *tokenizers,
+            source_length=length,
+            target_length=self.tokenizer.target_length or length,
+            copy_slots=self.model.copy_slots,
+        )
+
+    def build(self, preprocessor):
+        m = self.model
+        encoder = layers.RNNEncoder(
+            m.encoder_units,
+            num_layers=m.encoder_layers,
+            vocabulary_size=preprocessor.source_tokenizer.vocabulary_size,
+            cell=m.cell,
+            embedding_dim=m.embedding_dim,
+            dropout=m.dropout,
+            recurrent_dropout=m.recurrent_dropout,
+            variational_dropout=m.variational_dropout,
+        )
+        decoder = m.decoder(preprocessor.target_tokenizer.vocabulary_size)
+        return self.kind(
+            encoder,
+            decoder,
+            preprocessor,
+            share_embedding=self.tokenizer.shared,
+            **self.options(),
+        )
+
+    def batches(self, stage, model, pairs, is_train, cache, verbose):
+        max_buckets = "auto" if stage.max_buckets is None else stage.max_buckets
+        if stage.batch_size is not None:
+            plan = data.ExamplesPerBatch(stage.batch_size, max_buckets)
+        else:
+            plan = data.TokensPerBatch(stage.tokens_per_batch, max_buckets)
+        return data.Batches.from_raw(
+            model.preprocessor, *pairs, plan, sample=is_train, shuffle=is_train, seed=self.seed
+        )
