@@ -17,6 +17,7 @@ ABSTRACT = [
     keras_s2s.layers.Decoder,
     keras_s2s.layers.Encoder,
     keras_s2s.layers.Head,
+    keras_s2s.preprocessing.Tokenizer,
     keras_s2s.preprocessing.Column,
 ]
 

@@ -16,10 +16,10 @@ class Summarizer(TextToText):
     import keras_s2s
 
     texts, titles = ["we show how a dog learns", "a cat is asleep"], ["a dog learns", "a cat"]
-    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(texts + titles, 28)
+    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(texts + titles, 22)
     model = keras_s2s.models.Summarizer(
-        keras_s2s.layers.RNNEncoder(16, vocabulary_size=28),
-        keras_s2s.layers.RNNDecoder(28, 16, cell="rnn", head=keras_s2s.layers.CopyHead()),
+        keras_s2s.layers.RNNEncoder(16, vocabulary_size=22),
+        keras_s2s.layers.RNNDecoder(22, 16, cell="rnn", head=keras_s2s.layers.CopyHead()),
         keras_s2s.preprocessing.TextPairPreprocessor(tokenizer, source_length=400),
     )
     model.fit(texts, titles, verbose=0)

@@ -39,7 +39,7 @@ class WordTokenizer(Tokenizer):
     ```python
     from keras_s2s.preprocessing import WordTokenizer
 
-    tokenizer = WordTokenizer.train(["ein Hund (klein)", "ein Hund, zwei"], vocabulary_size=10)
+    tokenizer = WordTokenizer.train(["ein Hund (klein)", "ein Hund, zwei"], vocabulary_size=11)
     [ids] = tokenizer.encode(["ein Hund, zwei"])
     assert [tokenizer.id_to_token(int(i)) for i in ids][:2] == ["ein", "Hund"]
     assert tokenizer.decode(ids) == "ein Hund, zwei"
