@@ -128,13 +128,15 @@ def _decode_in_graph(ids, tokenizer, words):
 def _text_tokens_in_graph(ids, tokenizer, words):
     """`_text_tokens` of a tensor: a `tf.string` tensor of the same shape."""
     tf = import_tensorflow()
-    size = tokenizer.vocabulary_size
+    # Not int32, which would change large ids.
+    ids = tf.cast(ids, tf.int64)
+    size, slots = tokenizer.vocabulary_size, tf.shape(words, tf.int64)[1]
     ended = tf.cumsum(tf.cast(ids == tokenizer.end_token_id, tf.int32), axis=-1) > 0
     is_text = (ids > tokenizer.end_token_id) & ~ended
     known = tokenizer.ids_to_tokens(tf.where(is_text & (ids < size), ids, 0))
     # One more column of "" for ids beyond the slots.
     own = tf.pad(words, [[0, 0], [0, 1]], constant_values="")
-    slot = tf.where(ids < size + tf.shape(words)[1], ids - size, tf.shape(words)[1])
+    slot = tf.where(ids < size + slots, ids - size, slots)
     rows = tf.reshape(tf.maximum(slot, 0), [tf.shape(ids)[0], -1])
     own = tf.reshape(tf.gather(own, rows, batch_dims=1), tf.shape(ids))
     return tf.where(is_text, tf.where(ids < size, known, own), "")
