@@ -150,11 +150,12 @@ class Functions:
             inputs = to_backend(features)
             result = run(inputs, max_length, indices)
             result = {name: ops.convert_to_numpy(value) for name, value in result.items()}
-            words = preprocessor.origin(items)
-            texts = preprocessor.generate_postprocess(result["token_ids"], words)
+            texts = preprocessor.generate_postprocess(
+                result["token_ids"], preprocessor.origin(items)
+            )
             looked = [[None] * len(row) for row in texts]
             if return_attention:
-                looked = alignments(model, inputs, result, words)
+                looked = alignments(model, inputs, result, preprocessor.own_words(items))
             scores = result["scores"].tolist()
             return [list(zip(*row)) for row in zip(texts.tolist(), scores, looked)]
 

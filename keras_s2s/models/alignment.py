@@ -26,7 +26,7 @@ class Alignment(NamedTuple):
 def alignments(model, inputs, result, words=None):
     """For each example, a list with the `Alignment` of each hypothesis.
 
-    `words` are what `origin` of the preprocessor returned.
+    `words` are what `own_words` of the preprocessor returned.
     """
     preprocessor, encoder = model.preprocessor, model.encoder
     columns = {column.name: column for column in preprocessor.columns}

@@ -19,6 +19,8 @@ class Column:
     vocabulary_size = None
     #: The shape of the features of one value, where all have the same; else None.
     shape = None
+    #: How many words of a value have ids although the vocabulary lacks them, see `own_words`.
+    copy_slots = 0
     #: Whether TensorFlow is needed to make features of Python values.
     needs_tensorflow = False
     #: Function from an element of a raw dataset, and its name, to an element that can be batched;
@@ -80,15 +82,17 @@ class Column:
         return 0
 
     def own_words(self, batch):
-        """Words of the raw values that have ids although the vocabulary lacks them, or None.
+        """Words of the raw values that have ids although the vocabulary lacks them.
+
+        Only where there are `copy_slots`.
 
         Args:
             batch: What `as_batch` returned.
 
         Returns:
-            None, or `(batch, slots)`: an array of `bytes` or a `tf.string` tensor.
+            `(batch, copy_slots)`: an array of `bytes` or a `tf.string` tensor.
         """
-        return None
+        raise NotImplementedError
 
     def tokens(self, features, words=None):
         """The pieces of the features of one value, a list of strings, or None.

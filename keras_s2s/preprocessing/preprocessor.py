@@ -59,7 +59,7 @@ class Preprocessor:
 
     def __init__(self, columns, target_tokenizer, target_length=None, several_targets=False):
         self.columns = list(columns)
-        if len(self.columns) > 1 and any(getattr(c, "copy_slots", 0) for c in self.columns):
+        if len(self.columns) > 1 and any(column.copy_slots for column in self.columns):
             raise ValueError("`copy_slots` are for the words of one input, and there are several.")
         self.raw = self.columns[0] if len(self.columns) == 1 else ColumnGroup(self.columns)
         self.target_tokenizer = check_tokenizer(target_tokenizer, "target_tokenizer")
@@ -187,19 +187,31 @@ class Preprocessor:
         return {**features, "prompt_token_ids": ids}
 
     def origin(self, source):
-        """What `generate_postprocess` needs to know of the inputs: the words to copy.
+        """What `generate_postprocess` needs to know of the inputs: here their `own_words`.
 
         Args:
             source: Raw inputs; in an exported model tensors of them.
 
         Returns:
-            None; with `copy_slots` the words of each input that the vocabulary lacks, `(batch,
-            copy_slots)`, an array of `bytes` or a `tf.string` tensor.
+            None, or nested arrays or tensors whose first axis is the batch.
         """
-        return self._own_words(self.raw.as_batch(source))
+        return self.own_words(source)
+
+    def own_words(self, source):
+        """The words of inputs that have ids although the vocabulary lacks them.
+
+        Args:
+            source: Raw inputs, or tensors of them.
+
+        Returns:
+            None without `copy_slots`; else `(batch, copy_slots)`, an array of `bytes` or a
+            `tf.string` tensor, "" where an input has fewer.
+        """
+        # Otherwise images would be read a second time.
+        return self._own_words(self.raw.as_batch(source)) if self.raw.copy_slots else None
 
     def _own_words(self, batch):
-        return self.raw.own_words(batch) if len(self.columns) == 1 else None
+        return self.raw.own_words(batch) if self.raw.copy_slots else None
 
     def generate_postprocess(self, token_ids, origin=None):
         """Turns generated ids into texts.
@@ -213,7 +225,7 @@ class Preprocessor:
             Texts `(batch, [sequences])`: for an array an array of `str`, for a tensor a `tf.string`
             tensor.
         """
-        if origin is not None:
+        if self.raw.copy_slots and origin is not None:
             return own_words.decode(token_ids, self.target_tokenizer, origin)
         if is_tensor(token_ids):
             return self.target_tokenizer.detokenize(token_ids)

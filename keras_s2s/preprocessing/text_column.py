@@ -73,15 +73,14 @@ class TextColumn(Column):
 
     def encode(self, batch, sample=False):
         """Returns int32 ids `(batch, source)`; `(source,)` for one string."""
-        return to_ids(batch, self.tokenizer, self.length, sample, self.own_words(batch))
+        words = self.own_words(batch) if self.copy_slots else None
+        return to_ids(batch, self.tokenizer, self.length, sample, words)
 
     def own_words(self, batch):
-        """The words with ids that the vocabulary lacks, `(texts, copy_slots)`; None without slots.
+        """The words with ids that the vocabulary lacks, `(texts, copy_slots)`.
 
         An array of `bytes` or a `tf.string` tensor, as `batch` is; "" where there are fewer.
         """
-        if not self.copy_slots:
-            return None
         flat = import_tensorflow().reshape(batch, [-1]) if is_tensor(batch) else batch.reshape(-1)
         return own_words.find(flat, self.tokenizer, self.length, self.copy_slots)
 

@@ -79,7 +79,7 @@ def make(model, sampler, max_length):
         features = preprocessor.encode(raw)
         result = best(features, with_attention=True)
         selected = model.encoder.select(features)
-        words = preprocessor.origin(raw)
+        words = preprocessor.own_words(raw)
         parts = model.encoder.split_attention(result["attention"], selected)
         named = {}
         for name, weights in parts.items():
