@@ -232,6 +232,18 @@ class Batches(keras.utils.PyDataset):
         x[TARGETS][: len(rows)] = decoder_inputs(labels[: len(rows)])
         return x, labels, (labels != PAD).astype("float32")
 
+    def inputs(self, rows):
+        """The inputs of examples, without their outputs: a dict of arrays.
+
+        Args:
+            rows: Integer array, numbers of the examples that were not left out.
+        """
+        texts = {name: column for name, column in self._given.items() if name != TARGETS}
+        widths = {name: int(column.lengths[rows].max()) for name, column in texts.items()}
+        features = {name: column.batch(rows, len(rows)) for name, column in self.features.items()}
+        ids = {name: c.batch(rows, len(rows), widths[name]) for name, c in texts.items()}
+        return {**features, **ids}
+
     def set_epoch(self, epoch):
         """Goes to epoch number `epoch`, e.g. when training is resumed."""
         self.epoch = epoch

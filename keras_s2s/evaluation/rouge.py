@@ -17,11 +17,9 @@ def require():
 
 def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
-    from rouge_score.rouge_scorer import RougeScorer
-
-    tokenizer, note = _tokenizer(words)
-    scorer = RougeScorer(list(_FIGURES), use_stemmer=True, tokenizer=tokenizer)
-    each = [scorer.score_multi(several, text) for text, several in zip(hypotheses, references)]
+    _, note = _tokenizer(words)
+    scores = scorer(words, list(_FIGURES)).score_multi
+    each = [scores(several, text) for text, several in zip(hypotheses, references)]
     for kind, name in _FIGURES.items():
         values = [100 * found[kind].fmeasure for found in each]
         yield (
@@ -33,6 +31,14 @@ def compute(names, hypotheses, references, bootstrap, words):
                 "spread": of_mean(values) if bootstrap else None,
             },
         )
+
+
+def scorer(words, kinds):
+    """rouge-score's scorer of these kinds, such as `["rougeL"]`, with the words of a language."""
+    require()
+    from rouge_score.rouge_scorer import RougeScorer
+
+    return RougeScorer(kinds, use_stemmer=True, tokenizer=_tokenizer(words)[0])
 
 
 def _tokenizer(words):

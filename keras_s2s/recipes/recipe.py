@@ -160,6 +160,8 @@ class Stage:
     label_smoothing: float = 0.0
     scheduled_sampling: float = 0.0
     """The rate at the end of the stage, rising from 0, see `ScheduledSampling`."""
+    reward: Literal[tuple(evaluation.REWARDS)] = "cider"
+    """The score of sampled texts, with `self_critical`."""
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
     gradient_accumulation_steps: int = 1
@@ -199,6 +201,8 @@ class Stage:
             raise RecipeError("'self_critical' has no perplexity, for which 'plateau' waits.")
         if self.scheduled_sampling:
             raise RecipeError("'self_critical' samples all tokens. Set scheduled_sampling = 0.")
+        if self.batch_size is None:
+            raise RecipeError("'self_critical' counts examples: give 'batch_size' in its stage.")
         if self.samples < 2:
             raise RecipeError("'samples' are compared with each other: 2 at least.")
 
@@ -306,7 +310,7 @@ class Recipe:
     def check_files(self, folder):
         """Raises a `RecipeError` that names the first file that is not there."""
         for file in self.data.files():
-            if not (folder / file).is_file():
+            if not (folder / file).exists():
                 raise RecipeError(
                     f"There is no file {str(folder / file)!r}. Files of a recipe are relative to "
                     "--data, by default the folder of the recipe."

@@ -70,7 +70,7 @@ def _train(recipe, name, stage, model, splits, output, verbose):
         recipe,
         stage,
         model,
-        Examples(batches, held_out, splits["train"][1]),
+        Examples(batches, held_out, *splits["train"]),
         _callbacks(recipe, stage, splits["valid"], batches, held_out, folder, verbose),
         verbose,
     )

@@ -9,6 +9,7 @@ import pytest
 from keras_s2s import callbacks
 from keras_s2s.models import ImageCaptioner
 from keras_s2s.recipes.objectives import self_critical
+from keras_s2s.recipes.objectives.examples import Examples
 from keras_s2s.recipes.recipe import Evaluation, Stage
 from tests.captioners import coloured, small_captioner
 
@@ -18,16 +19,16 @@ class Images:
 
     def __init__(self, images, limit):
         self.pixels = np.stack([np.asarray(image.resize((24, 16))) for image in images])
-        self.left, self.features = limit, {"images": SimpleNamespace(values=self)}
+        self.left = limit
 
     def __len__(self):
         return len(self.pixels) // 4
 
-    def __getitem__(self, rows):
+    def inputs(self, rows):
         self.left -= 1
         if self.left < 0:
             raise KeyboardInterrupt
-        return self.pixels[rows]
+        return {"images": self.pixels[rows]}
 
 
 def train(folder, limit=100, epochs=3, learning_rate=0.01):
@@ -44,7 +45,7 @@ def train(folder, limit=100, epochs=3, learning_rate=0.01):
         on_epoch_end=lambda epoch, logs: rewards.append((epoch, logs["reward"]))
     )
     references = [[caption, f"{caption} too"] for caption in captions]
-    examples = SimpleNamespace(train=Images(images, limit), references=references)
+    examples = Examples(Images(images, limit), None, images, references)
     recipe = SimpleNamespace(seed=7, evaluation=Evaluation())
     watching = [watch, callbacks.Resume(folder)]
     self_critical.train(recipe, stage, model, examples, watching, verbose=0)
@@ -64,7 +65,7 @@ def test_draws_are_of_the_seed_and_anew_for_each_batch(tmp_path, monkeypatch):
         return found
 
     monkeypatch.setattr(ImageCaptioner, "generate", spy)
-    monkeypatch.setattr(Images, "__getitem__", lambda self, rows: self.pixels[:4])
+    monkeypatch.setattr(Images, "inputs", lambda self, rows: {"images": self.pixels[:4]})
     for name in "ab":
         train(tmp_path / name, epochs=1, learning_rate=0.0)
     first, second = drawn[:3], drawn[3:]

@@ -8,5 +8,7 @@ class Examples(NamedTuple):
 
     train: keras.utils.PyDataset
     valid: keras.utils.PyDataset
+    inputs: list
+    """The raw inputs of the training examples."""
     references: list
     """The outputs of the training examples, as texts."""

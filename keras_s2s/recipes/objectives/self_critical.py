@@ -1,7 +1,8 @@
 """Rewards sampled texts by how far their score exceeds the other samples of the same input.
 
 Rennie et al., 2017, https://arxiv.org/abs/1612.00563, with the mean of the other samples of the
-input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971), and CIDEr as the score.
+input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971). The score is the stage's
+`reward`.
 """
 
 import keras
@@ -13,15 +14,11 @@ from keras_s2s.tokens import PAD, decoder_inputs
 
 
 def train(recipe, stage, model, examples, callbacks, verbose):
-    """Trains a captioner in a loop of its own; see `keras_s2s.recipes.objectives`.
+    """Trains a model in a loop of its own; see `keras_s2s.recipes.objectives`.
 
     Callbacks are told of epochs, not of batches; the logs of `on_epoch_end` have the mean `reward`.
     """
-    images, captions, seed = (
-        examples.train.features["images"].values,
-        examples.references,
-        recipe.seed,
-    )
+    references, seed = examples.references, recipe.seed
     kept = model.sampler
     # A sampler made with `seed` would draw the same numbers for each batch.
     sampler = decoding.Random(num_return_sequences=stage.samples)
@@ -33,18 +30,17 @@ def train(recipe, stage, model, examples, callbacks, verbose):
         weighted_metrics=None,
         sampler=sampler,  # As part of the model, so that `Resume` saves its state.
     )
-    tokenize = recipe.evaluation.tokenize
-    reward = evaluation.CiderReward(captions, with_end=True, tokenize=tokenize)
+    reward = evaluation.REWARDS[stage.reward](references, tokenize=recipe.evaluation.tokenize)
     watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=stage.epochs)
     watching.on_train_begin()
     for epoch in range(model._initial_epoch or 0, stage.epochs):
         watching.on_epoch_begin(epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(captions))
+        order = np.random.default_rng([seed, epoch]).permutation(len(references))
         rewards = []
         bar = keras.utils.Progbar(len(order), verbose=verbose)
         for start in range(0, len(order), stage.batch_size):
             rows = np.sort(order[start : start + stage.batch_size])
-            rewards.append(_step(model, images[rows], rows, reward, stage.samples))
+            rewards.append(_step(model, examples, rows, reward, stage.samples))
             bar.update(min(start + len(rows), len(order)), [("reward", rewards[-1])])
         watching.on_epoch_end(epoch, {"reward": float(np.mean(rewards))})
     # As `fit` does: with `ema_momentum` the weights become their moving average.
@@ -53,15 +49,16 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     model.sampler = kept
 
 
-def _step(model, images, rows, reward, samples):
+def _step(model, examples, rows, reward, samples):
     """One update; returns the mean reward of its samples."""
-    x = {"images": np.asarray(images)}
+    x = examples.train.inputs(rows)
     length = model.preprocessor.target_length
     labels = model.generate(x, max_length=length)["token_ids"]
-    texts = model.preprocessor.generate_postprocess(labels).ravel().tolist()
+    words = model.preprocessor.own_words([examples.inputs[row] for row in rows])
+    texts = model.preprocessor.generate_postprocess(labels, words).ravel().tolist()
     rewards = reward(np.repeat(rows, samples), texts).reshape(-1, samples)
     advantage = (rewards - rewards.mean(axis=1, keepdims=True)) * samples / (samples - 1)
     weights = (labels != PAD) * advantage[..., None] / advantage.size
-    x["decoder_token_ids"] = decoder_inputs(labels)
+    x = {**x, "decoder_token_ids": decoder_inputs(labels)}
     model.train_on_batch(x, labels, weights.astype("float32"))
     return float(rewards.mean())

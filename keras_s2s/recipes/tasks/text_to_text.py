@@ -16,7 +16,7 @@ class TextToText(Recipe):
     only = {
         "data": {"images": [""], "backbone_weights": [""]},
         "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
-        "stages": {"objective": ["cross_entropy"], "freeze": ["nothing", "encoder"]},
+        "stages": {"freeze": ["nothing", "encoder"]},
     }
 
     def splits(self, folder, verbose):

@@ -1,0 +1,98 @@
+"""Scores of single texts, as rewards of self-critical training."""
+
+import numpy as np
+
+from keras_s2s.evaluation import rouge, sacrebleu_metrics
+from keras_s2s.evaluation.cider_reward import CiderReward
+from keras_s2s.evaluation.words import Words
+from keras_s2s.preprocessing.text import as_texts
+
+
+class _Reward:
+    """Base of the rewards: keeps the references, a list of texts for each example."""
+
+    def __init__(self, references, tokenize="auto"):
+        references = as_texts(references, "references")
+        self._references = [[row] if isinstance(row, str) else row for row in references]
+        self._words = Words.of(self._references, tokenize)
+
+    def __call__(self, rows, hypotheses):
+        """The rewards `(n,)`, from 0 to 1, of `n` texts of the examples with these numbers."""
+        pairs = zip(hypotheses, rows, strict=True)
+        return np.array([self._one(text, self._references[row]) for text, row in pairs])
+
+
+class RougeReward(_Reward):
+    """ROUGE-L of single texts, as `score` has it: F1; of several references, the best counts.
+
+    Args:
+        references: For each example a text, or a list of them.
+        tokenize: As in `score`.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    reward = keras_s2s.evaluation.RougeReward(["a dog runs"])
+    assert reward([0, 0], ["a dog runs", "a dog"]).round(1).tolist() == [1.0, 0.8]
+    ```
+    """
+
+    def __init__(self, references, tokenize="auto"):
+        super().__init__(references, tokenize)
+        self._scorer = rouge.scorer(self._words, ["rougeL"])
+
+    def _one(self, text, references):
+        return self._scorer.score_multi(references, text)["rougeL"].fmeasure
+
+
+class BleuReward(_Reward):
+    """BLEU of single texts by sacreBLEU, over the n-grams that so short a text has.
+
+    Args:
+        references: For each example a text, or a list of them.
+        tokenize: As in `score`.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    reward = keras_s2s.evaluation.BleuReward(["a dog runs"])
+    assert reward([0, 0], ["a dog runs", "a cat"])[0] > 0.99
+    ```
+    """
+
+    def __init__(self, references, tokenize="auto"):
+        super().__init__(references, tokenize)
+        sacrebleu = sacrebleu_metrics.require()
+        self._bleu = sacrebleu.BLEU(tokenize=self._words.tokenizer, effective_order=True)
+
+    def _one(self, text, references):
+        return self._bleu.sentence_score(text, references).score / 100
+
+
+class ExactReward(_Reward):
+    """1 for a text that is a reference, else 0.
+
+    Args:
+        references: For each example a text, or a list of them.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    reward = keras_s2s.evaluation.ExactReward(["a dog runs"])
+    assert reward([0, 0], ["a dog runs", "A dog runs"]).tolist() == [1.0, 0.0]
+    ```
+    """
+
+    def _one(self, text, references):
+        return float(text in references)
+
+
+def _cider(references, tokenize="auto"):
+    return CiderReward(references, with_end=True, tokenize=tokenize)
+
+
+#: From the `reward` of a recipe's stage to what makes it of references.
+REWARDS = {"cider": _cider, "rouge": RougeReward, "bleu": BleuReward, "exact": ExactReward}

@@ -1,0 +1,122 @@
+"""A summarizer from its recipe: it copies names, and learns from a reward."""
+
+import json
+import random
+
+import numpy as np
+import pytest
+
+import keras_s2s
+import keras_s2s_cli
+from keras_s2s import data, recipes
+
+tf = pytest.importorskip("tensorflow")
+
+RECIPE = """
+name = "names"
+task = "summarization"
+[data]
+train = ["train.jsonl"]
+valid = ["valid.jsonl"]
+tests = { names = ["valid.jsonl"] }
+columns = ["text", "summaries"]
+[tokenizer]
+kind = "words"
+vocabulary_size = 20
+length = 12
+target_length = 6
+[model]
+embedding_dim = 16
+encoder_units = 12
+decoder_units = 16
+cell = "rnn"
+attention = "luong"
+copy = true
+copy_slots = 2
+coverage_loss = 0.1
+[training]
+learning_rate = 0.01
+batch_size = 16
+[stages.tokens]
+epochs = 3
+[stages.reward]
+objective = "self_critical"
+reward = "rouge"
+epochs = 1
+samples = 2
+learning_rate = 1e-3
+[decoding]
+num_beams = 2
+no_repeat_ngram_size = 2
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    draw = random.Random(1)
+    for name, count in (("train", 320), ("valid", 20)):
+        with open(tmp_path / f"{name}.jsonl", "w", encoding="utf-8") as file:
+            for _ in range(count):
+                word = "".join(draw.choices("abcdéXYZ01", k=6))
+                summaries = [f"using {word}"] * draw.randint(1, 2)
+                row = {"text": f"here we show how {word} works", "summaries": summaries}
+                file.write(f"{json.dumps(row)}\n")
+    (tmp_path / "recipe.toml").write_text(RECIPE)
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_trains_on_tokens_and_then_on_a_reward(folder, capsys):
+    preset = recipes.train(folder / "recipe.toml", folder / "run", verbose=2)
+    printed = capsys.readouterr().out
+    assert "stage tokens" in printed and "stage reward" in printed
+    model = keras_s2s.zoo.load(preset)
+    assert isinstance(model, keras_s2s.models.Summarizer)
+    texts, summaries = data.read_jsonl(folder / "valid.jsonl", summary="summaries")
+    right = [a == b[0] for a, b in zip(model.summarize(texts), summaries)]
+    assert np.mean(right) >= 0.9
+    with pytest.raises(SystemExit) as end:
+        keras_s2s_cli.main(["evaluate", str(preset), "--data", str(folder)])
+    printed = capsys.readouterr().out
+    assert not end.value.code and "ROUGE-L" in printed and "20 texts" in printed
+
+
+def test_a_text_with_several_summaries_makes_as_many_pairs(folder):
+    recipe = recipes.read(folder / "recipe.toml")
+    splits = recipe.splits(folder, verbose=0)
+    texts, summaries = recipe.read(recipe.data.train, folder)
+    assert len(splits["train"][0]) == sum(map(len, summaries)) > len(texts)
+    sampler = recipe.sampler()
+    assert (sampler.num_beams, sampler.no_repeat_ngram_size) == (2, 2)
+
+
+def test_other_layouts_of_files(folder):
+    recipe = recipes.read(folder / "recipe.toml", ["data.columns=[0, 1]"])
+    (folder / "a.tsv").write_text("long text\tshort\n")
+    (folder / "b.src").write_text("long text\n")
+    (folder / "b.tgt").write_text("short\n")
+    (folder / "stories").mkdir()
+    (folder / "stories" / "1.story").write_text("long text\n\n@highlight\n\nshort")
+    expected = ["long text"], ["short"]
+    assert recipe.read(["a.tsv"], folder) == expected
+    assert recipe.read(["b.src", "b.tgt"], folder) == expected
+    assert recipe.read(["stories"], folder) == (["long text"], ["short."])
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ("stages.reward.reward='meteor'", "'reward' must be"),
+        ("stages.reward.samples=1", "'samples' are compared"),
+        ("tokenizer.kind='letters'", "'kind' must be"),
+    ],
+)
+def test_bad_recipes(folder, change, message):
+    with pytest.raises(recipes.RecipeError, match=message):
+        recipes.read(folder / "recipe.toml", [change])
+
+
+def test_rewards_count_examples(folder):
+    changes = ["stages.reward.batch_size=", "training.batch_size=", "training.tokens_per_batch=99"]
+    with pytest.raises(recipes.RecipeError, match="'self_critical' counts examples"):
+        recipes.read(folder / "recipe.toml", changes)
