@@ -152,6 +152,7 @@ class Values(keras.callbacks.Callback):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow exports")
 def test_export_of_the_best(model, tmp_path, monkeypatch):
     path = tmp_path / "translator"
 

@@ -139,12 +139,17 @@ def test_python_gives_raw_data(form, make, expected):
     for prefix in ("", "val_"):
         assert weighted(history, prefix) == expected.expected
     if form == "py_dataset":
-        assert data.calls == ["begin", "end"] * 2
+        # On JAX, Keras reads a batch to build itself before the first epoch.
+        assert data.calls[-4:] == ["begin", "end"] * 2
+        assert len(data.calls) == 4 + 2 * (keras.backend.backend() == "jax")
     assert model.predict(PYTHON[form](), verbose=0).shape[0] == COUNT
 
 
 @pytest.mark.thorough
 @pytest.mark.slow
+@pytest.mark.skipif(
+    keras.backend.backend() == "jax", reason="on JAX, Keras reads a batch to build itself"
+)
 @pytest.mark.parametrize("form", ["batches", "pairs"])
 def test_a_generator_goes_on_in_the_next_epoch(form, make, expected):
     """It has just enough for two: were a batch lost between them, Keras would warn."""
