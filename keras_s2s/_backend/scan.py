@@ -74,7 +74,7 @@ def scan(step, state, inputs, like, constants=(), reverse=False):
             state (same structure, shapes and dtypes) and the nested output.
         state: Nested tensors, the state before the first step. The leading axis of the first tensor
             is the rows.
-        inputs: Nested tensors of shape `(time, ...)`, `time` at least 1.
+        inputs: Nested tensors of shape `(time, ...)`.
         like: Nested tensors which have the structure, shape and dtype of one
             step's output. Their values are not read.
         constants: Nested tensors and `Matrix` objects, the same for each step.
@@ -93,11 +93,13 @@ def scan(step, state, inputs, like, constants=(), reverse=False):
         import jax
 
         return jax.lax.scan(lambda s, x: step(s, x, constants), state, inputs, reverse=reverse)
-    return _scan_unrolled(step, state, inputs, constants, reverse)
+    return _scan_unrolled(step, state, inputs, like, constants, reverse)
 
 
-def _scan_unrolled(step, state, inputs, constants, reverse):
+def _scan_unrolled(step, state, inputs, like, constants, reverse):
     times = range(len(keras.tree.flatten(inputs)[0]))
+    if not times:
+        return state, keras.tree.map_structure(lambda x: ops.zeros_like(x)[None][:0], like)
     outputs = []
     for time in reversed(times) if reverse else times:
         now = keras.tree.map_structure(lambda x, time=time: x[time], inputs)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_s2s._backend import global_random_state
 from keras_s2s.callbacks import _state
 from keras_s2s.callbacks._chief import is_chief
 
@@ -93,6 +94,7 @@ class Resume(keras.callbacks.Callback):
             if f"variable_{i}" not in arrays:
                 raise ValueError(f"{str(self.folder)!r} is the state of another model's training.")
             variable.assign(arrays[f"variable_{i}"])
+        global_random_state.restore(arrays)
         for i, callback in enumerate(self.callbacks[: len(state["callbacks"])]):
             lists = {
                 name: [arrays[f"{i}/{name}/{n}"] for n in range(length)]
@@ -110,6 +112,7 @@ class Resume(keras.callbacks.Callback):
         unfinished.mkdir(parents=True)
         self.model.save_weights(unfinished / "model.weights.h5")
         arrays = {f"variable_{i}": ops.convert_to_numpy(v) for i, v in enumerate(self._unsaved())}
+        arrays |= global_random_state.get()
         counts, lists = [], []
         for i, callback in enumerate(self.callbacks):
             counted = _state.get(callback)

@@ -118,7 +118,9 @@ def test_gradients_by_variable(trained):
     got = Gradients(model)(*batch)
     index = [v is kernel for v in model.trainable_variables].index(True)
     slope = (changes[0] - changes[1]) / 2e-3
-    assert np.sum(got[index] * direction) == pytest.approx(slope, rel=0.02)
+    assert np.sum(got[index] * direction) == pytest.approx(
+        slope, rel=0.02, abs=2e-4
+    )  # float32's steps
     last = found[f"gradients/{kernel.path}"][-1][1]
     assert last == pytest.approx(np.linalg.norm(got[index]), rel=1e-4)
 
@@ -192,6 +194,7 @@ def test_without_examples_and_without_perplexity(preset, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras does not profile PyTorch")
 @pytest.mark.skipif(
     keras.backend.backend() == "jax" and sys.version_info < (3, 12),
     reason="Keras profiles with JAX from Python 3.12 on",

@@ -63,7 +63,6 @@ def test_nothing_costs_nothing():
         assert numpy(loss(*tensors(none))) == 0
 
 
-@pytest.mark.every_backend
 def test_decoders_add_them_in_training():
     losses = [CoverageLoss(0.5), DoublyStochastic(0.3)]
     decoder = RNNDecoder(9, 4, attention=CoverageAttention(3), attention_losses=losses)

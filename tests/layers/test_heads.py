@@ -135,7 +135,7 @@ def test_mixed_precision(wiring):
 
 @pytest.mark.slow
 @pytest.mark.every_backend
-@pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 2))
+@pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 3))
 def test_gradient_equals_that_of_unrolled_steps(wiring):
     decoder, memory, _ = make_pointer(wiring)
     targets, tokens = targets_with_copies(length=3), tensors(targets_with_copies(length=3))

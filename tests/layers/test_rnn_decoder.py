@@ -733,7 +733,6 @@ def test_no_dropout_outside_training(wiring):
 # Life as a layer
 
 
-@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("wiring", chosen(["bahdanau", "none"], "bahdanau"))
 def test_in_a_functional_model(wiring, tmp_path):
@@ -840,7 +839,6 @@ def test_copy_bridge_needs_a_state_that_fits(options):
         decoder.start(tensors(memory))
 
 
-@pytest.mark.every_backend
 def test_weights_of_an_own_attention_are_trained():
     """Those that its score reads, in a loop whose gradient knows only what it is given."""
 

@@ -139,16 +139,16 @@ def test_python_gives_raw_data(form, make, expected):
     for prefix in ("", "val_"):
         assert weighted(history, prefix) == expected.expected
     if form == "py_dataset":
-        # On JAX, Keras reads a batch to build itself before the first epoch.
+        # On JAX and PyTorch, Keras reads a batch to build itself before the first epoch.
         assert data.calls[-4:] == ["begin", "end"] * 2
-        assert len(data.calls) == 4 + 2 * (keras.backend.backend() == "jax")
+        assert len(data.calls) == 4 + 2 * (keras.backend.backend() != "tensorflow")
     assert model.predict(PYTHON[form](), verbose=0).shape[0] == COUNT
 
 
 @pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.skipif(
-    keras.backend.backend() == "jax", reason="on JAX, Keras reads a batch to build itself"
+    keras.backend.backend() != "tensorflow", reason="there Keras reads a batch to build itself"
 )
 @pytest.mark.parametrize("form", ["batches", "pairs"])
 def test_a_generator_goes_on_in_the_next_epoch(form, make, expected):
@@ -315,7 +315,7 @@ def test_unreadable_texts_give_none(return_several, model):
     mixed = [SOURCES[0], None, SOURCES[1], 3.5, SOURCES[2]]
     with pytest.warns(UserWarning, match="2 of 5.*None.*Element 1 is None") as told:
         columns = generate(mixed, on_error="none")
-    assert len(told) == 1
+    assert len([w for w in told if issubclass(w.category, UserWarning)]) == 1
     assert columns[0][::2] == generate(SOURCES[:3])[0]
     for column in columns:
         assert [value is None for value in column] == [False, True, False, True, False]

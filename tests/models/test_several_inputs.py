@@ -65,7 +65,6 @@ def test_memories_stand_one_after_the_other(model):
     assert numpy(memory["values"]).shape[1] == start
 
 
-@pytest.mark.every_backend
 def test_recurrent_encoders_start_a_decoder():
     encoder = MultiSourceEncoder(
         {name: RNNEncoder(3, "rnn", vocabulary_size=9) for name in NAMES}, name="both"
