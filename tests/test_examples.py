@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import shutil
 from pathlib import Path
 
@@ -173,3 +174,12 @@ def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
     assert is_short(page)
     assert capsys.readouterr().out.count("pycocoevalcap:") == 10
     assert Path("attention.png").stat().st_size > 1000 and Path("captioner/1").is_dir()
+
+
+@pytest.mark.parametrize(
+    "page", sorted(ROOT.glob("docs/**/*.md")) + [ROOT / "README.md"], ids=lambda p: p.stem
+)
+def test_links_between_files(page):
+    links = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    missing = [x for x in links if "://" not in x and not (page.parent / x).exists()]
+    assert not missing

@@ -109,6 +109,9 @@ def test_other_layouts_of_files(folder):
         ("stages.reward.reward='meteor'", "'reward' must be"),
         ("stages.reward.samples=1", "'samples' are compared"),
         ("tokenizer.kind='letters'", "'kind' must be"),
+        ("tokenizer.kind='pieces'", "'copy_slots' are for words"),
+        ("model.copy=false", "'copy_slots' are for words"),
+        ("tokenizer.shared=false", "'copy' needs one vocabulary"),
     ],
 )
 def test_bad_recipes(folder, change, message):

@@ -20,8 +20,13 @@ class Captioning(Recipe):
     unit = examples = "images"
     only = {
         "data": {"languages": [[]], "number_copies": [0]},
-        "tokenizer": {"shared": [True], "sample_alpha": [None]},
-        "model": {"encoder_layers": [1]},
+        "tokenizer": {
+            "kind": ["pieces"],
+            "shared": [True],
+            "sample_alpha": [None],
+            "target_length": [None],
+        },
+        "model": {"encoder_layers": [1], "copy": [False], "copy_slots": [0]},
         "stages": {"tokens_per_batch": [None], "max_buckets": [None]},
     }
 

@@ -6,6 +6,7 @@ from keras_s2s import data, layers, preprocessing
 from keras_s2s.recipes import tokenizer
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.show import pair_for_people
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 @dataclass(kw_only=True)
@@ -18,6 +19,18 @@ class TextToText(Recipe):
         "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
         "stages": {"freeze": ["nothing", "encoder"]},
     }
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.model is None:
+            return
+        if self.model.copy_slots and not (self.model.copy and self.tokenizer.kind == "words"):
+            raise RecipeError(
+                "'copy_slots' are for words that a vocabulary lacks: set copy = true, and "
+                'kind = "words" in [tokenizer].'
+            )
+        if self.model.copy and not self.tokenizer.shared:
+            raise RecipeError("'copy' needs one vocabulary for both sides: set shared = true.")
 
     def splits(self, folder, verbose):
         splits = super().splits(folder, verbose)
