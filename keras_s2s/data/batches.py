@@ -13,7 +13,7 @@ from keras_s2s._optional import import_tensorflow
 from keras_s2s.data.batch_columns import Features, Ids, as_batch_column
 from keras_s2s.data.batch_plans import SimilarLengths, TokensPerBatch
 from keras_s2s.preprocessing import own_words
-from keras_s2s.preprocessing.long_texts import CutWarning
+from keras_s2s.preprocessing.long_texts import CutWarning, warn_of_slots
 from keras_s2s.preprocessing.text import as_list, as_rows
 from keras_s2s.tokens import PAD, decoder_inputs
 
@@ -181,6 +181,7 @@ class Batches(keras.utils.PyDataset):
             lengths[column.name] = column.length
             if column.copy_slots:
                 words = column.own_words(column.as_batch(values))
+                warn_of_slots(column, values)
         rows = as_rows(targets, "targets")
         tokenizer = preprocessor.target_tokenizer
         if all(isinstance(row, bytes) for row in rows):

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_s2s._checks import check_choice
 from keras_s2s.preprocessing import sentences
-from keras_s2s.preprocessing.long_texts import CutWarning, pieces
+from keras_s2s.preprocessing.long_texts import CutWarning, pieces, warn_of_slots
 
 CHOICES = "cut", "error", "split"
 # No request has so many inputs, so the index of a later part is never the index of an input.
@@ -108,6 +108,8 @@ class Parts:
             self._separators.append(separators)
             if prompts is not None:
                 self.prompts += [prompts[row], *[""] * (len(parts) - 1)]
+        if len(preprocessor.columns) == 1:
+            warn_of_slots(preprocessor.raw, self.items, stacklevel=4)
         if split:
             # Parts are still too long if the length is only a few characters.
             long = [self.rows[i] for i in find(preprocessor, self.items)]

@@ -16,6 +16,22 @@ def pieces(length):
     return f"{length - 1:,} piece{'' if length == 2 else 's'}"
 
 
+def warn_of_slots(column, inputs, stacklevel=2):
+    """Warns if inputs have more words of their own than the column has `copy_slots` for."""
+    if not column.copy_slots or not len(inputs):
+        return
+    slots = column.copy_slots
+    many = np.asarray(column.own_words(column.as_batch(inputs), slots + 1))[:, -1] != b""
+    if many.any():
+        warnings.warn(
+            f"{many.sum():,} of {len(many):,} inputs have more than {slots:,} different words that "
+            f"the vocabulary lacks, the first at index {np.argmax(many)}. Those after the first "
+            f"{slots:,} cannot be copied; more `copy_slots`, or a larger vocabulary, let them.",
+            CutWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 class CutTexts:
     """Counts the texts of a data set whose ends the preprocessor cuts off, to warn once.
 
@@ -29,6 +45,7 @@ class CutTexts:
     def __init__(self, preprocessor):
         self._preprocessor = preprocessor
         self._cut = {}
+        self._inputs = []
         self.is_watching = False
 
     def count(self, inputs, outputs):
@@ -40,6 +57,7 @@ class CutTexts:
         """
         for side, texts in self._texts(inputs, outputs).items():
             self._count(side, texts, count_all=True)
+        self._inputs = inputs
 
     def watch(self, inputs, outputs, features, labels):
         """Counts in a `tf.data` map, at the cost of a comparison where nothing is cut.
@@ -83,7 +101,9 @@ class CutTexts:
                 CutWarning,
                 stacklevel=stacklevel + 1,
             )
-        self._cut = {}
+        if len(self._preprocessor.columns) == 1:
+            warn_of_slots(self._preprocessor.raw, self._inputs, stacklevel + 1)
+        self._cut, self._inputs = {}, []
 
     def _texts(self, inputs, outputs):
         """The texts that can be too long, by the side they are on."""

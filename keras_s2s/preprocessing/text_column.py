@@ -76,13 +76,14 @@ class TextColumn(Column):
         words = self.own_words(batch) if self.copy_slots else None
         return to_ids(batch, self.tokenizer, self.length, sample, words)
 
-    def own_words(self, batch):
-        """The words with ids that the vocabulary lacks, `(texts, copy_slots)`.
+    def own_words(self, batch, slots=None):
+        """The words with ids that the vocabulary lacks, `(texts, slots)`, by default `copy_slots`.
 
         An array of `bytes` or a `tf.string` tensor, as `batch` is; "" where there are fewer.
         """
         flat = import_tensorflow().reshape(batch, [-1]) if is_tensor(batch) else batch.reshape(-1)
-        return own_words.find(flat, self.tokenizer, self.length, self.copy_slots)
+        slots = self.copy_slots if slots is None else slots
+        return own_words.find(flat, self.tokenizer, self.length, slots)
 
     def is_raw(self, values):
         if getattr(values, "dtype", None) is not None:

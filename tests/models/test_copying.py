@@ -2,6 +2,7 @@
 
 import random
 import re
+import warnings
 
 import keras
 import numpy as np
@@ -11,7 +12,12 @@ import keras_s2s
 from keras_s2s.decoding import Beam
 from keras_s2s.layers import CopyHead, RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
-from keras_s2s.preprocessing import SentencePieceTokenizer, TextPairPreprocessor, WordTokenizer
+from keras_s2s.preprocessing import (
+    CutWarning,
+    SentencePieceTokenizer,
+    TextPairPreprocessor,
+    WordTokenizer,
+)
 
 SLOTS = 3
 CONTEXTS = ("the {} method is used here", "here we use a {}", "we show how {} works")
@@ -68,7 +74,9 @@ def test_words_outside_the_vocabulary_come_back(words):
     assert words.generate(SOURCES) == TARGETS
     # More names than slots: some of them, and nothing that the source does not have.
     names = {f"Name{i}" for i in range(SLOTS + 2)}
-    many = words.generate("the " + " ".join(sorted(names)) + " method is used here")
+    text = "the " + " ".join(sorted(names)) + " method is used here"
+    with pytest.warns(CutWarning, match="1 of 1 inputs have more than 3 different words.*index 0"):
+        many = words.generate(text)
     assert set(many.split()) <= {*words.preprocessor.target_tokenizer.get_vocabulary(), *names}
 
 
@@ -151,15 +159,33 @@ def test_training_reads_the_same_in_every_form(words):
     "text", ["", "Zorb", "‰ ‱ ※", "we " * 50_000, " ".join(f"n{i}" for i in range(9))]
 )
 def test_odd_texts(words, text):
-    with pytest.warns() if len(text) > 1000 else warnings_off():
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", CutWarning)
         result = words.generate(text)
     assert isinstance(result, str) and (text or result == "")
+    is_long, has_many = len(text) > 1000, text.startswith("n0")
+    assert len([w for w in told if w.category is CutWarning]) == is_long + has_many
 
 
-def warnings_off():
-    import contextlib
+@pytest.mark.slow
+def test_too_many_words_are_told_in_training():
+    tokenizer = WordTokenizer.train(["we show it"], 8)
+    preprocessor = TextPairPreprocessor(tokenizer, copy_slots=1)
+    sources, targets = ["we show a b", "we show a", "we show a b c"], ["it", "it", "it"]
+    told = re.escape("2 of 3 inputs have more than 1 different words that the vocabulary lacks, th")
+    from keras_s2s.data import Batches
 
-    return contextlib.nullcontext()
+    with pytest.warns(CutWarning, match=told):
+        Batches.from_raw(preprocessor, sources, targets)
+    model = Translator(
+        RNNEncoder(3, "rnn", vocabulary_size=tokenizer.vocabulary_size),
+        RNNDecoder(tokenizer.vocabulary_size, 3, cell="rnn", head=CopyHead(1)),
+        preprocessor,
+    )
+    model.compile(run_eagerly=True)
+    for use in (model.fit, model.evaluate):
+        with pytest.warns(CutWarning, match=told):
+            use(sources, targets, verbose=0)
 
 
 def test_what_does_not_go_together():
