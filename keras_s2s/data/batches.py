@@ -177,11 +177,13 @@ class Batches(keras.utils.PyDataset):
             if column.vocabulary_size is None:
                 columns[column.name] = Features(values, column.as_batch)
                 continue
-            texts[column.name] = column.tokenizer, as_list(values, column.raw_name)[0]
+            strings, _ = as_list(values, column.raw_name)
+            texts[column.name] = column.tokenizer, strings
             lengths[column.name] = column.length
             if column.copy_slots:
-                words = column.own_words(column.as_batch(values))
-                warn_of_slots(column, values)
+                words = column.own_words(column.as_batch(strings), column.copy_slots + 1)
+                warn_of_slots(column, words)
+                words = words[:, : column.copy_slots]
         rows = as_rows(targets, "targets")
         tokenizer = preprocessor.target_tokenizer
         if all(isinstance(row, bytes) for row in rows):
@@ -240,7 +242,8 @@ class Batches(keras.utils.PyDataset):
             rows: Integer array, numbers of the examples that were not left out.
         """
         texts = {name: column for name, column in self._given.items() if name != TARGETS}
-        widths = {name: int(column.lengths[rows].max()) for name, column in texts.items()}
+        # Few different widths, for each of which JAX compiles.
+        widths = {name: -(-int(c.lengths[rows].max()) // 16) * 16 for name, c in texts.items()}
         features = {name: column.batch(rows, len(rows)) for name, column in self.features.items()}
         ids = {name: c.batch(rows, len(rows), widths[name]) for name, c in texts.items()}
         return {**features, **ids}

@@ -97,8 +97,14 @@ def read_stories(folder):
         raise ValueError(f"There are no .story files in {os.fspath(folder)!r}.")
     texts, summaries, empty = [], [], []
     for path in paths:
-        text, *highlights = " \n ".join(line for _, line in lines(path)).split(_HIGHLIGHT)
-        text, highlights = collapse(text), [h for h in map(collapse, highlights) if h]
+        parts = [[]]
+        for _, line in lines(path):
+            if line.strip() == _HIGHLIGHT:
+                parts.append([])
+            else:
+                parts[-1].append(line)
+        text, *highlights = (collapse(" ".join(part)) for part in parts)
+        highlights = [highlight for highlight in highlights if highlight]
         if text and highlights:
             texts.append(text)
             ended = (h if h.endswith(tuple(_ENDS)) else f"{h}." for h in highlights)

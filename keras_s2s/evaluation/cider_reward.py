@@ -9,7 +9,7 @@ from keras_s2s.evaluation.words import Words
 from keras_s2s.preprocessing.text import as_texts
 
 #: The full stop of most scripts, the two of Chinese and Japanese, and the danda of Indian scripts.
-_FULL_STOPS = (".", "。", "．", "।")
+FULL_STOPS = (".", "。", "．", "।")
 
 
 class CiderReward:
@@ -57,7 +57,7 @@ class CiderReward:
         """The rewards `(n,)` of `n` captions of the images with these numbers."""
         scorer = self._scorer()
         for row, hypothesis in zip(rows, hypotheses):
-            end = self._end if hypothesis.rstrip().endswith(_FULL_STOPS) else ""
+            end = self._end if hypothesis.rstrip().endswith(FULL_STOPS) else ""
             scorer += (self._split(hypothesis) + end, self._references[row])
         scorer.document_frequency = self._frequency
         # The scorer takes `len(crefs)` for the number of images whose words were counted.

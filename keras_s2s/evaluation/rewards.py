@@ -1,9 +1,11 @@
 """Scores of single texts, as rewards of self-critical training."""
 
+import unicodedata
+
 import numpy as np
 
 from keras_s2s.evaluation import rouge, sacrebleu_metrics
-from keras_s2s.evaluation.cider_reward import CiderReward
+from keras_s2s.evaluation.cider_reward import FULL_STOPS, CiderReward
 from keras_s2s.evaluation.words import Words
 from keras_s2s.preprocessing.text import as_texts
 
@@ -72,7 +74,7 @@ class BleuReward(_Reward):
 
 
 class ExactReward(_Reward):
-    """1 for a text that is a reference, else 0.
+    """1 for a text that is a reference in Unicode NFKC, as tokenizers write it, else 0.
 
     Args:
         references: For each example a text, or a list of them.
@@ -87,11 +89,19 @@ class ExactReward(_Reward):
     """
 
     def _one(self, text, references):
-        return float(text in references)
+        return float(_normalized(text) in map(_normalized, references))
+
+
+def _normalized(text):
+    return " ".join(unicodedata.normalize("NFKC", text).split())
 
 
 def _cider(references, tokenize="auto"):
-    return CiderReward(references, with_end=True, tokenize=tokenize)
+    """CIDEr that counts the full stop at the end, if most references have one."""
+    rows = as_texts(references, "references")
+    texts = [text for row in rows for text in ([row] if isinstance(row, str) else row)]
+    ended = sum(text.rstrip().endswith(FULL_STOPS) for text in texts)
+    return CiderReward(references, with_end=2 * ended > len(texts), tokenize=tokenize)
 
 
 #: From the `reward` of a recipe's stage to what makes it of references.

@@ -5,6 +5,7 @@ from keras_s2s._backend.shapes import size
 from keras_s2s._checks import check_int
 from keras_s2s.layers.attention import rows_of_each
 from keras_s2s.layers.heads import Head
+from keras_s2s.tokens import UNKNOWN
 
 # Added to no probability that matters, so that its logarithm is finite.
 _TINY = 1e-37
@@ -73,10 +74,15 @@ class CopyHead(Head):
 
     def check_columns(self, columns, target_tokenizer):
         column = columns["encoder_token_ids"]
-        if column.copy_slots > self.slots:
+        if len(columns) > 1:
             raise ValueError(
-                f"The preprocessor gives ids to {column.copy_slots} own words of each source, and "
-                f"CopyHead has {self.slots} slots for them. Pass slots={column.copy_slots}."
+                "CopyHead copies from one input, and the preprocessor makes several: "
+                f"{', '.join(columns)}."
+            )
+        if column.copy_slots != self.slots:
+            raise ValueError(
+                f"The preprocessor was made with copy_slots={column.copy_slots}, and CopyHead with "
+                f"slots={self.slots}. Give both the same number."
             )
         source = column.tokenizer
         shared = source is target_tokenizer
@@ -134,7 +140,8 @@ def _sum_by_id(weights, ids, output_size):
     each = rows_of_each(outer[0], batch)
     for steps in outer[1:]:
         each = each * steps
-    # One segment for each id of each example.
+    # One segment for each id of each example; an id of no logit is not to be the next example's.
+    ids = ops.where(ids < output_size, ids, UNKNOWN)
     columns = ops.transpose(ops.reshape(weights, (batch, each, source)), (0, 2, 1))
     segments = ops.cast(ids, "int32") + output_size * ops.expand_dims(
         ops.arange(batch, dtype="int32"), -1

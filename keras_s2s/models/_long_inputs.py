@@ -7,6 +7,7 @@ import numpy as np
 from keras_s2s._checks import check_choice
 from keras_s2s.preprocessing import sentences
 from keras_s2s.preprocessing.long_texts import CutWarning, pieces, warn_of_slots
+from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 
 CHOICES = "cut", "error", "split"
 # No request has so many inputs, so the index of a later part is never the index of an input.
@@ -47,8 +48,8 @@ def check_on_long(preprocessor, on_long, return_attention):
         )
 
 
-def check_prompts(preprocessor, prompts, rows, max_length):
-    """Raises a `ValueError` if a prompt, of the inputs in `rows`, leaves no room for the end."""
+def check_prompts(preprocessor, items, prompts, rows, max_length):
+    """Raises a `ValueError` if a prompt, of the inputs in `rows`, cannot begin an output."""
     most = min(max_length or preprocessor.target_length, preprocessor.target_length)
     name = "max_length" if most == max_length else "target_length"
     counts = preprocessor.count_target_ids([prompts[row] for row in rows]) if rows else np.zeros(0)
@@ -58,6 +59,23 @@ def check_prompts(preprocessor, prompts, rows, max_length):
             f"{pieces(most)} and its end ({name}={most}). Shorten the prompt, or allow longer "
             "outputs."
         )
+    if isinstance(preprocessor.target_tokenizer, WordTokenizer):
+        _check_words(preprocessor, items, prompts, rows)
+
+
+def _check_words(preprocessor, items, prompts, rows):
+    """Raises a `ValueError` for words of prompts that have no ids."""
+    tokenizer = preprocessor.target_tokenizer
+    for row in rows:
+        ids = preprocessor.generate_preprocess([items[row]], [prompts[row]])["prompt_token_ids"][0]
+        [words] = tokenizer.split([prompts[row]])
+        unknown = [w for w, i in zip(words, ids) if i == tokenizer.unknown_token_id]
+        if unknown:
+            raise ValueError(
+                f"Prompt {row} has {unknown[0]!r}, which the vocabulary lacks"
+                + (" and the input too" if preprocessor.raw.copy_slots else "")
+                + ", so no output can begin with it. Use other words."
+            )
 
 
 def check_prompt_ids(ids, most):
@@ -108,8 +126,10 @@ class Parts:
             self._separators.append(separators)
             if prompts is not None:
                 self.prompts += [prompts[row], *[""] * (len(parts) - 1)]
-        if len(preprocessor.columns) == 1:
-            warn_of_slots(preprocessor.raw, self.items, stacklevel=4)
+        column = preprocessor.raw
+        if column.copy_slots and self.items:
+            words = column.own_words(column.as_batch(self.items), column.copy_slots + 1)
+            warn_of_slots(column, words, self.rows, stacklevel=4)
         if split:
             # Parts are still too long if the length is only a few characters.
             long = [self.rows[i] for i in find(preprocessor, self.items)]

@@ -151,7 +151,7 @@ def _generate(model, inputs, max_length, sampler, batch_size, return_attention, 
         _raw_forms.check_equal(names[0], items, outputs, prompts)
     rows = [row for row in range(len(items)) if not failures or row not in failures]
     if prompts is not None:
-        check_prompts(preprocessor, prompts, rows, max_length)
+        check_prompts(preprocessor, items, prompts, rows, max_length)
     parts = Parts(preprocessor, items, prompts, rows, on_long)
     results = _run(model, parts, max_length, sampler, batch_size, return_attention, failures)
     hypotheses = [None] * len(items)

@@ -94,6 +94,13 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         target = self.preprocessor.target_tokenizer
         size = self.decoder.vocabulary_size
         _check_vocabulary("target", target.vocabulary_size, self.decoder, size)
+        slots = max((column.copy_slots for column in columns.values()), default=0)
+        if slots > self.decoder.output_size - size:
+            raise ValueError(
+                f"The preprocessor gives ids to {slots} words that the vocabulary lacks "
+                f"(copy_slots={slots}), which the decoder does not know. Give it "
+                f"head=keras_s2s.layers.CopyHead({slots})."
+            )
         self.decoder.check_columns(columns, target)
         for name, (shape, _) in (self.encoder.input_spec_for_serving() or {}).items():
             made = columns[name].shape

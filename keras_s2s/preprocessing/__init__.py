@@ -7,7 +7,7 @@ from keras_s2s.preprocessing.column import Column
 from keras_s2s.preprocessing.image_column import ImageColumn
 from keras_s2s.preprocessing.image_converter import ImageConverter
 from keras_s2s.preprocessing.image_text_preprocessor import ImageTextPreprocessor
-from keras_s2s.preprocessing.long_texts import CutWarning
+from keras_s2s.preprocessing.long_texts import CutWarning, SlotWarning
 from keras_s2s.preprocessing.preprocessor import Preprocessor
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_s2s.preprocessing.sentences import split_sentences
@@ -25,6 +25,7 @@ __all__ = [
     "ImageTextPreprocessor",
     "Preprocessor",
     "SentencePieceTokenizer",
+    "SlotWarning",
     "TextColumn",
     "TextPairPreprocessor",
     "Tokenizer",

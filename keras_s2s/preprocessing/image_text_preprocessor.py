@@ -50,7 +50,7 @@ class ImageTextPreprocessor(Preprocessor):
         """Writes the tokenizer's model into `directory`, as presets hold it.
 
         Args:
-            directory: Gets `target_tokenizer/spm.model`.
+            directory: Gets `target_tokenizer/`.
 
         Returns:
             The config without the model, for `from_assets`.

@@ -11,23 +11,34 @@ class CutWarning(UserWarning):
     """Texts were longer than a length, and their ends were cut off."""
 
 
+class SlotWarning(UserWarning):
+    """Inputs had more words that the vocabulary lacks than there are `copy_slots`."""
+
+
 def pieces(length):
     """The pieces that a length allows, in words, without the end id, which users do not see."""
     return f"{length - 1:,} piece{'' if length == 2 else 's'}"
 
 
-def warn_of_slots(column, inputs, stacklevel=2):
-    """Warns if inputs have more words of their own than the column has `copy_slots` for."""
-    if not column.copy_slots or not len(inputs):
-        return
+def warn_of_slots(column, words, rows=None, stacklevel=2):
+    """Warns if inputs have more words that the vocabulary lacks than the column has slots.
+
+    Args:
+        column: A `TextColumn` with `copy_slots`.
+        words: What its `own_words` returned for the inputs and one slot more.
+        rows: The index of the input of each row, if they are others.
+        stacklevel: As in `warnings.warn`.
+    """
     slots = column.copy_slots
-    many = np.asarray(column.own_words(column.as_batch(inputs), slots + 1))[:, -1] != b""
-    if many.any():
+    long = np.flatnonzero(np.asarray(words)[:, slots] != b"")
+    if len(long):
+        rows = np.arange(len(words)) if rows is None else np.asarray(rows)
         warnings.warn(
-            f"{many.sum():,} of {len(many):,} inputs have more than {slots:,} different words that "
-            f"the vocabulary lacks, the first at index {np.argmax(many)}. Those after the first "
-            f"{slots:,} cannot be copied; more `copy_slots`, or a larger vocabulary, let them.",
-            CutWarning,
+            f"{len(set(rows[long])):,} of {len(set(rows)):,} inputs have more than {slots:,} "
+            f"different words that the vocabulary lacks, the first at index {rows[long[0]]}. Those "
+            f"after the first {slots:,} cannot be copied; more `copy_slots`, or a larger "
+            "vocabulary, let them.",
+            SlotWarning,
             stacklevel=stacklevel + 1,
         )
 
@@ -57,7 +68,8 @@ class CutTexts:
         """
         for side, texts in self._texts(inputs, outputs).items():
             self._count(side, texts, count_all=True)
-        self._inputs = inputs
+        if self._preprocessor.raw.copy_slots:
+            self._inputs += list(inputs)
 
     def watch(self, inputs, outputs, features, labels):
         """Counts in a `tf.data` map, at the cost of a comparison where nothing is cut.
@@ -101,8 +113,10 @@ class CutTexts:
                 CutWarning,
                 stacklevel=stacklevel + 1,
             )
-        if len(self._preprocessor.columns) == 1:
-            warn_of_slots(self._preprocessor.raw, self._inputs, stacklevel + 1)
+        if self._inputs:
+            column = self._preprocessor.raw
+            words = column.own_words(column.as_batch(self._inputs), column.copy_slots + 1)
+            warn_of_slots(column, words, stacklevel=stacklevel + 1)
         self._cut, self._inputs = {}, []
 
     def _texts(self, inputs, outputs):

@@ -17,6 +17,7 @@ from keras_s2s.preprocessing.text_column import (
     save_tokenizer,
 )
 from keras_s2s.preprocessing.text_ids import count_ids, to_ids
+from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 from keras_s2s.tokens import decoder_inputs
 
 TARGETS = "decoder_text"
@@ -59,8 +60,13 @@ class Preprocessor:
 
     def __init__(self, columns, target_tokenizer, target_length=None, several_targets=False):
         self.columns = list(columns)
-        if len(self.columns) > 1 and any(column.copy_slots for column in self.columns):
-            raise ValueError("`copy_slots` are for the words of one input, and there are several.")
+        if any(column.copy_slots for column in self.columns):
+            if len(self.columns) > 1 or several_targets:
+                raise ValueError(
+                    "`copy_slots` are for the words of one input in one output, and there are "
+                    "several."
+                )
+            _check_words(self.columns[0].tokenizer, target_tokenizer)
         self.raw = self.columns[0] if len(self.columns) == 1 else ColumnGroup(self.columns)
         self.target_tokenizer = check_tokenizer(target_tokenizer, "target_tokenizer")
         self.target_length = check_length(target_length, "target_length")
@@ -143,6 +149,8 @@ class Preprocessor:
             target = target[..., None]
         features = self.encode(source, sample)
         words = self._own_words(source)
+        if is_tensor(words) and not is_tensor(target):
+            words = words.numpy()
         labels = to_ids(target, self.target_tokenizer, self.target_length, sample, words)
         pad = self.target_tokenizer.pad_token_id
         if is_tensor(target):
@@ -244,7 +252,7 @@ class Preprocessor:
         """Writes the tokenizers' models into `directory`, as presets hold them.
 
         Args:
-            directory: Gets `target_tokenizer/spm.model`, and a folder for each column.
+            directory: Gets `target_tokenizer/`, and a folder for each column.
 
         Returns:
             The config without the models, for `from_assets`.
@@ -286,6 +294,16 @@ class Preprocessor:
                 "columns": [deserialize(column) for column in config["columns"]],
                 "target_tokenizer": deserialize(config["target_tokenizer"]),
             }
+        )
+
+
+def _check_words(source, target):
+    if not isinstance(target, WordTokenizer) or (
+        target is not source and target.get_vocabulary() != source.get_vocabulary()
+    ):
+        raise ValueError(
+            "With `copy_slots`, inputs and outputs need one vocabulary. Train a WordTokenizer on "
+            "both, and pass it as `source_tokenizer` alone."
         )
 
 

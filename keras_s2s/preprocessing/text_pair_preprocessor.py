@@ -91,8 +91,7 @@ class TextPairPreprocessor(Preprocessor):
         """Writes the tokenizers' models into `directory`, as presets hold them.
 
         Args:
-            directory: Gets `source_tokenizer/spm.model`, and `target_tokenizer/spm.model` if the
-                tokenizers are two.
+            directory: Gets `source_tokenizer/`, and `target_tokenizer/` if the tokenizers are two.
 
         Returns:
             The config without the models, for `from_assets`.

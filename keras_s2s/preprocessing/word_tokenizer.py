@@ -118,7 +118,8 @@ class WordTokenizer(Tokenizer):
         return self._ops().ids(words)
 
     def get_spellings(self):
-        # Every token spells a blank, too, so that no two rows of tokens spell the same.
+        # Every token spells a blank, too: where a sign stands is a part of its token. So two rows
+        # whose signs stand otherwise count as two texts, even if they are joined alike.
         return [b""] * len(_SPECIAL) + [f"{word} ".encode() for word in self._pieces[4:]]
 
     @property

@@ -1,6 +1,7 @@
 """Recognizes the task of a file of training data by its contents, not by its name."""
 
 import itertools
+import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -37,9 +38,14 @@ def recognize(path, columns=None):
     """
     if not Path(path).stat().st_size:
         raise RecipeError(f"{path} is empty.")
+    _, first = next(text_lines.lines(path, "surrogateescape"), (1, ""))
+    if _is_json_line(first):
+        raise RecipeError(
+            f"{path} holds a JSON object in each line. Write a recipe of it: task = "
+            '"summarization", with its keys as columns = ["text", "summary"] in [data].'
+        )
     if is_json(path):
         return Recognized("captioning")
-    _, first = next(text_lines.lines(path, "surrogateescape"), (1, ""))
     if is_token(first):
         return Recognized("captioning")
     mark = tables.delimiter(path)
@@ -66,6 +72,15 @@ def recognize(path, columns=None):
         others, key=lambda column: sum(len(row[column]) for row in rows if row[width - 1 :])
     )
     return Recognized("captioning", (images[0], named[0] if named else longest))
+
+
+def _is_json_line(line):
+    """Whether a line is a JSON object of texts, as COCO's, which holds lists, is not."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return False
+    return isinstance(row, dict) and any(isinstance(value, str) for value in row.values())
 
 
 def _has_images(rows, column):

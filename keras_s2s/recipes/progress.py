@@ -4,6 +4,7 @@ import dataclasses
 import json
 
 from keras_s2s.recipes import stages
+from keras_s2s.recipes.recipe import Data, Model, Stage, Tokenizer
 from keras_s2s.recipes.typed_config import RecipeError
 
 _FILE = "trained.json"
@@ -31,6 +32,8 @@ def check(recipe, output):
     if not is_done and not any(output.glob("**/state/epoch_*")):
         return
     before, now = _flat(before), _flat(json.loads(json.dumps(_values(recipe))))
+    # Keys that recipes did not have when it began, and that change nothing.
+    now = {key: value for key, value in now.items() if key in before or not _is_default(key, value)}
     others = [key for key in sorted(before | now) if before.get(key) != now.get(key)]
     if others:
         key, more = others[0], len(others) - 1
@@ -46,6 +49,14 @@ def _values(recipe):
     values = dataclasses.asdict(recipe)
     # A recipe with one stage has it in `stages`, too.
     return {key: value for key, value in values.items() if key not in (*_LATER, "training")}
+
+
+def _is_default(key, value):
+    """Whether a key of a section has its default, whatever the section."""
+    *_, name = key.split(".")
+    sections = Data, Model, Stage, Tokenizer
+    fields = (field for section in sections for field in dataclasses.fields(section))
+    return any(field.name == name and field.default == value for field in fields)
 
 
 def _flat(values, name=""):

@@ -310,11 +310,15 @@ class Recipe:
     def check_files(self, folder):
         """Raises a `RecipeError` that names the first file that is not there."""
         for file in self.data.files():
-            if not (folder / file).exists():
+            if not self.is_there(folder / file):
                 raise RecipeError(
                     f"There is no file {str(folder / file)!r}. Files of a recipe are relative to "
                     "--data, by default the folder of the recipe."
                 )
+
+    def is_there(self, path):
+        """Whether a file of the recipe is there."""
+        return path.is_file()
 
     def read(self, files, folder):
         """`(inputs, references)` of one split."""

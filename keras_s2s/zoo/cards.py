@@ -8,7 +8,11 @@ from keras_s2s.models import preset_folders
 from keras_s2s.zoo import integrity
 
 _REQUIRED = ("title", "description", "task", "licence", "data", "metrics", "recipe", "examples")
-_PIPELINES = {"captioning": "image-to-text", "translation": "translation"}
+_PIPELINES = {
+    "captioning": "image-to-text",
+    "summarization": "summarization",
+    "translation": "translation",
+}
 
 
 def card(name_or_path):

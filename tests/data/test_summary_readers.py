@@ -58,13 +58,13 @@ def test_not_utf_8(tmp_path):
 
 def test_stories(tmp_path):
     story = "A dog\n\nran.\n\n@highlight\n\nDog  runs\n\n@highlight\n\nNobody was hurt!\n"
-    (tmp_path / "b.story").write_text(story)
+    (tmp_path / "b.story").write_text(story.replace("A dog", "A @highlights dog"))
     (tmp_path / "a.story").write_text("Text.\r\n\r\n@highlight\r\n\r\nOne\r\n")
     (tmp_path / "c.story").write_text("No highlights.")
     (tmp_path / "notes.txt").write_text("no story")
     with pytest.warns(UserWarning, match="1 of 3 stories .* left out, the first: c.story"):
         texts, summaries = read_stories(tmp_path)
-    assert texts == ["Text.", "A dog ran."]
+    assert texts == ["Text.", "A @highlights dog ran."]
     assert summaries == ["One.", "Dog runs. Nobody was hurt!"]
 
 

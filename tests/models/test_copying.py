@@ -14,7 +14,10 @@ from keras_s2s.layers import CopyHead, RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
 from keras_s2s.preprocessing import (
     CutWarning,
+    Preprocessor,
     SentencePieceTokenizer,
+    SlotWarning,
+    TextColumn,
     TextPairPreprocessor,
     WordTokenizer,
 )
@@ -75,7 +78,7 @@ def test_words_outside_the_vocabulary_come_back(words):
     # More names than slots: some of them, and nothing that the source does not have.
     names = {f"Name{i}" for i in range(SLOTS + 2)}
     text = "the " + " ".join(sorted(names)) + " method is used here"
-    with pytest.warns(CutWarning, match="1 of 1 inputs have more than 3 different words.*index 0"):
+    with pytest.warns(SlotWarning, match="1 of 1 inputs have more than 3 different words.*index 0"):
         many = words.generate(text)
     assert set(many.split()) <= {*words.preprocessor.target_tokenizer.get_vocabulary(), *names}
 
@@ -160,11 +163,30 @@ def test_training_reads_the_same_in_every_form(words):
 )
 def test_odd_texts(words, text):
     with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always", CutWarning)
+        warnings.simplefilter("always")
         result = words.generate(text)
     assert isinstance(result, str) and (text or result == "")
     is_long, has_many = len(text) > 1000, text.startswith("n0")
-    assert len([w for w in told if w.category is CutWarning]) == is_long + has_many
+    told = {w.category for w in told}
+    assert (CutWarning in told, SlotWarning in told) == (is_long, has_many)
+
+
+@pytest.mark.slow
+def test_prompts_have_words_of_the_vocabulary_or_of_the_input(words):
+    inputs = {"encoder_text": SOURCES[:1], "decoder_text": ["using " + TARGETS[0].split()[1]]}
+    assert words.generate(inputs) == TARGETS[:1]
+    with pytest.raises(ValueError, match="Prompt 0 has 'Zorb', which the vocabulary lacks and the"):
+        words.generate({**inputs, "decoder_text": ["Zorb"]})
+
+
+@pytest.mark.slow
+def test_ids_beyond_the_slots_are_unknown(words):
+    """Those of one example change nothing of another."""
+    size = words.decoder.output_size
+    ids = np.array([[5, 6, size + 2, 3], [7, 5, 6, 3]])
+    plain = np.where(ids < size, ids, 1)
+    alone, beside = (words.generate({"encoder_token_ids": x})["log_probs"] for x in (plain, ids))
+    np.testing.assert_allclose(beside, alone, atol=1e-5)
 
 
 @pytest.mark.slow
@@ -175,8 +197,10 @@ def test_too_many_words_are_told_in_training():
     told = re.escape("2 of 3 inputs have more than 1 different words that the vocabulary lacks, th")
     from keras_s2s.data import Batches
 
-    with pytest.warns(CutWarning, match=told):
-        Batches.from_raw(preprocessor, sources, targets)
+    for form in (list, iter, np.array):
+        with pytest.warns(SlotWarning, match=told):
+            batches = Batches.from_raw(preprocessor, form(sources), targets)
+    assert max(x["encoder_token_ids"].max() for x, *_ in batches) == tokenizer.vocabulary_size
     model = Translator(
         RNNEncoder(3, "rnn", vocabulary_size=tokenizer.vocabulary_size),
         RNNDecoder(tokenizer.vocabulary_size, 3, cell="rnn", head=CopyHead(1)),
@@ -184,7 +208,7 @@ def test_too_many_words_are_told_in_training():
     )
     model.compile(run_eagerly=True)
     for use in (model.fit, model.evaluate):
-        with pytest.warns(CutWarning, match=told):
+        with pytest.warns(SlotWarning, match=told):
             use(sources, targets, verbose=0)
 
 
@@ -194,11 +218,18 @@ def test_what_does_not_go_together():
     other = WordTokenizer(["w", "x", "y", "z"])
     with pytest.raises(TypeError, match="whose pieces spell every word"):
         TextPairPreprocessor(pieces, copy_slots=2)
+    with pytest.raises(ValueError, match="With `copy_slots`, .* one vocabulary"):
+        TextPairPreprocessor(words, pieces, copy_slots=2)
+    columns = [TextColumn(words, copy_slots=2)]
+    with pytest.raises(ValueError, match="of one input in one output"):
+        Preprocessor(columns, words, several_targets=True)
     cases = {
-        "gives ids to 5 own words.*Pass slots=5": (
+        r"gives ids to 5 words.*head=keras_s2s.layers.CopyHead\(5\)": (
             CopyHead(2),
             TextPairPreprocessor(words, copy_slots=5),
         ),
+        "copy_slots=3.*head=": (None, TextPairPreprocessor(words, copy_slots=3)),
+        "copy_slots=0, and CopyHead with slots=2": (CopyHead(2), TextPairPreprocessor(words)),
         "need the same vocabulary": (CopyHead(), TextPairPreprocessor(words, other)),
     }
     for message, (head, preprocessor) in cases.items():

@@ -108,6 +108,7 @@ def test_other_layouts_of_files(folder):
         ("stages.reward.samples=1", "'samples' are compared"),
         ("tokenizer.kind='letters'", "'kind' must be"),
         ("tokenizer.kind='pieces'", "'copy_slots' are for words"),
+        ("tokenizer.split_digits=true", "'split_digits' is for pieces"),
         ("model.copy=false", "'copy_slots' are for words"),
         ("tokenizer.shared=false", "'copy' needs one vocabulary"),
     ],
@@ -117,7 +118,44 @@ def test_bad_recipes(folder, change, message):
         recipes.read(folder / "recipe.toml", [change])
 
 
+def test_keys_of_json_are_named(folder):
+    recipe = recipes.read(folder / "recipe.toml", ["data.columns="])
+    with pytest.raises(recipes.RecipeError, match="holds JSON, whose keys are names"):
+        recipe.read(recipe.data.train, folder)
+    with pytest.raises(recipes.RecipeError, match="a JSON object in each line"):
+        recipes.from_file(folder / "train.jsonl", folder / "run")
+
+
+def test_rewards():
+    references = ["A dog runs.", ["two cats sleep", "two cats"]]
+    for name, make in keras_s2s.evaluation.REWARDS.items():
+        reward = make(references)
+        right, wrong = reward([0, 1], ["A dog runs.", "two cats"]), reward([0, 1], ["no", "A dog"])
+        assert (right > wrong).all(), name
+        if name != "cider":
+            np.testing.assert_allclose(right, 1)
+    # Titles have no full stop, and are not to get one.
+    titles = keras_s2s.evaluation.REWARDS["cider"](["using Zorb", "a cat asleep"])
+    assert np.diff(titles([0, 0], ["using Zorb", "using Zorb."]))[0] <= 0
+
+
 def test_rewards_count_examples(folder):
     changes = ["stages.reward.batch_size=", "training.batch_size=", "training.tokens_per_batch=99"]
     with pytest.raises(recipes.RecipeError, match="'self_critical' counts examples"):
         recipes.read(folder / "recipe.toml", changes)
+
+
+def test_trainings_from_before_a_key_go_on(folder):
+    from keras_s2s.recipes import progress
+
+    run = folder / "run"
+    (run / "tokens").mkdir(parents=True)
+    recipe = recipes.read(folder / "recipe.toml", ["model.coverage_loss="])
+    progress.begin(recipe, run)
+    (run / "tokens.npz").touch()
+    values = json.loads((run / "trained.json").read_text())
+    del values["model"]["coverage_loss"], values["stages"]["tokens"]["reward"]
+    (run / "trained.json").write_text(json.dumps(values))
+    progress.check(recipe, run)
+    with pytest.raises(recipes.RecipeError, match="model.coverage_loss was None and is 0.5"):
+        progress.check(recipes.read(folder / "recipe.toml", ["model.coverage_loss=0.5"]), run)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from keras_s2s import data, models
 from keras_s2s.recipes.tasks.text_to_text import TextToText
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 @dataclass(kw_only=True)
@@ -19,6 +20,9 @@ class Summarization(TextToText):
     unit = "texts"
     only = {**TextToText.only, "data": {**TextToText.only["data"], "number_copies": [0]}}
 
+    def is_there(self, path):
+        return path.is_file() or path.is_dir()
+
     def read(self, files, folder):
         paths = [folder / file for file in files]
         if len(paths) == 2:
@@ -26,9 +30,14 @@ class Summarization(TextToText):
         [path] = paths
         if path.is_dir():
             return data.read_stories(path)
-        if all(isinstance(column, str) for column in self.data.columns) and _is_jsonl(path):
-            return data.read_jsonl(path, *self.data.columns)
-        return data.read_pairs(path, *self.data.columns)
+        if not _is_jsonl(path):
+            return data.read_pairs(path, *self.data.columns)
+        if not all(isinstance(column, str) for column in self.data.columns):
+            raise RecipeError(
+                f'{path} holds JSON, whose keys are names: set columns = ["text", "summary"], or '
+                f"what they are called. Received: {self.data.columns}"
+            )
+        return data.read_jsonl(path, *self.data.columns)
 
     def pairs(self, inputs, outputs):
         """A text with several summaries makes as many pairs."""
@@ -38,5 +47,5 @@ class Summarization(TextToText):
 
 
 def _is_jsonl(path):
-    _, line = next(data.text_lines.lines(path), (1, ""))
-    return line.lstrip().startswith("{")
+    lines = (line for _, line in data.text_lines.lines(path) if line.strip())
+    return next(lines, "").lstrip().startswith("{")

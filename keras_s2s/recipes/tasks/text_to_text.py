@@ -8,6 +8,9 @@ from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
 
+# Keys of [tokenizer] that a `WordTokenizer` does not have, and their defaults.
+_OF_PIECES = {"normalization": "nmt_nfkc", "split_digits": False, "sample_alpha": None}
+
 
 @dataclass(kw_only=True)
 class TextToText(Recipe):
@@ -29,6 +32,11 @@ class TextToText(Recipe):
                 "'copy_slots' are for words that a vocabulary lacks: set copy = true, and "
                 'kind = "words" in [tokenizer].'
             )
+        changed = [
+            key for key, value in _OF_PIECES.items() if getattr(self.tokenizer, key) != value
+        ]
+        if self.tokenizer.kind == "words" and changed:
+            raise RecipeError(f'{changed[0]!r} is for pieces, and kind is "words": leave it out.')
         if self.model.copy and not self.tokenizer.shared:
             raise RecipeError("'copy' needs one vocabulary for both sides: set shared = true.")
 
