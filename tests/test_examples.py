@@ -22,7 +22,10 @@ ROOT = Path(__file__).parents[1]
 # The texts of examples are longer than the tiny presets take.
 pytestmark = pytest.mark.filterwarnings("ignore:.* are cut there")
 # The simplest cell is the soonest traced.
-CHEAP = 'attention="bahdanau"', 'attention="bahdanau", cell="rnn"'
+CHEAP = [
+    ("RNNEncoder(256,", 'RNNEncoder(256, "rnn",'),
+    ('attention="bahdanau"', 'attention="luong", cell="rnn"'),
+]
 EXAMPLE_IMAGE = ROOT / "zoo" / "captioning_flickr8k/assets/examples/man_on_the_beach.jpg"
 
 
@@ -47,6 +50,7 @@ LONG = {
     "keras_s2s.data.feature_cache.cached_features",
     "keras_s2s.models.image_captioner.ImageCaptioner",
     "keras_s2s.models.seq2seq.Seq2Seq.export",
+    "keras_s2s.models.summarizer.Summarizer",
     "keras_s2s.models.translator.Translator",
     "keras_s2s.recipes.train.train",
 }
@@ -87,7 +91,7 @@ def test_readme(tmp_path, monkeypatch):
     # So little text gives no more pieces.
     run(
         ROOT / "README.md",
-        [("8000", "27"), ("256", "16"), CHEAP],
+        [*CHEAP, ("8000", "27"), ("256", "16")],
     )
 
 
@@ -142,7 +146,7 @@ def test_tutorial_nmt_with_attention(tmp_path, monkeypatch, capsys):
     for name in ("train", "valid", "test"):
         Path(f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
     page = ROOT / "docs/tutorials/nmt_with_attention.md"
-    run(page, [("8000", "28"), ("epochs = 3", "epochs = 2"), ("256", "16"), CHEAP])
+    run(page, [*CHEAP, ("8000", "28"), ("epochs = 3", "epochs = 2"), ("256", "16")])
     assert is_short(page)
     assert capsys.readouterr().out.count("|version:") == 4
     assert Path("attention.png").stat().st_size > 1000 and Path("translator/1").is_dir()
@@ -166,7 +170,7 @@ def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
     for split in ("train", "test"):
         Path(f"Flickr_8k.{split}Images.txt").write_text("\n".join(names))
     page = ROOT / "docs/tutorials/image_captioning.md"
-    changes = [("3000", "17"), ("epochs = 8", "epochs = 1"), ("256", "16"), CHEAP]
+    changes = [("3000", "17"), ("epochs = 8", "epochs = 1"), ("256", "16"), CHEAP[1]]
     changes.append(
         ('"MobileNetV2", weights="imagenet"', '"Tiny", weights=None, image_size=(64, 64)')
     )

@@ -142,7 +142,6 @@ def test_another_model_is_refused(tmp_path):
         fitted(tmp_path / "state", units=6)
 
 
-@pytest.mark.every_backend
 @pytest.mark.slow
 def test_half_written_state_is_not_read(tmp_path):
     state = tmp_path / "state"

@@ -163,7 +163,6 @@ def test_scores_and_attention_are_those_of_the_hypothesis_alone():
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 def test_example_alone_is_the_same_as_in_a_batch():
     decoder = FakeDecoder(9, seed=7, end_bias=1.5)
     memory = make_memory(LENGTHS, pad_to=8)

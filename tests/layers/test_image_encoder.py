@@ -30,7 +30,6 @@ def images(batch=2, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape).astype("uint8")
 
 
-@pytest.mark.every_backend
 def test_memory_is_the_projected_grid_with_positions():
     """The equations in NumPy, from the features on."""
     encoder = small_encoder()

@@ -136,7 +136,6 @@ def test_call_equals_steps_for_every_bridge(wiring, bridge):
         np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ["wiring", "cell", "policy"],
@@ -170,7 +169,6 @@ def test_call_equals_steps_in_mixed_precision(wiring, cell, policy):
         np.testing.assert_allclose(got, expected, atol=2 * tolerance)
 
 
-@pytest.mark.every_backend
 @pytest.mark.slow
 @pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "luong"], 2))
 # Keras transposes so in its embedding, on PyTorch.

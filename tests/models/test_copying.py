@@ -60,6 +60,7 @@ def words():
 SOURCES, TARGETS = pairs(40, seed=2)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_subwords_spell_names_that_attention_alone_cannot():
     text = sum(pairs(480, seed=1), [])

@@ -64,6 +64,7 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_trains_on_tokens_and_then_on_a_reward(folder, capsys):
     preset = recipes.train(folder / "recipe.toml", folder / "run", verbose=2)

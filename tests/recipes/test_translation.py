@@ -166,6 +166,7 @@ def logged(folder, column):
         return [float(row[column]) for row in csv.DictReader(file)]
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_reference_trains_and_plateau_halves_the_learning_rate(data, monkeypatch):
     """At a rate that changes nothing, so that no epoch lowers the perplexity."""

@@ -50,8 +50,10 @@ def build(dtype=None, encoder=keras_s2s.layers.RNNEncoder, simple=False, **decod
     if simple:
         encoder, decoder = WordEncoder(UNITS, 34), WordDecoder(34, UNITS)
     else:
-        encoder = encoder(UNITS, vocabulary_size=34, dtype=dtype)
-        decoder = keras_s2s.layers.RNNDecoder(34, UNITS, dtype=dtype, **decoder)
+        # The simplest cell is the soonest traced; a preset with another one is served, too.
+        encoder = encoder(UNITS, "rnn", vocabulary_size=34, dtype=dtype)
+        options = {"cell": "rnn", "dtype": dtype, **decoder}
+        decoder = keras_s2s.layers.RNNDecoder(34, UNITS, **options)
     preprocessor = keras_s2s.preprocessing.TextPairPreprocessor(
         tokenizer, source_length=20, target_length=24
     )

@@ -242,7 +242,7 @@ def test_existing_folders(exported, untrained, tmp_path):
 
 
 def test_recurrent_layers_are_traced_for_any_machine(tmp_path, monkeypatch):
-    model = build()
+    model = build(cell="gru")
     layers = [layer for layer in model._flatten_layers() if hasattr(layer, "use_cudnn")]
     assert layers
     layers[0].use_cudnn = True
