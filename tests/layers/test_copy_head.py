@@ -61,6 +61,7 @@ def _readouts(decoder, targets, memory):
     return kept[0]
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
     "wiring, slots", fewer_elsewhere([("bahdanau", SLOTS), ("luong_feeding", 0), ("luong", 2)], 3)
@@ -75,12 +76,14 @@ def test_equals_the_papers_equation(wiring, slots):
     np.testing.assert_allclose(np.exp(numpy(steps(decoder, targets, memory))), expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_sums_to_one_in_mixed_precision():
     decoder, memory, _ = make_copying(dtype="mixed_bfloat16")
     log_probs = run(decoder, targets_with_copies(), memory)
     np.testing.assert_allclose(np.exp(log_probs).sum(-1), 1, atol=2e-2)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_gradients_reach_the_switch_and_the_attention_by_copies_alone():
     decoder, memory, _ = make_copying()
@@ -108,6 +111,7 @@ def test_does_what_models_rely_on(attention, slots):
     check_decoder(RNNDecoder(9, 4, cell="rnn", attention=attention, head=CopyHead(slots)))
 
 
+@pytest.mark.slow
 def test_ids_without_anything_are_finite():
     """A slot that no word of the source has, and no weight at all."""
     decoder, memory, _ = make_copying()

@@ -55,6 +55,7 @@ def test_texts_come_back():
         assert all(word and " " not in word for word in words)
 
 
+@pytest.mark.slow
 def test_graphs_split_and_join_alike():
     many = texts(600, seed=1)
     words = [word_splitting.split(text) for text in many]
@@ -141,6 +142,7 @@ def test_own_words_of_a_text(tokenizer):
         np.testing.assert_array_equal(found.numpy(), words)
 
 
+@pytest.mark.slow
 def test_ids_of_own_words_in_every_form(tokenizer):
     size = tokenizer.vocabulary_size
     sources = np.array([b"the Zorb, Q9 and Zorb", b"dog"], object)
@@ -159,6 +161,7 @@ def test_ids_of_own_words_in_every_form(tokenizer):
     assert [[text.decode() for text in row] for row in texts] == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_batches_of_any_size(tokenizer, count):
     column = TextColumn(tokenizer, length=5, copy_slots=2)
