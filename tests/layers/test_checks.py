@@ -51,6 +51,7 @@ def test_decoders_pass(name):
     check_decoder(DECODERS[name](), state_sizes=[[3]])
 
 
+@pytest.mark.slow
 def test_decoder_of_a_memory_without_state_passes():
     check_decoder(DECODERS["bahdanau"]())
 

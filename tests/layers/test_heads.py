@@ -104,6 +104,7 @@ def test_logits_are_the_heads(wiring):
     np.testing.assert_allclose(numpy(steps(decoder, targets, memory)), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wiring", ["bahdanau", "luong"])
 def test_rows_of_one_example_share_what_is_prepared(wiring):
     decoder, memory, _ = make_pointer(wiring)
@@ -153,6 +154,7 @@ def test_gradient_equals_that_of_unrolled_steps(wiring):
         np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4, err_msg=variable.path)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_beam_search_copies():
     """What it finds has the score that the decoder gives it, and holds ids of the source alone."""
@@ -180,6 +182,7 @@ def test_beam_search_copies():
     np.testing.assert_allclose(total, log_probs.reshape(6), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_config_round_trip():
     decoder, memory, _ = make_pointer()
     decoder.head.trainable = False

@@ -222,6 +222,7 @@ def test_features_without_mask_count_all():
     assert_equal_to_reference(memory, encoder, inputs, np.ones((2, 3), bool))
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_mask_that_keras_attached():
     """In a functional model, behind a layer that masks."""
@@ -367,6 +368,7 @@ def test_global_policy_is_honoured():
 # Dropout
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_dropout_of_the_values():
     encoder = make(dropout=0.25)
