@@ -117,10 +117,6 @@ PAGES = sorted(path for path in ROOT.glob("docs/**/*.md") if path.parent.name !=
 COVERED_ELSEWHERE = {"encoder", "coming_from_kerashub", "coming_from_tfa"}
 
 
-# Beams of one's own layers have tests of their own, and greedy search takes half of the time.
-OTHER_CODE = {"your_own_layers": [('sampler="beam"', 'sampler="greedy"')]}
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
@@ -129,7 +125,7 @@ OTHER_CODE = {"your_own_layers": [('sampler="beam"', 'sampler="greedy"')]}
 )
 def test_page(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    run(path, OTHER_CODE.get(path.stem, ()))
+    run(path)
 
 
 def is_short(page):
