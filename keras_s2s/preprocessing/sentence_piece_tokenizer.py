@@ -237,7 +237,7 @@ class SentencePieceTokenizer(Tokenizer):
         return self._library().encode(texts)
 
     def _sampled_rows(self, texts, seed):
-        return self._library().sample(texts, self._checked_alpha(), seed)
+        return self._library().sample(texts, self.sample_alpha, seed)
 
     def _joined(self, rows):
         return self._library().decode(rows)

@@ -56,8 +56,8 @@ class Tokenizer:
         raise NotImplementedError
 
     def _sampled_rows(self, texts, seed):
-        """Like `_rows`, but draws the segmentations."""
-        raise ValueError(f"A {type(self).__name__} has one segmentation. Pass `sample=False`.")
+        """Like `_rows`, but draws the segmentations. Only where there is a `sample_alpha`."""
+        raise NotImplementedError
 
     def _joined(self, rows):
         """List of lists of ids of text, all within the vocabulary, to a list of `str`."""
@@ -161,6 +161,8 @@ class Tokenizer:
         """
         strings, _ = as_list(sentences, "sentences")
         texts = [repaired(string) for string in strings]
+        if sample:
+            self._checked_alpha()
         rows = self._sampled_rows(texts, seed) if sample else self._rows(texts)
         return [np.array(row, "int32") for row in rows]
 

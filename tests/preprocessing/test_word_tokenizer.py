@@ -125,8 +125,10 @@ def test_bad_training_texts():
         WordTokenizer.train(["", " "], 9)
     with pytest.raises(ValueError, match="`vocabulary_size`"):
         WordTokenizer.train(["a"], 4)
-    with pytest.raises(ValueError, match="`sample=True` needs a tokenizer with `sample_alpha`"):
-        WordTokenizer.train(["a b"], 6).tokenize(["a"], sample=True)
+    tokenizer = WordTokenizer.train(["a b"], 6)
+    for use in (tokenizer.tokenize, tokenizer.encode):
+        with pytest.raises(ValueError, match="`sample=True` needs a tokenizer with `sample_alpha`"):
+            use(["a"], sample=True)
 
 
 def test_own_words_of_a_text(tokenizer):
