@@ -166,6 +166,10 @@ def generate(
         int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Sentences at once.")] = 64,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Each line is a JSON object, and the text is at this key, such as text."),
+    ] = None,
     on_long: Annotated[
         Literal["cut", "error", "split"],
         typer.Option(
@@ -175,7 +179,7 @@ def generate(
         ),
     ] = "cut",
 ):
-    """Run a preset on sentences, or a captioner on images: one in, one out, in the same order.
+    """Run a preset on texts, or a captioner on images: one in, one out, in the same order.
 
     An empty line stays empty. Bytes that are not UTF-8 become U+FFFD. The card of a preset
     (`keras-s2s card NAME`) says how long a text may be: 99 pieces, some 70 words, for the shipped
@@ -187,12 +191,15 @@ def generate(
     - `keras-s2s generate captioning beach.jpg dog.png`
     - `keras-s2s generate translation --input in.de --output out.en`
     - `keras-s2s generate translation --input letter.de --on-long split`
+    - `keras-s2s generate summarization --input papers.jsonl --key abstract`
     - `cat in.de | keras-s2s generate translation --num-beams 8 --num-results 3 --scores`
     """
     if text and source:
         raise typer.BadParameter("give sentences or --input, not both", param_hint="'--input'")
     if source and target and target.exists() and target.samefile(source):
         raise typer.BadParameter("is the input, and would be lost", param_hint="'--output'")
+    if text and key:
+        raise typer.BadParameter("is about the lines of a file or pipe", param_hint="'--key'")
     _find(name)
     library = _library()
     model = library.zoo.load(name)
@@ -214,6 +221,8 @@ def generate(
             # What a shell passes need not be UTF-8 either.
             lines, total = map(decode, map(os.fsencode, text)), len(text)
         elif source:
+            if key:
+                _check_key(source, key, decode)
             file = stack.enter_context(text_lines.open_bytes(source))
             lines, total = _lines(file, decode), _count(source)
         else:
@@ -222,6 +231,8 @@ def generate(
                 # Somebody who types wants each answer at once.
                 chunk = 1
                 print("One sentence a line; an end of file (Ctrl-D) stops.", file=sys.stderr)
+        if not text:
+            lines = _texts(lines, key)
         long = _Long(model, "input" if text else "line")
         if on_long == "error":
             lines = list(lines)
@@ -250,10 +261,9 @@ def train(
     file: Annotated[
         Path,
         typer.Argument(
-            help="A recipe (TOML), or data: a TSV or CSV of sentence pairs, a CSV of images and "
-            "captions, COCO's JSON.",
+            help="A recipe (TOML), or data: a TSV, CSV or JSON lines of sentence pairs or of texts "
+            "and summaries, a folder of .story files, a CSV of images and captions, COCO's JSON.",
             exists=True,
-            dir_okay=False,
         ),
     ],
     output: Annotated[
@@ -267,8 +277,9 @@ def train(
         str | None,
         typer.Option(
             metavar="SOURCE,TARGET",
-            help="Columns of a TSV or CSV, by number from 1 or by their names in its first line.  "
-            "[default: 1,2, or those that hold images and captions]",
+            help="Columns of a TSV or CSV, by number from 1 or by their names in its first line; "
+            "keys of JSON lines.  [default: 1,2, or those that hold images and captions; "
+            "text,summary]",
         ),
     ] = None,
     images: Annotated[
@@ -294,6 +305,7 @@ def train(
 
     - `keras-s2s train pairs.tsv --output run`
     - `keras-s2s train table.csv --columns de,en --output run`
+    - `keras-s2s train news.jsonl --columns article,highlights --output run`
     - `keras-s2s train captions.txt --images Images --output run`
     - `keras-s2s train annotations/captions_train2014.json --images train2014 --output run`
     - `keras-s2s train recipe.toml --data corpora --output run`
@@ -569,6 +581,24 @@ def _lines(file, decode):
         if is_utf_16 and b"\0" in line:
             raise ValueError("The input is UTF-16. Convert it with `iconv -f UTF-16 -t UTF-8`.")
         yield decode(line)
+
+
+def _texts(lines, key):
+    """The texts of JSON lines at a key; without a key the lines themselves."""
+    for number, line in enumerate(lines, 1):
+        if key is not None and line.strip():
+            yield _library().data.summary_readers.text_at(key, line, f"line {number}")
+            continue
+        if number == 1 and line.startswith('{"') and line.endswith("}"):
+            _tell("The first line looks like JSON. --key NAME takes the text at a key.")
+        yield line
+
+
+def _check_key(source, key, decode):
+    """Finds a line without the key before anything is written."""
+    with _library().data.text_lines.open_bytes(source) as file:
+        for _ in _texts(_lines(file, decode), key):
+            pass
 
 
 def _decode(line):

@@ -1,5 +1,6 @@
 import gzip
 import io
+import json
 import os
 import pty
 import shutil
@@ -109,6 +110,25 @@ def test_generate_from_stdin(cli, expected):
     stdin = "\n".join(SENTENCES).encode()
     code, out, err = cli("generate", "translation", "--batch-size", 1, stdin=stdin)
     assert (code, out, err) == (0, "\n".join([*expected, ""]), "")
+
+
+def test_generate_from_json_lines(cli, expected, tmp_path):
+    rows = [json.dumps({"id": 1, "de": text}) for text in SENTENCES]
+    rows[2:2] = ["", json.dumps({"de": " "}, indent=None)]
+    lines = "\n".join([*rows, ""])
+    result = "\n".join([*expected[:2], "", "", expected[2], ""])
+    path = tmp_path / "in.jsonl"
+    path.write_bytes(gzip.compress(lines.encode()))
+    assert cli("generate", "translation", "--input", path, "--key", "de") == (0, result, "")
+    assert cli("generate", "translation", "--key", "de", stdin=lines.encode()) == (0, result, "")
+    _, _, err = cli("generate", "translation", "--input", path)
+    assert "--key NAME takes the text at a key" in err
+    path.write_text(f'{lines}{{"en": "a dog"}}\n')
+    code, out, err = cli("generate", "translation", "--input", path, "--key", "de")
+    assert (code, out) == (1, "") and "line 6: there is no key 'de'" in err
+    code, out, err = cli("generate", "translation", "--key", "de", stdin=b"ein Hund\n")
+    assert (code, out) == (1, "") and "line 1: no JSON" in err
+    assert cli("generate", "translation", "--key", "de", "ein Hund")[0] == 2
 
 
 def test_generate_from_and_to_a_file(cli, expected, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import warnings
 from pathlib import Path
 
@@ -47,7 +48,7 @@ def read_jsonl(path, text="text", summary="summary"):
         if not line.strip():
             continue
         place = f"{name}, line {number}"
-        row = _parsed(line, place)
+        row = parsed(line, place)
         one = _string(row, text, place)
         given = row.get(summary)
         if isinstance(given, list) and all(isinstance(item, str) for item in given):
@@ -63,6 +64,12 @@ def read_jsonl(path, text="text", summary="summary"):
         message = f"{name}: {empty.rows()} with an empty side left out: {empty}."
         warnings.warn(message, stacklevel=2)
     return texts, summaries
+
+
+def is_jsonl(path):
+    """Whether the first line of a file begins as a JSON object does."""
+    first = next((line for _, line in lines(path) if line.strip()), "")
+    return re.match(r'\s*\{\s*["}]', first) is not None
 
 
 def read_stories(folder):
@@ -120,7 +127,8 @@ def read_stories(folder):
     return texts, summaries
 
 
-def _parsed(line, place):
+def parsed(line, place):
+    """The object of a JSON line, as a dict; `place` names the line in errors."""
     try:
         row = json.loads(line)
     except ValueError as error:
@@ -131,6 +139,11 @@ def _parsed(line, place):
     if not isinstance(row, dict):
         raise ValueError(f"{place}: no JSON object, but {type(row).__name__}.")
     return row
+
+
+def text_at(key, line, place):
+    """The text of a JSON line at a key, as `read_jsonl` reads it."""
+    return _string(parsed(line, place), key, place)
 
 
 def _string(row, key, place):

@@ -8,6 +8,7 @@ from keras_s2s.recipes.evaluate import evaluate as evaluate
 from keras_s2s.recipes.from_captions import from_captions as from_captions
 from keras_s2s.recipes.from_file import from_file as from_file
 from keras_s2s.recipes.from_pairs import from_pairs as from_pairs
+from keras_s2s.recipes.from_summaries import from_summaries as from_summaries
 from keras_s2s.recipes.read import read as read
 from keras_s2s.recipes.recipe import Recipe as Recipe
 from keras_s2s.recipes.tasks import TASKS as TASKS

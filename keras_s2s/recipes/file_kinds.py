@@ -1,49 +1,52 @@
-"""Recognizes the task of a file of training data by its contents, not by its name."""
+"""Recognizes the task of training data by their contents, not by their name."""
 
 import itertools
 import json
+import statistics
 from pathlib import Path
 from typing import NamedTuple
 
 from keras_s2s.data import tables, text_lines
 from keras_s2s.data.caption_readers import is_image_name, is_json, is_token
 from keras_s2s.data.readers import collapse, find_column
+from keras_s2s.data.summary_readers import parsed
 from keras_s2s.recipes.typed_config import RecipeError
 
 # Number of rows that are read to find out what the columns hold.
 _SAMPLE = 200
+# Characters of a text that has a summary.
+_LONG = 200
 _CAPTION = frozenset("caption captions comment comments description sentence text raw".split())
 
 
 class Recognized(NamedTuple):
-    """A task, and the columns of a table's inputs and outputs: indices from 0, or names."""
+    """A task, and the columns of inputs and outputs: indices from 0, or names."""
 
     task: str
     columns: tuple = (0, 1)
 
 
 def recognize(path, columns=None):
-    """Tells what a file holds: captions of images, or else pairs of text.
+    """Tells what a file holds: captions of images, texts and summaries, or else translations.
 
     Args:
-        path: The file.
-        columns: The columns of input and output, if they were chosen.
+        path: The file, or a folder of `.story` files.
+        columns: The columns or keys of input and output, if they were chosen.
 
     Returns:
         A `Recognized`.
 
     Raises:
-        RecipeError: If the file is empty, or a table of one column.
+        RecipeError: If the file is empty, a table of one column, or JSON lines without the keys.
         ValueError: If it is no text, or has no such columns.
     """
+    if Path(path).is_dir():
+        return Recognized("summarization")
     if not Path(path).stat().st_size:
         raise RecipeError(f"{path} is empty.")
     _, first = next(text_lines.lines(path, "surrogateescape"), (1, ""))
     if _is_json_line(first):
-        raise RecipeError(
-            f"{path} holds a JSON object in each line. Write a recipe of it: task = "
-            '"summarization", with its keys as columns = ["text", "summary"] in [data].'
-        )
+        return _json_lines(path, columns or ("text", "summary"))
     if is_json(path):
         return Recognized("captioning")
     if is_token(first):
@@ -60,18 +63,56 @@ def recognize(path, columns=None):
         )
     if columns is not None:
         image = find_column(path, list(map(collapse, rows[0])), columns[0])
-        is_captions = _has_images(rows, image)
-        return Recognized("captioning" if is_captions else "translation", tuple(columns))
+        if _has_images(rows, image):
+            return Recognized("captioning", tuple(columns))
+        output = find_column(path, list(map(collapse, rows[0])), columns[1])
+        return Recognized(_text_task(rows, image, output), tuple(columns))
     width = min(map(len, rows[:2]))
     images = [column for column in range(width) if _has_images(rows, column)]
     if not images:
-        return Recognized("translation")
+        return Recognized(_text_task(rows, 0, 1))
     others = [column for column in range(width) if column != images[0]]
     named = [column for column in others if collapse(rows[0][column]).lower() in _CAPTION]
     longest = max(
         others, key=lambda column: sum(len(row[column]) for row in rows if row[width - 1 :])
     )
     return Recognized("captioning", (images[0], named[0] if named else longest))
+
+
+def _json_lines(path, keys):
+    numbered = ((n, line) for n, line in text_lines.lines(path) if line.strip())
+    numbered = itertools.islice(numbered, _SAMPLE)
+    rows = [parsed(line, f"{path}, line {number}") for number, line in numbered]
+    if any(not isinstance(key, str) or key not in rows[0] for key in keys):
+        raise RecipeError(
+            f"{path} holds a JSON object in each line, with the keys {', '.join(rows[0])}. Name "
+            "those of the input and the output, such as --columns text,summary."
+        )
+    return Recognized(_text_task(rows, *keys), tuple(keys))
+
+
+def _text_task(rows, source, target):
+    """Summaries are far shorter than their texts, which are not short."""
+    longer, shorter = [], []
+    for row in rows[1:] or rows:
+        try:
+            cells = row[source], row[target]
+        except (IndexError, KeyError):
+            continue
+        # A summary of several is as good.
+        cells = [cell[0] if isinstance(cell, list) and cell else cell for cell in cells]
+        if all(isinstance(cell, str) for cell in cells):
+            longer.append(cells[0])
+            shorter.append(cells[1])
+    if not longer:
+        return "translation"
+    # Chinese has a third of the characters of English, Hindi three times its bytes.
+    is_short = all(
+        2 * statistics.median(map(size, shorter)) <= statistics.median(map(size, longer))
+        for size in (len, lambda text: len(text.encode("utf-8", "surrogateescape")))
+    )
+    is_long = statistics.median(map(len, longer)) >= _LONG
+    return "summarization" if is_short and is_long else "translation"
 
 
 def _is_json_line(line):

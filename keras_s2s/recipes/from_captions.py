@@ -1,14 +1,13 @@
 import csv
 import io
 import os
-import random
 import warnings
 from pathlib import Path
 
 from keras_s2s.data import read_captions
 from keras_s2s.models import preset_folders
 from keras_s2s.preprocessing import SentencePieceTokenizer
-from keras_s2s.recipes import image_folders, toml
+from keras_s2s.recipes import held_out, image_folders, toml
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
 from keras_s2s.recipes.write_recipe import write
@@ -131,20 +130,14 @@ def from_captions(path, folder, columns=(0, 1), images=None, seed=1, show=lambda
     names = [name for name in captions if name not in missing]
     if len(names) < 20:
         raise RecipeError(f"{path}: {len(names)} images; 20 are needed at least.")
-    random.Random(seed).shuffle(names)
-    held_out = min(max(len(names) // 20, 2), 500)
-    bounds = {"valid": (0, held_out), "test": (held_out, 2 * held_out)}
-    bounds["train"] = 2 * held_out, len(names)
-    train = names[2 * held_out :]
-    texts = [text for name in train for text in captions[name]]
-    recipe = _recipe(path, place, texts, len(train), held_out)
-    files = {
-        f"{split}.csv": _table(captions, names[start:end]) for split, (start, end) in bounds.items()
-    }
+    splits = held_out.split(names, 500, seed)
+    texts = [text for name in splits["train"] for text in captions[name]]
+    recipe = _recipe(path, place, texts, len(splits["train"]), len(splits["valid"]))
+    files = {f"{split}.csv": _table(captions, names) for split, names in splits.items()}
     return write(folder, recipe, files)
 
 
-def _recipe(path, place, texts, count, held_out):
+def _recipe(path, place, texts, count, valid):
     preset = preset_folders.ALIASES["captioning"]
     place = os.path.abspath(place)
     try:
@@ -165,7 +158,7 @@ def _recipe(path, place, texts, count, held_out):
         source=toml.comment(path.name),
         name=toml.string(path.stem),
         start=start,
-        valid=held_out,
+        valid=valid,
         images=toml.string(place) + weights,
         model=model,
         batch=batch,

@@ -1,24 +1,28 @@
 from keras_s2s.recipes.file_kinds import recognize
 from keras_s2s.recipes.from_captions import from_captions
 from keras_s2s.recipes.from_pairs import from_pairs
+from keras_s2s.recipes.from_summaries import from_summaries
 from keras_s2s.recipes.typed_config import RecipeError
 
 
 def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line: None):
-    r"""Makes a recipe from a file of data, for the task that it is about.
+    r"""Makes a recipe from data, for the task that they are about.
 
     | file | task |
     |---|---|
     | a table with names of image files in a column, COCO's JSON, `Flickr8k.token.txt` | captioning, see `from_captions` |
-    | another table of two columns or more | translation, see `from_pairs` |
+    | texts and others far shorter, in a table or JSON lines; a folder of `.story` files | summarization, see `from_summaries` |
+    | other pairs of text, in a table or JSON lines | translation, see `from_pairs` |
 
-    Tables are tab-separated or CSV, and every file may be gzipped: the contents tell, not the name.
+    Far shorter means that the middle one of 200 has at most half of the characters, and of the
+    bytes, that the middle text has, which has 200 characters or more. Tables are tab-separated or CSV, and every file may be gzipped: the contents tell, not the name.
 
     Args:
-        path: The file.
+        path: The file or folder.
         folder: Folder for `recipe.toml` and the splits of the data.
         columns: Columns of input and output in a table: indices from 0, or names in the first
-            line. By default the first two; of captions those that hold images and captions.
+            line; keys in JSON lines. By default the first two, of captions those that hold images
+            and captions, and "text" and "summary".
         images: Folder of the images, as in `from_captions`.
         seed: Integer: what is held out.
         show: Function that is called with lines for people: what the file was taken for.
@@ -49,4 +53,5 @@ def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line:
             f"{path} names no images, for which --images is: its columns are "
             "taken for texts. Choose the columns of image and caption with --columns."
         )
-    return from_pairs(path, folder, chosen, seed, show)
+    make = from_summaries if task == "summarization" else from_pairs
+    return make(path, folder, chosen, seed, show)

@@ -1,10 +1,7 @@
-import random
 from pathlib import Path
 
-from keras_s2s.data import read_pairs
-from keras_s2s.recipes import toml
-from keras_s2s.recipes.show import pair_for_people
-from keras_s2s.recipes.typed_config import RecipeError
+from keras_s2s.recipes import held_out, toml
+from keras_s2s.recipes.text_files import read_targets
 from keras_s2s.recipes.write_recipe import write
 
 # Like the recipe of the preset that was trained on 29,000 pairs, but with smaller layers.
@@ -57,9 +54,11 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
     count once. `keras_s2s.data.read_pairs` warns of what it leaves out.
 
     Args:
-        path: A table, tab-separated or CSV, a source and its target on each line, in UTF-8.
+        path: A table, tab-separated or CSV, a source and its target on each line, or a file with a
+            JSON object on each line; in UTF-8.
         folder: Folder for `recipe.toml`, `train.tsv`, `valid.tsv` and `test.tsv`.
-        columns: Columns of source and target: indices from 0, or names in the first line.
+        columns: Columns of source and target: indices from 0, or names in the first line; keys of
+            JSON.
         seed: Integer: which pairs are held out.
         show: Function that is called with lines for people: how many pairs there are, and the
             first.
@@ -84,30 +83,19 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
     ```
     """
     path, folder = Path(path), Path(folder)
-    pairs, (sources, targets) = {}, read_pairs(path, *columns)
-    for source, target in zip(sources, targets):
-        pairs.setdefault(source, {})[target] = None
-    repeated = len(sources) - sum(map(len, pairs.values()))
-    again = f", {repeated:,} of them repetitions, which do not count" if repeated else ""
-    show(f"{len(sources):,} pairs in {path}{again}")
-    if sources:
-        show("first pair: " + pair_for_people(sources[0], targets[0]))
-    sources = list(pairs)
-    if len(sources) < 40:
-        raise RecipeError(f"{path}: {len(sources)} different sources; 40 are needed at least.")
-    random.Random(seed).shuffle(sources)
-    held_out = min(max(len(sources) // 20, 2), 1000)
-    bounds = 0, held_out, 2 * held_out, len(sources)
-    valid, test, train = (
-        [(source, target) for source in sources[start:end] for target in pairs[source]]
-        for start, end in zip(bounds, bounds[1:])
-    )
+    texts = read_targets(path, columns, show)
+    splits = held_out.split(texts, 1000, seed)
+    files = {
+        name: [(source, target) for source in sources for target in texts[source]]
+        for name, sources in splits.items()
+    }
+    train = files["train"]
     words = {word for pair in train for text in pair for word in text.split()}
     characters = {c for pair in train for text in pair for c in text}
     text = _RECIPE.format(
         source=toml.comment(path.name),
         name=toml.string(path.stem),
-        valid=held_out,
+        valid=len(splits["valid"]),
         vocabulary=max(min(len(words) // 4, 8000), len(characters) + 8),
         # Sampling segmentations only pays off in long training.
         sampling=_SAMPLING if len(train) > 20_000 else "",
@@ -121,6 +109,6 @@ def from_pairs(path, folder, columns=(0, 1), seed=1, show=lambda line: None):
         text,
         {
             f"{name}.tsv": "".join(f"{source}\t{target}\n" for source, target in part)
-            for name, part in (("train", train), ("valid", valid), ("test", test))
+            for name, part in files.items()
         },
     )

@@ -69,6 +69,81 @@ def test_line_ends_within_quotation_marks(tmp_path):
     assert messages == []
 
 
+DOGS = "the dog sleeps and the cat does not. "
+
+
+def long_text(i):
+    return f"Text {i}: " + DOGS * 6 + f"End {i}."
+
+
+def test_json_lines_of_pairs(tmp_path):
+    path = tmp_path / "pairs"
+    rows = [
+        json.dumps({"de": a, "en": [b, b, "other"] if b == PAIRS[0][1] else b}) for a, b in PAIRS
+    ]
+    path.write_text("\n".join(rows))
+    recipe, shown, _ = made(path, tmp_path / "run", columns=("de", "en"))
+    assert recipe.task == "translation"
+    assert shown[0] == f"62 pairs in {path}, 1 of them repetitions, which do not count"
+    splits = [recipe.read([f"{name}.tsv"], tmp_path / "run") for name in ("train", "valid", "test")]
+    pairs = sorted(pair for split in splits for pair in zip(*split))
+    assert pairs == sorted([*PAIRS, (PAIRS[0][0], "other")])
+    with pytest.raises(recipes.RecipeError, match="with the keys de, en. Name those"):
+        made(path, tmp_path / "run")
+    with pytest.raises(recipes.RecipeError, match="with the keys de, en. Name those"):
+        made(path, tmp_path / "run", columns=(0, 1))
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "tsv", "stories"])
+def test_summaries(layout, tmp_path):
+    summaries = {long_text(i): [f"Sleep of dog {i}.", f"Cat {i}."][: 1 + i % 2] for i in range(60)}
+    if layout != "jsonl":
+        summaries = {text: short[:1] for text, short in summaries.items()}
+    path = tmp_path / "data.1"
+    if layout == "jsonl":
+        rows = [{"text": a, "summary": b if len(b) > 1 else b[0]} for a, b in summaries.items()]
+        path.write_text("\n".join(map(json.dumps, rows)))
+    elif layout == "tsv":
+        path.write_text("".join(f"{text}\t{short}\n" for text, [short] in summaries.items()))
+    else:
+        path.mkdir()
+        for i, (text, [short]) in enumerate(summaries.items()):
+            (path / f"{i}.story").write_text(f"{text}\n\n@highlight\n\n{short}")
+    recipe, shown, messages = made(path, tmp_path / "run")
+    assert recipe.task == "summarization" and recipe.model.copy
+    count = sum(map(len, summaries.values()))
+    assert shown[0] == f"{count} pairs in {path}" and messages == []
+    read = {}
+    for name, size in (("train", 54), ("valid", 3), ("test", 3)):
+        texts, several = recipe.read([f"{name}.jsonl"], tmp_path / "run")
+        assert len(texts) == size
+        read |= {t: [s] if isinstance(s, str) else s for t, s in zip(texts, several)}
+    assert read == summaries
+    assert made(path, tmp_path / "run")[0] == recipe
+
+
+@pytest.mark.parametrize(
+    ["source", "target", "task"],
+    [
+        (DOGS * 6, "dogs sleep", "summarization"),
+        ("the dog sleeps", "dog", "translation"),
+        (DOGS * 6, "狗睡着了,猫没有睡着。" * 6, "translation"),
+        ("कुत्ता सो रहा है और बिल्ली नहीं। " * 8, DOGS * 4, "translation"),
+        ("狗睡着了,猫没有睡着。" * 20, "狗睡着了,猫没有睡着。" * 2, "summarization"),
+    ],
+)
+def test_summaries_are_told_from_translations_by_their_length(source, target, task, tmp_path):
+    path = tmp_path / "data"
+    path.write_text(f"{source}\t{target}\n" * 9, encoding="utf-8")
+    assert recognize(path) == (task, (0, 1))
+
+
+def test_folders_without_stories(tmp_path):
+    (tmp_path / "1.txt").write_text("text")
+    with pytest.raises(ValueError, match="There are no .story files"):
+        made(tmp_path, tmp_path / "run")
+
+
 def images(folder, count, kind="jpg"):
     folder.mkdir(parents=True, exist_ok=True)
     for i in range(count):

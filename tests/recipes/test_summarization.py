@@ -123,7 +123,7 @@ def test_keys_of_json_are_named(folder):
     recipe = recipes.read(folder / "recipe.toml", ["data.columns="])
     with pytest.raises(recipes.RecipeError, match="holds JSON, whose keys are names"):
         recipe.read(recipe.data.train, folder)
-    with pytest.raises(recipes.RecipeError, match="a JSON object in each line"):
+    with pytest.raises(recipes.RecipeError, match="with the keys text, summaries"):
         recipes.from_file(folder / "train.jsonl", folder / "run")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keras_s2s import data, layers, preprocessing
-from keras_s2s.recipes import tokenizer
+from keras_s2s.recipes import text_files, tokenizer
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
@@ -14,7 +14,11 @@ _OF_PIECES = {"normalization": "nmt_nfkc", "split_digits": False, "sample_alpha"
 
 @dataclass(kw_only=True)
 class TextToText(Recipe):
-    """Base of the recipes for pairs of texts. A subclass says how to read and to score them."""
+    """Base of the recipes for pairs of texts. A subclass says how to score them.
+
+    They are in two files whose lines correspond, a table, a file with a JSON object on each line
+    (`columns` are keys) or a folder of `.story` files.
+    """
 
     examples = "pairs"
     only = {
@@ -40,20 +44,22 @@ class TextToText(Recipe):
         if self.model.copy and not self.tokenizer.shared:
             raise RecipeError("'copy' needs one vocabulary for both sides: set shared = true.")
 
+    def is_there(self, path):
+        return path.exists()
+
+    def read(self, files, folder):
+        return text_files.read([folder / file for file in files], self.data.columns)
+
     def splits(self, folder, verbose):
         splits = super().splits(folder, verbose)
         for name, pairs in splits.items():
             files = ", ".join(getattr(self.data, name))
-            splits[name] = data.readers.without_empty(*self.pairs(*pairs), files)
+            splits[name] = data.readers.without_empty(*text_files.single(*pairs), files)
         sources, targets = splits["train"]
         if verbose:
             first = pair_for_people(sources[0], targets[0])
             print(f"{len(sources):,} training pairs, the first: {first}", flush=True)
         return splits
-
-    def pairs(self, inputs, outputs):
-        """The pairs to train on, of what `read` returned."""
-        return inputs, outputs
 
     def preprocessor(self, inputs, outputs, verbose=0):
         texts = {"source": inputs, "target": outputs}

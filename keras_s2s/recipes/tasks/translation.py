@@ -8,16 +8,11 @@ from keras_s2s.recipes.tasks.text_to_text import TextToText
 
 @dataclass(kw_only=True)
 class Translation(TextToText):
-    """A recipe with `task = "translation"`: files whose lines correspond, or a table of pairs."""
+    """A recipe with `task = "translation"`: sentences and their translations."""
 
     kind = models.Translator
     metrics, watched = ("bleu", "chrf"), ("bleu",)
     unit = "sentences"
-
-    def read(self, files, folder):
-        if len(files) == 2:
-            return data.read_parallel(folder / files[0], folder / files[1])
-        return data.read_pairs(folder / files[0], *self.data.columns)
 
     def splits(self, folder, verbose):
         splits = super().splits(folder, verbose)

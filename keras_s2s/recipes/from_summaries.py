@@ -1,0 +1,119 @@
+import json
+from pathlib import Path
+
+from keras_s2s.recipes import held_out, toml
+from keras_s2s.recipes.text_files import read_targets
+from keras_s2s.recipes.write_recipe import write
+
+# Like the recipe of the shipped summarizer, for longer texts and summaries.
+_RECIPE = """\
+# A summarizer of the texts in '{source}'; made by `keras-s2s train {source}`. Change what you like
+# and train again with `keras-s2s train recipe.toml`, into another folder.
+
+name = {name}
+task = "summarization"
+seed = 1
+
+[data]                        # beside this file; {valid} texts each in valid and test
+train = ["train.jsonl"]
+valid = ["valid.jsonl"]
+tests = {{ test = ["test.jsonl"] }}
+columns = ["text", "summary"]
+
+[tokenizer]
+vocabulary_size = {vocabulary}
+normalization = "nmt_nfkc"    # Unicode NFKC: "m²" becomes "m2"; "identity" keeps it
+length = 400                  # pieces; longer texts are cut
+target_length = 100           # pieces; longer summaries are cut
+
+[model]
+cell = "lstm"
+embedding_dim = 192
+encoder_units = 256           # in each direction
+decoder_units = 256
+attention = "luong"
+copy = true                   # names and rare words come from the text
+dropout = 0.3
+
+[training]
+epochs = {epochs}
+tokens_per_batch = {batch:<10} # text and summary together
+learning_rate = 2e-3          # after the warm-up, then down to 0 along a cosine
+warmup_steps = 200
+label_smoothing = 0.1
+average_last = 3              # epochs whose weights are averaged
+
+[decoding]
+num_beams = 5
+length_penalty = 1.0
+no_repeat_ngram_size = 3      # no three pieces twice in a summary
+"""
+
+
+def from_summaries(path, folder, columns=("text", "summary"), seed=1, show=lambda line: None):
+    r"""Makes a recipe for a summarizer from texts and their summaries.
+
+    A twentieth of the texts, at most 1,000, is held out for validation, and as many for the test.
+    All summaries of a text stay together; repeated pairs count once. What is left out is told by
+    warnings.
+
+    Args:
+        path: A file with a JSON object on each line, a folder of `.story` files, or a table, as
+            `keras_s2s.data.read_jsonl`, `read_stories` and `read_pairs` read them.
+        folder: Folder for `recipe.toml`, `train.jsonl`, `valid.jsonl` and `test.jsonl`.
+        columns: Keys of text and summary; in a table columns: indices from 0, or names in the first
+            line.
+        seed: Integer: which texts are held out.
+        show: Function that is called with lines for people: how many pairs there are, and the
+            first.
+
+    Returns:
+        `pathlib.Path` of the recipe.
+
+    Raises:
+        RecipeError: If there are fewer than 40 texts, or the folder holds another recipe.
+        ValueError: If the file is not what it should be.
+
+    Example:
+    ```python
+    import json
+    import keras_s2s
+
+    with open("news.jsonl", "w") as file:
+        for i in range(100):
+            print(json.dumps({"text": f"Long text {i} ...", "summary": f"Text {i}"}), file=file)
+    path = keras_s2s.recipes.from_summaries("news.jsonl", "run")
+    assert keras_s2s.recipes.read(path).task == "summarization"
+    ```
+    """
+    path, folder = Path(path), Path(folder)
+    summaries = read_targets(path, columns, show)
+    splits = held_out.split(summaries, 1000, seed)
+    words = set()
+    for text in splits["train"]:
+        words.update(text.split())
+        words.update(word for summary in summaries[text] for word in summary.split())
+    characters = set().union(*words)
+    count = len(splits["train"])
+    text = _RECIPE.format(
+        source=toml.comment(path.absolute().name),
+        name=toml.string(path.absolute().stem),
+        valid=len(splits["valid"]),
+        vocabulary=max(min(len(words) // 4, 8000), len(characters) + 8),
+        # The fewer texts, the smaller the batches, so that there are enough updates, and the more
+        # epochs.
+        batch=min(max(count // 5, 20), 40) * 200,
+        epochs=max(min(400_000 // count, 20), 8),
+    )
+    files = {f"{name}.jsonl": _lines(summaries, texts) for name, texts in splits.items()}
+    return write(folder, text, files)
+
+
+def _lines(summaries, texts):
+    """A text with one summary has a string there, with several a list."""
+    rows = []
+    for text in texts:
+        several = summaries[text]
+        row = {"text": text, "summary": several if len(several) > 1 else several[0]}
+        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+    return "".join(rows)
