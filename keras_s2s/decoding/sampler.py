@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._autograph import unconverted
 from keras_s2s._backend.gather import take_rows
 from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._checks import check_int
@@ -12,6 +13,7 @@ from keras_s2s.decoding.choices import Choices, Constraints
 from keras_s2s.tokens import END, PAD, START
 
 
+@unconverted
 class Sampler:
     """Base class of the decoding strategies: `Greedy`, `Beam`, `Random`.
 

@@ -4,6 +4,7 @@ import os
 import keras
 import numpy as np
 
+from keras_s2s._autograph import unconverted
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_items
 from keras_s2s.preprocessing.as_column import as_column, is_collection, is_numeric
@@ -90,6 +91,7 @@ class ImageColumn(Column):
         names = tf.constant([f"{name}[{i}]" for i in range(len(images))])
         return (slices, names), lambda one: self.load(*one)
 
+    @unconverted
     def load(self, image, name=None):
         """One image as pixels, of their final size."""
         return self.image_converter.convert(image, name)

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
+from keras_s2s._autograph import unconverted
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_files, image_items, image_pixels
 
@@ -74,6 +75,7 @@ class ImageConverter:
             pixels = list(threads.map(self._convert_item, items))
         return tf.stack(pixels) if pixels else tf.zeros((0, *self.image_size, 3))
 
+    @unconverted
     def convert(self, images, names=None, paths=True, with_webp=True):
         """Converts images that are tensors.
 

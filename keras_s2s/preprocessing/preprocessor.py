@@ -5,6 +5,7 @@ import os
 import keras
 import numpy as np
 
+from keras_s2s._autograph import unconverted
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import own_words
 from keras_s2s.preprocessing.as_column import is_tensor
@@ -24,6 +25,7 @@ TARGETS = "decoder_text"
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
+@unconverted
 class Preprocessor:
     """Turns raw inputs and texts into a model's inputs and labels, and generated ids into texts.
 

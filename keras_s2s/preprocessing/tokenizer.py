@@ -7,6 +7,7 @@ import threading
 import numpy as np
 
 from keras_s2s import tokens
+from keras_s2s._autograph import unconverted
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing.as_column import check_eager
 from keras_s2s.preprocessing.text import as_list, as_strings
@@ -92,6 +93,7 @@ class Tokenizer:
         """List of the TensorFlow objects that an exported function with `tokenize` depends on."""
         raise NotImplementedError
 
+    @unconverted
     def tokenize(self, inputs, sample=False):
         """Turns text into ids, without start and end ids.
 
@@ -114,6 +116,7 @@ class Tokenizer:
         ids = self._ops().tokenize(tf.reshape(strings, [-1]), alpha)
         return ids.values if strings.shape.rank == 0 else ids
 
+    @unconverted
     def detokenize(self, inputs):
         """Turns ids into text.
 

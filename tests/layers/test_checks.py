@@ -45,7 +45,6 @@ def test_encoder_of_images_passes():
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("name", fewer_elsewhere(list(DECODERS), 4))
 def test_decoders_pass(name):
     check_decoder(DECODERS[name](), state_sizes=[[3]])

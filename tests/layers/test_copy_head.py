@@ -64,7 +64,8 @@ def _readouts(decoder, targets, memory):
 @pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize(
-    "wiring, slots", fewer_elsewhere([("bahdanau", SLOTS), ("luong_feeding", 0), ("luong", 2)], 3)
+    "wiring, slots",
+    fewer_elsewhere([("bahdanau", SLOTS), ("luong_feeding", 0), ("luong", 2)], 3, 2),
 )
 def test_equals_the_papers_equation(wiring, slots):
     """All steps at once, and one by one."""

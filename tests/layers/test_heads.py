@@ -135,7 +135,6 @@ def test_mixed_precision(wiring):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("wiring", fewer_elsewhere(LOOPS, 3))
 def test_gradient_equals_that_of_unrolled_steps(wiring):
     decoder, memory, _ = make_pointer(wiring)
@@ -155,7 +154,6 @@ def test_gradient_equals_that_of_unrolled_steps(wiring):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 def test_beam_search_copies():
     """What it finds has the score that the decoder gives it, and holds ids of the source alone."""
     decoder, memory, _ = make_pointer(strength=9.0, lengths=[4, 2, 3])

@@ -531,7 +531,7 @@ def loss_of(decoder, targets, memory, steps=None):
 @pytest.mark.parametrize(
     ["tie_embeddings", "wiring"],
     # The embedding lies outside of the loop: tied or not is no matter of wiring.
-    fewer_elsewhere(zip(itertools.cycle([True, False]), WIRINGS), 5),
+    fewer_elsewhere(zip(itertools.cycle([True, False]), WIRINGS), 10),
 )
 def test_gradient_equals_that_of_unrolled_steps(wiring, tie_embeddings):
     cell = "lstm" if tie_embeddings else "gru"
