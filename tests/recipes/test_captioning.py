@@ -37,7 +37,8 @@ image_size = 32
 encoder_units = 8
 embedding_dim = 8
 decoder_units = 8
-attention_units = 8
+cell = "rnn"
+attention = "luong"
 dropout = 0.1
 doubly_stochastic = 0.1
 [frozen]
