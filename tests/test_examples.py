@@ -82,6 +82,7 @@ def test_docstring(name, tmp_path, monkeypatch):
     exec(compile(EXAMPLES[name], name, "exec"), {"keras": keras, "keras_s2s": keras_s2s, "np": np})
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_readme(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -120,7 +121,10 @@ COVERED_ELSEWHERE = {"encoder", "coming_from_kerashub", "coming_from_tfa"}
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "path",
-    chosen(PAGES, *(path for path in PAGES if path.stem not in COVERED_ELSEWHERE)),
+    [
+        pytest.param(path, marks=[pytest.mark.long] * (path.stem == "your_own_layers"))
+        for path in chosen(PAGES, *(path for path in PAGES if path.stem not in COVERED_ELSEWHERE))
+    ],
     ids=lambda path: path.stem,
 )
 def test_page(path, tmp_path, monkeypatch):

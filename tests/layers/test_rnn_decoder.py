@@ -107,7 +107,7 @@ def describe(state):
             # The fast part has each wiring with one of the cells, in turn.
             marks=pytest.mark.slow if (i - i // len(CELLS)) % len(CELLS) else (),
         )
-        for i, (wiring, options) in enumerate(combinations())
+        for i, (wiring, options) in fewer_elsewhere(enumerate(combinations()), 2)
     ],
 )
 def test_call_equals_steps(wiring, options):
@@ -375,7 +375,9 @@ def test_fused_layers_give_the_same(wiring, cell, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.every_backend
-@pytest.mark.parametrize("wiring", [*REPRESENTATIVES, "coverage", "luong_location"])
+@pytest.mark.parametrize(
+    "wiring", fewer_elsewhere([*REPRESENTATIVES, "coverage", "luong_location"], 2)
+)
 def test_beams_are_rows_of_one_memory(wiring):
     """Rows of one example side by side, each equal to itself alone with its memory."""
     beams = 3

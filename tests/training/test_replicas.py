@@ -88,6 +88,7 @@ check(fit(loss, adam(), data), expected)
 """
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has no replicas on PyTorch")
 def test_replicas_together_are_as_one():
