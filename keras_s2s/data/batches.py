@@ -57,6 +57,7 @@ class Batches(keras.utils.PyDataset):
         features: Dict of the columns that are `keras_s2s.data.Features`.
         num_dropped: Number of examples left out because of their length.
         num_cut: Number of examples cut because of their length.
+        cut_share: Their share of all examples.
         epoch: Number of the current epoch, from 0.
 
     Raises:
@@ -265,6 +266,10 @@ class Batches(keras.utils.PyDataset):
             for size, widths, _ in plan
         )
         return 1.0 - used / positions
+
+    @property
+    def cut_share(self):
+        return self.num_cut / len(self._kept)
 
     def as_tf_dataset(self):
         """Returns a `tf.data.Dataset` of the batches. Each pass over it is one more epoch."""

@@ -97,8 +97,6 @@ class Model:
     variational_dropout: bool = False
     doubly_stochastic: float = 0.0
     """Weight of the loss that asks for the same total attention at every input position."""
-    coverage_loss: float = 0.0
-    """Weight of the loss that asks not to look at an input position twice."""
     copy: bool = False
     """Whether the decoder can copy from its input, see `keras_s2s.layers.CopyHead`."""
     copy_slots: int = 0
@@ -127,9 +125,6 @@ class Model:
             variational_dropout=self.variational_dropout,
             tie_embeddings=self.tie_embeddings,
             doubly_stochastic=self.doubly_stochastic,
-            attention_losses=[layers.CoverageLoss(self.coverage_loss)]
-            if self.coverage_loss
-            else (),
             head=layers.CopyHead(self.copy_slots, name="head") if self.copy else None,
         )
 
@@ -158,6 +153,8 @@ class Stage:
     clip_norm: float = 1.0
     """The largest norm of all gradients together."""
     label_smoothing: float = 0.0
+    coverage_loss: float = 0.0
+    """Weight of the loss that asks not to look at an input position twice, see `CoverageLoss`."""
     scheduled_sampling: float = 0.0
     """The rate at the end of the stage, rising from 0, see `ScheduledSampling`."""
     reward: Literal[tuple(evaluation.REWARDS)] = "cider"

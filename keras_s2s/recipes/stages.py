@@ -4,8 +4,11 @@ import keras
 import numpy as np
 
 from keras_s2s import callbacks
+from keras_s2s.layers import CoverageLoss
+from keras_s2s.recipes.batch_lines import BatchLines
 from keras_s2s.recipes.objectives import OBJECTIVES
 from keras_s2s.recipes.objectives.examples import Examples
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 def run(recipe, model, splits, output, verbose=0):
@@ -25,6 +28,7 @@ def run(recipe, model, splits, output, verbose=0):
     sampling = model.scheduled_sampling
     for name, stage in recipe.stages.items():
         recipe.freeze(model, stage.freeze)
+        _set_coverage_loss(model.decoder, stage.coverage_loss)
         model.scheduled_sampling = sampling if stage.scheduled_sampling else None
         done = _weights(name, output)
         if is_done(name, output):
@@ -36,6 +40,17 @@ def run(recipe, model, splits, output, verbose=0):
         np.savez(unfinished, *model.get_weights())
         unfinished.replace(done)
     model.scheduled_sampling = None
+
+
+def _set_coverage_loss(decoder, factor):
+    """Whatever the stage before it had, a stage has its own."""
+    if not hasattr(decoder, "attention_losses") or not decoder.attends:
+        if factor:
+            name = type(decoder).__name__
+            raise RecipeError(f"'coverage_loss' is about attention, which the {name} lacks.")
+        return
+    losses = [loss for loss in decoder.attention_losses if not isinstance(loss, CoverageLoss)]
+    decoder.attention_losses = (*losses, *([CoverageLoss(factor)] if factor else []))
 
 
 def is_done(name, output):
@@ -57,13 +72,14 @@ def _train(recipe, name, stage, model, splits, output, verbose):
         for split in ("train", "valid")
     )
     if verbose:
-        padding = getattr(batches, "padding_share", None)
-        print(
-            f"{model.count_params():,} parameters, {len(splits['train'][0]):,} {recipe.examples}, "
-            f"{len(batches)} steps per epoch"
-            + ("" if padding is None else f", padding {padding:.1%}"),
-            flush=True,
-        )
+        count = len(splits["train"][0])
+        told = [f"{model.count_params():,} parameters", f"{count:,} {recipe.examples}"]
+        told.append(f"{len(batches)} steps per epoch")
+        if hasattr(batches, "padding_share"):
+            told.append(f"padding {batches.padding_share:.1%}")
+        if getattr(batches, "num_cut", 0):
+            told.append(f"{batches.cut_share:.1%} of the {recipe.examples} cut")
+        print(*told, sep=", ", flush=True)
     if recipe.is_staged:
         seed_draws(model, [recipe.seed, *name.encode()])
     OBJECTIVES[stage.objective](
@@ -81,6 +97,8 @@ def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
     chosen = []
     if stage.objective == "cross_entropy":
         chosen.append(callbacks.StopOnNaN(batches, folder / "nan_batch.npz"))
+        if verbose == 2:
+            chosen.append(BatchLines(len(batches)))
     if stage.ema_momentum:
         average = keras.callbacks.SwapEMAWeights()
     else:

@@ -1,5 +1,6 @@
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
 from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
+from keras_s2s.recipes.show import around_the_change
 
 
 def train(settings, texts, name="training", verbose=0):
@@ -25,7 +26,7 @@ def train(settings, texts, name="training", verbose=0):
     )
     changes = [pair for pair in zip(texts, tokenizer.normalize(texts)) if pair[0] != pair[1]]
     if verbose and changes:
-        before, after = changes[0]
+        before, after = around_the_change(*changes[0])
         print(
             f"normalization = {settings.normalization!r} changes {len(changes):,} of "
             f"{len(texts):,} {name} texts, the first from {before!r} to {after!r}",

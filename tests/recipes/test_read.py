@@ -203,3 +203,13 @@ def test_too_few_pairs(tmp_path):
     write_pairs(tmp_path / "pairs.tsv", count=39)
     with pytest.raises(recipes.RecipeError, match="39 different sources; 40"):
         recipes.from_pairs(tmp_path / "pairs.tsv", tmp_path / "run")
+
+
+def test_only_what_is_around_a_change_is_shown():
+    from keras_s2s.recipes.show import around_the_change
+
+    assert around_the_change("5 m².", "5 m2.") == ("5 m².", "5 m2.")
+    long = "a" * 50
+    before, after = around_the_change(f"{long} x² y² {long}", f"{long} x2 y2 {long}", width=3)
+    assert (before, after) == ("... a x² y² aa ...", "... a x2 y2 aa ...")
+    assert around_the_change("aab", "aabb", width=1) == ("... b", "... bb")

@@ -32,8 +32,8 @@ cell = "rnn"
 attention = "luong"
 copy = true
 copy_slots = 2
-coverage_loss = 0.1
 [training]
+coverage_loss = 0.1
 learning_rate = 0.01
 batch_size = 16
 [stages.tokens]
@@ -151,12 +151,67 @@ def test_trainings_from_before_a_key_go_on(folder):
 
     run = folder / "run"
     (run / "tokens").mkdir(parents=True)
-    recipe = recipes.read(folder / "recipe.toml", ["model.coverage_loss="])
+    recipe = recipes.read(folder / "recipe.toml", ["training.coverage_loss="])
     progress.begin(recipe, run)
     (run / "tokens.npz").touch()
     values = json.loads((run / "trained.json").read_text())
-    del values["model"]["coverage_loss"], values["stages"]["tokens"]["reward"]
+    del values["stages"]["tokens"]["coverage_loss"], values["stages"]["tokens"]["reward"]
     (run / "trained.json").write_text(json.dumps(values))
     progress.check(recipe, run)
-    with pytest.raises(recipes.RecipeError, match="model.coverage_loss was None and is 0.5"):
-        progress.check(recipes.read(folder / "recipe.toml", ["model.coverage_loss=0.5"]), run)
+    changes = ["training.coverage_loss=", "stages.tokens.coverage_loss=0.5"]
+    other = recipes.read(folder / "recipe.toml", changes)
+    with pytest.raises(recipes.RecipeError, match="tokens.coverage_loss was None and is 0.5"):
+        progress.check(other, run)
+
+
+def test_each_stage_has_its_own_coverage_loss(folder, monkeypatch):
+    from keras_s2s.layers import DoublyStochastic
+    from keras_s2s.recipes import stages
+
+    changes = ["stages.reward.coverage_loss=0.5", "model.doubly_stochastic=0.2"]
+    recipe = recipes.read(folder / "recipe.toml", changes)
+    splits, seen = recipe.splits(folder, verbose=0), []
+    model = recipe.build(recipe.preprocessor(*splits["train"]))
+    model.decoder.attention_losses = (DoublyStochastic(0.3),)
+
+    def note(recipe, stage, model, *rest):
+        seen.append([type(loss).__name__ + str(loss.factor) for loss in decoder.attention_losses])
+
+    decoder = model.decoder
+    monkeypatch.setattr(stages, "OBJECTIVES", {"cross_entropy": note, "self_critical": note})
+    model.build({name: (None, None) for name in ("encoder_token_ids", "decoder_token_ids")})
+    stages.run(recipe, model, splits, folder)
+    assert seen == [
+        ["DoublyStochastic0.3", "CoverageLoss0.1"],
+        ["DoublyStochastic0.3", "CoverageLoss0.5"],
+    ]
+    assert decoder.get_config()["attention_losses"][1]["config"]["factor"] == 0.5
+
+
+def test_a_stage_says_how_many_texts_are_cut(folder, monkeypatch, capsys):
+    from keras_s2s.recipes import stages
+
+    # All texts have six words and an end.
+    recipe = recipes.read(folder / "recipe.toml", ["tokenizer.length=6"])
+    splits = recipe.splits(folder, verbose=0)
+    model = recipe.build(recipe.preprocessor(*splits["train"]))
+    model.build({name: (None, None) for name in ("encoder_token_ids", "decoder_token_ids")})
+    monkeypatch.setattr(stages, "OBJECTIVES", dict.fromkeys(stages.OBJECTIVES, lambda *rest: None))
+    with pytest.warns(keras_s2s.preprocessing.CutWarning):
+        stages.run(recipe, model, splits, folder, verbose=2)
+    assert "padding 0.0%, 100.0% of the pairs cut" in capsys.readouterr().out
+
+
+def test_lines_between_the_batches(capsys):
+    from keras_s2s.recipes.batch_lines import BatchLines
+
+    lines = BatchLines(3, seconds=0.0)
+    lines.on_epoch_begin(0)
+    for batch in range(3):
+        lines.on_train_batch_end(batch, {"loss": 2.0})
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("1/3 - loss: 2.0000 - ") and second.endswith(" min left")
+    patient = BatchLines(3)
+    patient.on_epoch_begin(0)
+    patient.on_train_batch_end(0, {"loss": 2.0})
+    assert capsys.readouterr().out == ""

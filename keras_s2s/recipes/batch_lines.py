@@ -1,0 +1,29 @@
+import time
+
+import keras
+
+
+class BatchLines(keras.callbacks.Callback):
+    """Prints now and then how far an epoch is, where there is no bar, as in a log file.
+
+    Args:
+        steps: Integer: batches of an epoch.
+        seconds: Float: the least time between two lines.
+    """
+
+    def __init__(self, steps, seconds=60.0):
+        super().__init__()
+        self.steps, self.seconds = steps, seconds
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._begun = self._told = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        now, done = time.monotonic(), batch + 1
+        if now - self._told < self.seconds or done >= self.steps:
+            return
+        self._told = now
+        # The first batch takes longest, so these minutes are at most.
+        left = (now - self._begun) / done * (self.steps - done) / 60
+        loss = float(keras.ops.convert_to_numpy((logs or {}).get("loss", float("nan"))))
+        print(f"{done:,}/{self.steps:,} - loss: {loss:.4f} - {left:.0f} min left", flush=True)
