@@ -6,13 +6,12 @@ It prepares the case, prints a line, and then measures one window for each line 
 """
 
 import json
-import re
 import sys
-from pathlib import Path
 
 import keras
 
 from benchmarks.cases import CASES, NewProcess, Setting
+from benchmarks.memory import peak_mib
 
 
 def main():
@@ -29,15 +28,8 @@ def main():
     answer("ready")
     for _ in sys.stdin:
         window = case.window()
-        answer(window if isinstance(case, NewProcess) else {**window, **_memory()})
-
-
-def _memory():
-    """The peak memory of this process; `getrusage` would begin with its parent's peak."""
-    status = Path("/proc/self/status")
-    if not status.exists():
-        return {}
-    return {"peak_mib": round(int(re.search(r"VmHWM:\s*(\d+)", status.read_text())[1]) / 1024)}
+        peak = {} if isinstance(case, NewProcess) else {"peak_mib": peak_mib()}
+        answer({**window, **{key: mib for key, mib in peak.items() if mib is not None}})
 
 
 if __name__ == "__main__":
