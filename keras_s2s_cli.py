@@ -484,6 +484,9 @@ class _Long:
 
     def __init__(self, model, unit):
         self.preprocessor, self.unit = model.preprocessor, unit
+        self.advice = ""
+        if model.is_sentence_by_sentence:
+            self.advice = " `--on-long split` goes through them sentence by sentence."
         self.seen, self.numbers = 0, []
 
     def count(self, lines):
@@ -495,16 +498,13 @@ class _Long:
         self.count(lines)
         if self.numbers:
             raise ValueError(
-                f"{self._which()}. Nothing was written. `--on-long split` goes through them "
-                "sentence by sentence, `--on-long cut` cuts them there."
+                f"{self._which()}. Nothing was written.{self.advice} `--on-long cut` cuts them "
+                "there."
             )
 
     def tell(self):
         if self.numbers:
-            _tell(
-                f"{self._which()}; they were cut there. `--on-long split` goes through them "
-                "sentence by sentence."
-            )
+            _tell(f"{self._which()}; they were cut there.{self.advice}")
             self.numbers = []
 
     def _which(self):

@@ -10,6 +10,7 @@ from keras_s2s.preprocessing.long_texts import CutWarning, pieces, warn_of_slots
 from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 
 CHOICES = "cut", "error", "split"
+_SPLIT = '`on_long="split"` goes through them sentence by sentence'
 # No request has so many inputs, so the index of a later part is never the index of an input.
 _MOST_INPUTS = 2**20
 
@@ -33,9 +34,15 @@ def _by_column(preprocessor, items):
     return [(column, values[column.raw_name]) for column in preprocessor.columns]
 
 
-def check_on_long(preprocessor, on_long, return_attention):
+def check_on_long(model, on_long, return_attention):
     """Raises a `ValueError` if `generate` cannot do what `on_long` says."""
     check_choice("on_long", on_long, CHOICES)
+    preprocessor = model.preprocessor
+    if on_long == "split" and not model.is_sentence_by_sentence:
+        raise ValueError(
+            f'A {type(model).__name__} reads a text as a whole. Pass `on_long="cut"` or "error", '
+            "or a shorter text."
+        )
     if on_long == "split" and preprocessor is not None and len(preprocessor.columns) > 1:
         raise ValueError(
             'The sentences of several inputs do not correspond. Pass `on_long="cut"` or "error", '
@@ -92,7 +99,7 @@ class Parts:
     """Splits inputs into the parts to run, and joins the results of parts.
 
     Args:
-        preprocessor: A `Preprocessor`.
+        model: A `Seq2Seq` with a preprocessor.
         items: List of raw inputs.
         prompts: List of as many texts, or None.
         rows: Indices of the inputs to run.
@@ -105,14 +112,13 @@ class Parts:
         indices: For each part a different integer; for a first part the index of its input.
     """
 
-    def __init__(self, preprocessor, items, prompts, rows, on_long):
+    def __init__(self, model, items, prompts, rows, on_long):
+        preprocessor = model.preprocessor
         long = [rows[i] for i in find(preprocessor, [items[row] for row in rows])]
         if on_long == "error" and long:
             message = _message(preprocessor, long, rows)
-            raise ValueError(
-                f'{message}. `on_long="split"` goes through them sentence by sentence, `"cut"` '
-                "cuts them."
-            )
+            advice = f" {_SPLIT}." if model.is_sentence_by_sentence else ""
+            raise ValueError(f'{message}.{advice} `on_long="cut"` cuts them.')
         split = set(long) if on_long == "split" else ()
         self.items, self.rows, self.indices, self._separators = [], [], [], []
         self.prompts = None if prompts is None else []
@@ -134,7 +140,7 @@ class Parts:
             # Parts are still too long if the length is only a few characters.
             long = [self.rows[i] for i in find(preprocessor, self.items)]
         if long:
-            advice = "" if split else '; `on_long="split"` goes through them sentence by sentence'
+            advice = f"; {_SPLIT}" if model.is_sentence_by_sentence and not split else ""
             message = _message(preprocessor, long, self.rows)
             warnings.warn(f"{message}. They are cut there{advice}.", CutWarning, stacklevel=4)
 

@@ -17,6 +17,10 @@ from keras_s2s.preprocessing.text import as_list
 class Generates:
     """Mixin of a model with an encoder, a decoder and a `sampler`: `generate` and `score`."""
 
+    #: Whether the output of a text is that of its sentences one after the other, so that
+    #: `on_long="split"` of `generate` makes sense.
+    is_sentence_by_sentence = True
+
     def generate(
         self,
         inputs,
@@ -54,7 +58,8 @@ class Generates:
                 else between words. The outputs are joined with the white space that the source
                 has between its sentences; the score is the mean of the sentences' scores, the
                 second-best text joins the second-best of each, and a prompt begins the first
-                sentence. `"split"` gives no attention.
+                sentence. `"split"` gives no attention, and models whose
+                `is_sentence_by_sentence` is false, such as summarizers, refuse it.
             on_error: What to do with an input that cannot be read, such as a missing or damaged
                 file. `"raise"`: an error that names it. `"none"`: None in its place
                 in all that is returned, one warning that says how many and why, and results
@@ -79,7 +84,7 @@ class Generates:
         if max_length is not None:
             max_length = check_int("max_length", max_length, 1)
         batch_size = check_int("batch_size", batch_size, 1)
-        _long_inputs.check_on_long(self.preprocessor, on_long, return_attention)
+        _long_inputs.check_on_long(self, on_long, return_attention)
         if isinstance(inputs, dict) and not _raw_forms.is_raw(self.preprocessor, inputs):
             features = self.encoder.select(inputs)
             if "prompt_token_ids" in inputs:
@@ -152,7 +157,7 @@ def _generate(model, inputs, max_length, sampler, batch_size, return_attention, 
     rows = [row for row in range(len(items)) if not failures or row not in failures]
     if prompts is not None:
         check_prompts(preprocessor, items, prompts, rows, max_length)
-    parts = Parts(preprocessor, items, prompts, rows, on_long)
+    parts = Parts(model, items, prompts, rows, on_long)
     results = _run(model, parts, max_length, sampler, batch_size, return_attention, failures)
     hypotheses = [None] * len(items)
     for row, result in zip(rows, parts.join(results)):

@@ -27,6 +27,8 @@ class Summarizer(TextToText):
     ```
     """
 
+    is_sentence_by_sentence = False
+
     def summarize(self, inputs, **kwargs):
         """The same as `generate`."""
         return self.generate(inputs, **kwargs)

@@ -36,7 +36,7 @@ def write_card(model, recipe, folder, data, figures):
             **card,
             "task": recipe.task,
             "metrics": figures,
-            "limits": limits(model.preprocessor, _texts(recipe, data)),
+            "limits": limits(model, _texts(recipe, data)),
             "recipe": {
                 "train": f"keras-s2s train {path} --data DATA --output RUN",
                 "evaluate": f"keras-s2s evaluate {recipe.name} --data DATA",
@@ -45,16 +45,17 @@ def write_card(model, recipe, folder, data, figures):
     )
 
 
-def limits(preprocessor, texts):
+def limits(model, texts):
     """How long inputs and outputs may be, for people.
 
     Args:
-        preprocessor: Of the model.
+        model: A model with a preprocessor.
         texts: Typical inputs, strings, in which pieces and words are counted.
 
     Returns:
         String.
     """
+    preprocessor = model.preprocessor
     target = f"Outputs have at most {pieces(preprocessor.target_length)}."
     most = preprocessor.raw.length
     if most is None:
@@ -64,10 +65,12 @@ def limits(preprocessor, texts):
     # In scripts without blanks, words cannot be counted.
     unit, units = ("words", words) if words > 2 * len(texts) else ("characters", characters)
     about = _rounded((most - 1) * units / max(count, 1))
+    split = ""
+    if model.is_sentence_by_sentence:
+        split = ', or `on_long="split"` goes through them sentence by sentence'
     return (
         f"Inputs of up to {pieces(most)}, about {about:,} {unit}: the ends of longer ones are cut "
-        'off, which is told, or `on_long="split"` goes through them sentence by sentence. '
-        f"{target}"
+        f"off, which is told{split}. {target}"
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_s2s import decoding
+from keras_s2s.models import Summarizer
 from keras_s2s.preprocessing import CutWarning
 from tests.models.conftest import SOURCES, TARGETS
 from tests.models.helpers import eager
@@ -179,3 +180,14 @@ def test_images_have_no_length():
     captions = [["red " * 100, "a red one"]]
     (message,) = cuts(eager(captioner).fit, images, captions, verbose=0)
     assert message.startswith("1 of 2 outputs have more than")
+
+
+def test_a_summary_is_not_made_sentence_by_sentence(model):
+    parts = model.encoder, model.decoder, model.preprocessor
+    summarizer = Summarizer(*parts)
+    with pytest.raises(ValueError, match="A Summarizer reads a text as a whole. Pass `on_long="):
+        summarizer.generate("a", on_long="split")
+    with pytest.warns(CutWarning, match="They are cut there.$"):
+        summarizer.generate(TEXT, max_length=2)
+    with pytest.raises(ValueError, match='at index 0. `on_long="cut"` cuts them.$'):
+        summarizer.generate([TEXT], on_long="error")

@@ -22,8 +22,12 @@ def test_limits_are_in_pieces_and_words(length, texts, count, expected):
         ),
         target_length=50,
     )
-    text = limits(preprocessor, texts)
+    model = SimpleNamespace(preprocessor=preprocessor, is_sentence_by_sentence=False)
+    text = limits(model, texts)
     assert text.startswith(f"Inputs of up to {expected}: ")
+    assert "on_long" not in text
+    model.is_sentence_by_sentence = True
+    assert '`on_long="split"` goes through them sentence by sentence' in limits(model, texts)
     assert text.endswith("Outputs have at most 49 pieces.")
     preprocessor.raw.length = None
-    assert limits(preprocessor, texts) == "Outputs have at most 49 pieces."
+    assert limits(model, texts) == "Outputs have at most 49 pieces."
