@@ -17,7 +17,7 @@ def small_captioner(
     units=16,
     dropout=0.0,
     target_length=20,
-    cell="gru",
+    cell="rnn",
     simple=False,
     **kwargs,
 ):
@@ -77,7 +77,7 @@ def coloured(count, seed=0, size=(60, 40)):
 
 
 def trained_captioner():
-    model = small_captioner(cell="rnn")
+    model = small_captioner()
     model.compile(keras.optimizers.Adam(0.02))
     # As arrays: a dataset of images takes a second for each pass.
     x, labels, weights = model.preprocessor(*coloured(96))

@@ -14,7 +14,7 @@ from keras_s2s.callbacks import AverageCheckpoints, ExportBest, GenerationMetric
 from tests.captioners import coloured, small_captioner
 from tests.data.pairs import pair_batches
 from tests.java import JAVA
-from tests.models.helpers import eager, make_batch, make_model
+from tests.models.helpers import eager, make_batch, make_model, make_simple_model
 
 pytest.importorskip("tensorflow_text")
 SOURCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
@@ -196,7 +196,7 @@ def test_less_is_better(name):
 
 @pytest.mark.slow
 def test_average_of_the_last_epochs(tmp_path):
-    model, seen = eager(make_model()), []
+    model, seen = eager(make_simple_model()), []
     watch = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: seen.append(model.get_weights())
     )

@@ -13,7 +13,7 @@ PAD, START, END = 0, 2, 3
 
 
 def make_model(
-    attention="bahdanau", share=False, units=5, random_weights=True, cell="gru", **kwargs
+    attention="bahdanau", share=False, units=5, random_weights=True, cell="rnn", **kwargs
 ):
     """A built model without preprocessor."""
     size = TARGET_SIZE if share else SOURCE_SIZE
