@@ -59,7 +59,7 @@ def expected(preset_for_all):
     return result | {"losses": history["loss"]}
 
 
-@pytest.mark.long
+@pytest.mark.prepared
 @pytest.mark.slow
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="compared with TensorFlow")
 @pytest.mark.parametrize(

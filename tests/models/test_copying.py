@@ -22,6 +22,7 @@ from keras_s2s.preprocessing import (
     WordTokenizer,
 )
 
+pytestmark = pytest.mark.prepared
 SLOTS = 3
 CONTEXTS = ("the {} method is used here", "here we use a {}", "we show how {} works")
 
