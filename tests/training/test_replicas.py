@@ -36,8 +36,10 @@ TRAIN, VALID = batch(np.arange(7)), batch(np.arange(5))
 def fit(loss, optimizer, data=TRAIN, **options):
     keras.utils.set_random_seed(3)
     model = keras_s2s.models.Translator(
-        keras_s2s.layers.RNNEncoder(4, "rnn", bidirectional=False, vocabulary_size=12),
-        keras_s2s.layers.RNNDecoder(12, 4, cell="rnn", attention="luong", doubly_stochastic=0.7),
+        WordEncoder(4, 12),
+        keras_s2s.layers.RNNDecoder(
+            12, 4, cell="rnn", attention="luong", bridge="zero", doubly_stochastic=0.7
+        ),
     )
     model.compile(optimizer, loss)
     options = {"epochs": 2, "batch_size": 4, "shuffle": False, "verbose": 0, **options}
@@ -47,7 +49,7 @@ def fit(loss, optimizer, data=TRAIN, **options):
 
 def adam():
     # With a large epsilon, else a step hardly depends on the gradient's length; most are clipped.
-    return keras_s2s.optimizers.Adam(0.05, epsilon=0.1, global_clipnorm=0.5)
+    return keras_s2s.optimizers.Adam(0.05, epsilon=0.1, global_clipnorm=0.2)
 
 
 def check(got, expected):
@@ -57,7 +59,7 @@ def check(got, expected):
     for value, right in zip(weights, weights_of_one, strict=True):
         np.testing.assert_allclose(value, right, atol=1e-5)
     np.testing.assert_allclose(norm, norm_of_one, rtol=1e-4)
-    assert norm > 0.5
+    assert norm > 0.2
 """
 
 TENSORFLOW = """
@@ -67,6 +69,7 @@ cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 import keras_s2s
+from tests.word_layers import WordEncoder
 
 loss = keras_s2s.losses.TokenCrossentropy(0.1)
 expected = fit(loss, adam(), validation_data=VALID)
@@ -77,6 +80,7 @@ with tf.distribute.MirroredStrategy(["/cpu:0", "/cpu:1"]).scope():
 
 JAX = """
 import keras_s2s
+from tests.word_layers import WordEncoder
 
 # Its batches are equally large: 4 rows, of which the second device has none with a token.
 data = keras.tree.map_structure(lambda x: x[:4], TRAIN)
