@@ -11,7 +11,7 @@ import pytest
 
 from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
-from tests.fewer import chosen
+from tests.fewer import ALL, chosen
 from tests.layers.decoders import WIRINGS
 from tests.layers.helpers import BACKEND, randomize, run
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, eager, make_batch
@@ -23,13 +23,16 @@ CELLS = dict(zip(WIRINGS, itertools.cycle(["gru", "lstm", "rnn"]), strict=False)
 SOME = ("bahdanau", "luong")
 # JAX compiles each for seconds. The layers of the others are compared in tests/layers.
 COMPARED = chosen(WIRINGS, *SOME)
+LAYERS = 2 if ALL else 1
 
 
 def make(wiring):
     cell = CELLS[wiring]
     return Translator(
-        RNNEncoder(3, cell, num_layers=2, residual=True, vocabulary_size=SOURCE_SIZE),
-        RNNDecoder(TARGET_SIZE, 6, cell=cell, num_layers=2, bridge="copy", **WIRINGS[wiring]()),
+        RNNEncoder(3, cell, num_layers=LAYERS, residual=True, vocabulary_size=SOURCE_SIZE),
+        RNNDecoder(
+            TARGET_SIZE, 6, cell=cell, num_layers=LAYERS, bridge="copy", **WIRINGS[wiring]()
+        ),
     )
 
 
