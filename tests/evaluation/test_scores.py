@@ -110,6 +110,7 @@ def _first(scorer, texts):
         return scorer.compute_score(*texts, verbose=0)[0]
 
 
+@pytest.mark.slow
 @JAVA
 def test_reward_of_single_captions_is_the_cider_of_all():
     reward = evaluation.CiderReward(REFERENCES)

@@ -487,6 +487,7 @@ def test_config_round_trip():
     assert again.rnn_layers[0].compute_dtype == "bfloat16"
 
 
+@pytest.mark.slow
 def test_comes_back_built():
     encoder = make(num_layers=2, vocabulary_size=9)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(encoder))

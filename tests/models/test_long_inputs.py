@@ -106,6 +106,7 @@ def test_what_cannot_be_split_is_told(model, monkeypatch):
         model.generate("ab", on_long="drop")
 
 
+@pytest.mark.slow
 def test_prompts_must_leave_room(model):
     prompts = ["a", "the dog sees"]
     inputs = {"encoder_text": SENTENCES, "decoder_text": prompts}
@@ -182,6 +183,7 @@ def test_images_have_no_length():
     assert message.startswith("1 of 2 outputs have more than")
 
 
+@pytest.mark.slow
 def test_a_summary_is_not_made_sentence_by_sentence(model):
     parts = model.encoder, model.decoder, model.preprocessor
     summarizer = Summarizer(*parts)

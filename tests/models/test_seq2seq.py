@@ -30,6 +30,7 @@ from tests.models.helpers import (
 from tests.word_layers import WordDecoder, WordEncoder
 
 
+@pytest.mark.slow
 def test_is_decoder_of_encoder():
     model = make_model()
     x, _, _ = make_batch()

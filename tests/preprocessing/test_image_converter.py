@@ -155,6 +155,7 @@ def test_bad_sizes(size):
         ImageConverter(size)
 
 
+@pytest.mark.slow
 def test_truncated_file_is_named(tmp_path, converter):
     good, bad = tmp_path / "good.jpg", tmp_path / "bad.jpg"
     good.write_bytes(encoded(picture(), "JPEG"))

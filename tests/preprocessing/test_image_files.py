@@ -83,6 +83,7 @@ def test_both_byte_orders_of_exif(byte_order, decode):
     assert np.abs(decode(contents).numpy() - expected(contents, SIZE)).mean() < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [0, 1, 6, 12, 30])
 def test_exif_data_that_are_cut_short_say_nothing(length, decode):
     start = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06"[: 6 + length]

@@ -125,6 +125,7 @@ def test_unknown_ranks_are_refused_with_the_fix(converter):
         tf.function(converter.convert, input_signature=[tf.TensorSpec(None)])(1.0)
 
 
+@pytest.mark.slow
 def test_ragged_batches(converter):
     images = [np.full((h, w, 3), h, "uint8") for h, w in ((5, 9), (8, 3))]
     ragged = tf.ragged.stack([tf.constant(image) for image in images])

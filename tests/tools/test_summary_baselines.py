@@ -18,6 +18,7 @@ def test_shares():
     assert summary_baselines.copied_words(["a Dog", "x y"], ["the dog a", "Y"]) == 3 / 4
 
 
+@pytest.mark.slow
 def test_table(run_main, tmp_path, preset):
     pytest.importorskip("rouge_score")
     row = {"text": TEXT, "title": "We show a long thing"}
