@@ -1,10 +1,10 @@
 def unconverted(code):
     """Has TensorFlow's AutoGraph leave a function, or the objects of a class, as they are.
 
-    In a `tf.function` or `Dataset.map` AutoGraph rewrites all code that it comes across, which for
-    a beam search takes ten seconds in each process. Here there is nothing to rewrite: loops and
-    conditions on tensors are operations already. `tf.autograph.experimental.do_not_convert` does
-    the same, but TensorFlow need not be installed for what bears this mark.
+    In a `tf.function` or `Dataset.map`, AutoGraph rewrites all code that is called. For a beam
+    search that takes ten seconds in each process, and changes nothing: loops and conditions on
+    tensors are operations already. This is what `tf.autograph.experimental.do_not_convert` does,
+    for code that must also run where TensorFlow is not installed.
     """
     code.autograph_info__ = {}
     return code

@@ -4,7 +4,7 @@ import keras
 
 
 class BatchLines(keras.callbacks.Callback):
-    """Prints now and then how far an epoch is, where there is no bar, as in a log file.
+    """Prints how far an epoch is, at most once a minute: for log files, where there is no bar.
 
     Args:
         steps: Integer: batches of an epoch.
@@ -23,7 +23,7 @@ class BatchLines(keras.callbacks.Callback):
         if now - self._told < self.seconds or done >= self.steps:
             return
         self._told = now
-        # The first batch takes longest, so these minutes are at most.
+        # The first batches are the slowest, so this is rather too long.
         left = (now - self._begun) / done * (self.steps - done) / 60
         loss = float(keras.ops.convert_to_numpy((logs or {}).get("loss", float("nan"))))
         print(f"{done:,}/{self.steps:,} - loss: {loss:.4f} - {left:.0f} min left", flush=True)

@@ -11,11 +11,11 @@ def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line:
     | file | task |
     |---|---|
     | a table with names of image files in a column, COCO's JSON, `Flickr8k.token.txt` | captioning, see `from_captions` |
-    | texts and others far shorter, in a table or JSON lines; a folder of `.story` files | summarization, see `from_summaries` |
+    | texts and their summaries, in a table or JSON lines; a folder of `.story` files | summarization, see `from_summaries` |
     | other pairs of text, in a table or JSON lines | translation, see `from_pairs` |
 
-    Far shorter means that the middle one of 200 has at most half of the characters, and of the
-    bytes, that the middle text has, which has 200 characters or more. Tables are tab-separated or CSV, and every file may be gzipped: the contents tell, not the name.
+    Outputs are summaries if their median length is at most half of the inputs', in characters and
+    in bytes, and the median input has 200 characters or more. The first 200 rows decide. Tables are tab-separated or CSV, and every file may be gzipped: the contents tell, not the name.
 
     Args:
         path: The file or folder.

@@ -46,7 +46,7 @@ def single(inputs, outputs):
 
 
 def read_targets(path, columns, show):
-    """Reads the data of a recipe that is to be made, and says what there is.
+    """Reads pairs of which a recipe is made, and shows how many there are, and the first.
 
     Args:
         path: `pathlib.Path` of the file or folder.
