@@ -2,8 +2,9 @@
 
     python tools/benchmark_long_sources.py --output RUN
 
-8 inputs, 20 tokens of output, 8,000 pieces, small GRU layers, 5 beams. The attentions take turns, so that all of them have the same machine. Memory is what a
-training step of the longest input adds to a process, at its peak. RUN gets `long_sources.json`.
+8 inputs, 20 tokens of output, 8,000 pieces, small GRU layers, 5 beams. The attentions take turns,
+so that all of them have the same machine. Memory is what a training step of the longest input adds
+to a process, at its peak. RUN gets `long_sources.json`.
 """
 
 import argparse
