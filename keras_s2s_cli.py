@@ -191,7 +191,7 @@ def generate(
     - `keras-s2s generate captioning beach.jpg dog.png`
     - `keras-s2s generate translation --input in.de --output out.en`
     - `keras-s2s generate translation --input letter.de --on-long split`
-    - `keras-s2s generate summarization --input papers.jsonl --key abstract`
+    - `keras-s2s generate run/preset --input papers.jsonl --key abstract`
     - `cat in.de | keras-s2s generate translation --num-beams 8 --num-results 3 --scores`
     """
     if text and source:
@@ -199,7 +199,9 @@ def generate(
     if source and target and target.exists() and target.samefile(source):
         raise typer.BadParameter("is the input, and would be lost", param_hint="'--output'")
     if text and key:
-        raise typer.BadParameter("is about the lines of a file or pipe", param_hint="'--key'")
+        raise typer.BadParameter(
+            "is for lines of a file or pipe: give --input, or no sentences", param_hint="'--key'"
+        )
     _find(name)
     library = _library()
     model = library.zoo.load(name)
