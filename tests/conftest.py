@@ -1,4 +1,3 @@
-import functools
 import gc
 import os
 import zlib
@@ -46,11 +45,9 @@ def pytest_collection_finish():
     import tensorflow as tf
 
     if keras.backend.backend() == "jax":
-        from jax._src.interpreters import mlir
+        from tests import jax_compiles_less
 
-        # JAX makes an MLIR context for each operation that it compiles, which takes longer than
-        # compiling most of them. One serves all.
-        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
+        jax_compiles_less.apply()
     # Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
     # The processes that tests start have TensorFlow as it comes.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})

@@ -1,8 +1,6 @@
 """Training that was killed gives what training that was not gives."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -11,6 +9,7 @@ import pytest
 
 import keras_s2s
 from keras_s2s.callbacks import _state
+from tests import fresh_process
 from tests.data.pairs import pair_batches
 from tests.models.helpers import make_simple_model
 
@@ -94,19 +93,15 @@ def weights(folder):
         return [arrays[name] for name in arrays.files]
 
 
-@pytest.mark.long
+@pytest.mark.prepared
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork processes")
 def test_killed_in_the_middle_of_an_epoch(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
-    result = subprocess.run(
-        [sys.executable, "-c", TRAINING, str(killed), str(whole)],
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-    )
+    path = {"PYTHONPATH": str(ROOT)}
+    result = fresh_process.run(TRAINING, str(killed), str(whole), environment=path)
     assert result.returncode == 0, result.stderr
     again, rate = map(float, result.stdout.split())
     assert again == rate < 0.01

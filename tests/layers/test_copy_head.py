@@ -85,7 +85,6 @@ def test_sums_to_one_in_mixed_precision():
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 def test_gradients_reach_the_switch_and_the_attention_by_copies_alone():
     decoder, memory, _ = make_copying()
     # Only words that have no logit: nothing but the copies explains them.

@@ -1,6 +1,4 @@
 import pickle
-import subprocess
-import sys
 from pathlib import Path
 
 import keras
@@ -9,6 +7,7 @@ import pytest
 
 import keras_s2s
 from keras_s2s.decoding import Beam, Greedy
+from tests import fresh_process
 from tests.fewer import chosen
 from tests.word_layers import WordDecoder, WordEncoder
 
@@ -103,12 +102,12 @@ def served(exported, source_ids, tmp_path_factory):
     return dict(zip(requests, in_new_process(list(requests.values()), tmp_path_factory)))
 
 
-def in_new_process(requests, tmp_path_factory):
+def in_new_process(requests, tmp_path_factory, beginning=""):
+    """The answers of a program that begins with the code `beginning`."""
     folder = tmp_path_factory.mktemp("client")
     requests = [(str(path), *rest) for path, *rest in requests]
     (folder / "requests").write_bytes(pickle.dumps(requests))
-    client = Path(__file__).with_name("client.py")
-    command = [sys.executable, str(client), "requests", "answers"]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    client = Path(__file__).with_name("client.py").read_text()
+    result = fresh_process.run(beginning + client, "requests", "answers", cwd=folder)
     assert result.returncode == 0, result.stderr
     return pickle.loads((folder / "answers").read_bytes())

@@ -49,6 +49,14 @@ def files():
     ]
 
 
+# Texts are served by TensorFlow as it comes, which optimizes each graph for seconds.
+UNOPTIMIZED = """
+import tensorflow as tf
+
+tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+"""
+
+
 @pytest.fixture(scope="module")
 def served(exported, files, tmp_path_factory):
     contents = np.array(files, object)
@@ -62,7 +70,8 @@ def served(exported, files, tmp_path_factory):
     requests["images_uint8"] = exported, "images_uint8", {"images": pixels}
     small = np.random.default_rng(0).uniform(0, 255, (2, *SIZE, 3)).astype("float32")
     requests["tokens"] = exported, "tokens", {"images": small}
-    return dict(zip(requests, in_new_process(list(requests.values()), tmp_path_factory)))
+    answers = in_new_process(list(requests.values()), tmp_path_factory, UNOPTIMIZED)
+    return dict(zip(requests, answers))
 
 
 def decoded(array):

@@ -1,12 +1,10 @@
 """Several replicas train as one does: losses, metrics, gradients and their clipping."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import fresh_process
 from tests.layers.helpers import BACKEND
 
 ROOT = Path(__file__).parents[2]
@@ -92,18 +90,11 @@ check(fit(loss, adam(), data), expected)
 """
 
 
-@pytest.mark.long
+@pytest.mark.prepared
 @pytest.mark.slow
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras has no replicas on PyTorch")
 def test_replicas_together_are_as_one():
     code = DATA + (TENSORFLOW if BACKEND == "tensorflow" else JAX)
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
-    result = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
+    devices = {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    result = fresh_process.run(code, cwd=ROOT, environment=devices)
     assert result.returncode == 0, result.stderr
