@@ -236,7 +236,8 @@ class Card:
     """Inputs; the outputs are filled in."""
     limitations: str = ""
     samples: list = field(default_factory=list)
-    """`{ input = file below the data folder, remark = what to say of the output }`."""
+    """`{ input = image below the data folder, remark = what to say of the output }`, or of text
+    `{ row = place in the first test set, from 1 on, remark = ... }`."""
 
 
 @dataclass(kw_only=True)
@@ -272,6 +273,8 @@ class Recipe:
     bootstrap = 1000
     #: What messages call the inputs, and the training examples.
     unit = examples = "examples"
+    #: The key that says which input a sample of the card has.
+    sample_key = "input"
     #: By section, the keys whose values the task restricts, such as keys that it does not use.
     only = {}
 
@@ -291,6 +294,7 @@ class Recipe:
         for name in self.stages:
             if not re.fullmatch(r"[\w-]+", name):
                 raise RecipeError(f"a stage is a folder, which cannot be called {name!r}.")
+        self._check_samples()
         for where, table in self._tables():
             only = self.only.get(where.split(".")[0], {}) if table else {}
             for key, values in only.items():
@@ -299,6 +303,15 @@ class Recipe:
                         f"[{where}]: {key!r} can only be {' or '.join(map(repr, values))} with "
                         f"task = {self.task!r}. Received: {getattr(table, key)!r}"
                     )
+
+    def _check_samples(self):
+        key = self.sample_key
+        for sample in self.card.samples if self.card else []:
+            if not (isinstance(sample, dict) and {key} <= set(sample) <= {key, "remark"}):
+                raise RecipeError(
+                    f"[card]: with task = {self.task!r}, 'samples' must be like "
+                    f'{{ {key} = ..., remark = "..." }}. Received: {sample!r}'
+                )
 
     def _tables(self):
         yield from (("data", self.data), ("tokenizer", self.tokenizer), ("model", self.model))
@@ -320,6 +333,10 @@ class Recipe:
     def read(self, files, folder):
         """`(inputs, references)` of one split."""
         raise NotImplementedError
+
+    def sample(self, sample, folder):
+        """What the model reads for a sample of the card, and what the card shows of it, a dict."""
+        return folder / sample["input"], {"input": sample["input"]}
 
     def splits(self, folder, verbose):
         """The data to train on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each."""

@@ -26,8 +26,11 @@ def write_card(model, recipe, folder, data, figures):
     inputs = card.pop("examples")
     # A captioner's examples are image files of the preset.
     files = [folder / i if (folder / i).is_file() else i for i in inputs]
-    for sample in card["samples"]:
-        sample["output"] = model.generate(data / sample["input"])
+    samples = [(recipe.sample(sample, data), sample) for sample in card["samples"]]
+    card["samples"] = [
+        {**shown, "output": model.generate(read), "remark": sample.get("remark", "")}
+        for (read, shown), sample in samples
+    ]
     card["examples"] = [{"input": i, "output": o} for i, o in zip(inputs, model.generate(files))]
     path = f"zoo/{recipe.name}/recipe.toml"
     zoo.write_card(

@@ -75,7 +75,8 @@ def write_card(folder, card=None):
             `examples` (list of `{"input", "output"}` which `keras_s2s.zoo.verify` repeats)
             and optionally `languages` (list of codes), `limitations`, `limits` (how long inputs
             and outputs may be) and `changes` (text),
-            `samples` (list of `{"input", "output"}`, optionally `"remark"`, for people only).
+            `samples` (list of `{"input", "output"}`, optionally `"reference"` and `"remark"`,
+            for people only).
             Inputs of a captioner's examples are images below the folder.
             `None` takes the card that is there and computes the hashes anew.
 
@@ -179,7 +180,9 @@ def _figures(metrics):
 
 
 def _samples(card):
-    """A table of sample outputs, good and bad; it shows the images that are in the folder."""
+    """Sample outputs, good and bad; it shows the images that are in the folder."""
+    if any("reference" in sample for sample in card.get("samples", [])):
+        return "\n\n".join(_text_sample(*item) for item in enumerate(card["samples"], start=1))
     rows = []
     if card["task"] == "captioning":
         rows += [(f"![]({e['input']})", e["output"], "") for e in card["examples"]]
@@ -188,6 +191,13 @@ def _samples(card):
         return ""
     lines = ["| input | output | remark |", "| --- | --- | --- |"]
     return "\n".join([*lines, *(f"| {i} | {o} | {r} |" for i, o, r in rows)])
+
+
+def _text_sample(number, sample):
+    """One of long texts, which no table could hold."""
+    names = ("output", "reference", "remark")
+    lines = [f"- {name}: {sample[name]}" for name in names if sample.get(name)]
+    return "\n".join([f"{number}. {sample['input']}", "", *(f"   {line}" for line in lines)])
 
 
 def _source(source):

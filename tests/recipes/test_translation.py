@@ -52,6 +52,7 @@ licence = "CC0-1.0"
 languages = ["de", "en"]
 data = [{ name = "Numbers", licence = "CC0-1.0" }]
 examples = ["eins", "zwei drei"]
+samples = [{ row = 2, remark = "It counts." }]
 """
 
 
@@ -119,6 +120,10 @@ def test_train_evaluate_export(data, command, monkeypatch):
     assert "numbers: 30 sentences" in out, errors
     examples = zoo.verify(preset)["examples"]
     assert [e["input"] for e in examples] == ["eins", "zwei drei"]
+    [sample] = zoo.card(preset)["samples"]
+    source, target = (data / "valid.tsv").read_text().splitlines()[1].split("\t")
+    assert (sample["input"], sample["reference"]) == (source, target)
+    assert sample["output"] in (preset / "README.md").read_text().split("## Samples")[1]
     assert "as the card says" in command("evaluate", preset, "--data", data, "--check")[1]
     with monkeypatch.context() as patch:
         seen = []
@@ -267,11 +272,21 @@ def test_other_numbers_and_normalization(data, capsys):
         (["data.number_copies=2"], r"'number_copies' needs 'languages', two of en, de"),
         (["tokenizer.normalization=nfc"], "'normalization' must be one of 'nmt_nfkc'"),
         (["model.attention=dot"], "'attention' must be one of 'bahdanau', 'luong'"),
+        (["card.samples=[{ input = 'a' }]"], r"'samples' must be like { row = ..., remark = "),
     ],
 )
 def test_values_that_do_not_go(data, changes, message):
     with pytest.raises(recipes.RecipeError, match=message):
         recipes.read(data / "recipe.toml", changes)
+
+
+def test_samples_are_rows_of_the_test_set(data):
+    recipe = recipes.read(data / "recipe.toml")
+    (source, _), (last, shown) = (recipe.sample({"row": row}, data) for row in (1, 30))
+    assert source != last == shown["input"]
+    for row in (0, 31, "2"):
+        with pytest.raises(recipes.RecipeError, match=f"'row' must be from 1 to 30.*{row}"):
+            recipe.sample({"row": row}, data)
 
 
 @pytest.mark.thorough

@@ -21,6 +21,7 @@ class TextToText(Recipe):
     """
 
     examples = "pairs"
+    sample_key = "row"
     only = {
         "data": {"images": [""], "backbone_weights": [""]},
         "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
@@ -49,6 +50,15 @@ class TextToText(Recipe):
 
     def read(self, files, folder):
         return text_files.read([folder / file for file in files], self.data.columns)
+
+    def sample(self, sample, folder):
+        inputs, references = self.read(next(iter(self.data.tests.values())), folder)
+        row = sample["row"]
+        if not (isinstance(row, int) and 1 <= row <= len(inputs)):
+            raise RecipeError(f"[card]: 'row' must be from 1 to {len(inputs)}. Received: {row!r}")
+        reference = references[row - 1]
+        first = reference if isinstance(reference, str) else reference[0]
+        return inputs[row - 1], {"input": inputs[row - 1], "reference": first}
 
     def splits(self, folder, verbose):
         splits = super().splits(folder, verbose)
