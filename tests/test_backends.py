@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.models.test_backends_agree import write_expected
 from tests.other_backend import environment, skip_unless_installed
 
 ROOT = Path(__file__).parents[1]
@@ -19,7 +20,6 @@ FOLDERS = [
 ]
 # Long, or about the backends themselves.
 NOT = [
-    "tests/models/test_backends_agree.py",
     "tests/models/test_learns.py",
     "tests/models/test_memory.py",
     "tests/models/test_presets.py::test_new_process",
@@ -33,13 +33,21 @@ NOT = [
 ]
 
 
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    """A folder of what models give on TensorFlow, with which others compare theirs."""
+    folder = tmp_path_factory.mktemp("numbers")
+    write_expected(folder)
+    return folder
+
+
 @pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", ["jax", "torch"])
-def test_other_backend(backend):
+def test_other_backend(backend, numbers):
     skip_unless_installed(backend)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", *FOLDERS]
     command += [f"--deselect={test}" for test in NOT] if ALL else ["-m", "every_backend"]
-    variables = environment(backend)
+    variables = environment(backend) | {"NUMBERS_OF_TENSORFLOW": str(numbers)}
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout[-20_000:] + result.stderr

@@ -1,9 +1,7 @@
 """The same weights give the same numbers on every backend."""
 
 import itertools
-import subprocess
-import sys
-from pathlib import Path
+import os
 
 import keras
 import numpy as np
@@ -13,11 +11,11 @@ from keras_s2s.layers import RNNDecoder, RNNEncoder
 from keras_s2s.models import Translator
 from tests.fewer import ALL, chosen
 from tests.layers.decoders import WIRINGS
-from tests.layers.helpers import BACKEND, randomize, run
+from tests.layers.helpers import randomize, run
 from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, eager, make_batch
-from tests.other_backend import environment, skip_unless_installed
 
-ROOT = Path(__file__).parents[2]
+# The folder of what TensorFlow gives, on other backends.
+EXPECTED = os.environ.get("NUMBERS_OF_TENSORFLOW")
 CELLS = dict(zip(WIRINGS, itertools.cycle(["gru", "lstm", "rnn"]), strict=False))
 # One that loops over its steps, and one that is fused.
 SOME = ("bahdanau", "luong")
@@ -50,51 +48,23 @@ def compute(model, wiring):
     return found
 
 
-CHILD = """
-import sys
-import numpy as np
-from tests.models import test_backends_agree as test
-folder, backend = sys.argv[1:]
-for wiring in test.COMPARED:
-    model = test.make(wiring)
-    model.load_weights(f"{folder}/{wiring}.weights.h5")
-    found = test.compute(model, wiring)
-    np.savez(f"{folder}/{backend} {wiring}.npz", *found)
-"""
-
-
-@pytest.fixture(scope="module")
-def expected(tmp_path_factory):
-    """Folder of the weights of each wiring, and what they give."""
-    folder, expected = tmp_path_factory.mktemp("weights"), {}
+def write_expected(folder):
+    """The weights of each wiring, and what they give on this backend."""
     for seed, wiring in enumerate(COMPARED):
         model = randomize(make(wiring), seed=seed)
         model.save_weights(folder / f"{wiring}.weights.h5")
-        expected[wiring] = compute(model, wiring)
-    return folder, expected
+        np.savez(folder / f"{wiring}.npz", *compute(model, wiring))
 
 
-@pytest.mark.prepared
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "backend", [name for name in ("tensorflow", "jax", "torch") if name != BACKEND]
+@pytest.mark.every_backend
+@pytest.mark.skipif(
+    EXPECTED is None, reason="other backends compare; tests/test_backends.py runs it there"
 )
-def test_same_numbers(backend, expected):
-    skip_unless_installed(backend)
-    folder, expected = expected
-    result = subprocess.run(
-        [sys.executable, "-c", CHILD, str(folder), backend],
-        cwd=ROOT,
-        env=environment(backend),
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert result.returncode == 0, result.stderr
-    for wiring, arrays in expected.items():
-        with np.load(folder / f"{backend} {wiring}.npz") as found:
-            for i, array in enumerate(arrays):
-                # Ids are equal; sums of log-probabilities are the least exact.
-                np.testing.assert_allclose(
-                    found[f"arr_{i}"], array, rtol=1e-5, atol=3e-5, err_msg=wiring
-                )
+@pytest.mark.parametrize("wiring", COMPARED)
+def test_same_numbers(wiring):
+    model = make(wiring)
+    model.load_weights(f"{EXPECTED}/{wiring}.weights.h5")
+    with np.load(f"{EXPECTED}/{wiring}.npz") as expected:
+        for i, array in enumerate(compute(model, wiring)):
+            # Ids are equal; sums of log-probabilities are the least exact.
+            np.testing.assert_allclose(array, expected[f"arr_{i}"], rtol=1e-5, atol=3e-5)
