@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import pkgutil
 import re
 import shutil
@@ -60,8 +61,14 @@ LONG = {
 def tiny_presets(preset, tmp_path_factory):
     """Tiny presets under the names of the shipped ones, for examples to run soon."""
     root, card = tmp_path_factory.mktemp("zoo"), keras_s2s.zoo.card(preset)
+    translator = keras_s2s.zoo.load(preset)
     models = {
-        "translation": keras_s2s.zoo.load(preset),
+        "translation": translator,
+        "summarization": keras_s2s.models.Summarizer(
+            keras_s2s.layers.RNNEncoder(8, "rnn", vocabulary_size=27),
+            keras_s2s.layers.RNNDecoder(27, 8, cell="rnn", attention="luong"),
+            translator.preprocessor,
+        ),
         # Untrained it goes on to the end, and what it says is drawn word by word.
         "captioning": small_captioner(target_length=8, simple=True),
     }
@@ -178,6 +185,21 @@ def test_tutorial_image_captioning(tmp_path, monkeypatch, capsys):
     assert is_short(page)
     assert capsys.readouterr().out.count("pycocoevalcap:") == 10
     assert Path("attention.png").stat().st_size > 1000 and Path("captioner/1").is_dir()
+
+
+@pytest.mark.thorough
+@pytest.mark.slow
+def test_tutorial_summarization(tmp_path, monkeypatch, capsys):
+    """As it is written, but with a tiny untrained model."""
+    monkeypatch.chdir(tmp_path)
+    row = {"text": "ein Hund bellt, a dog barks", "summaries": ["ein Hund", "a dog"]}
+    for name in ("train", "valid", "test"):
+        Path(f"{name}.jsonl").write_text(f"{json.dumps(row)}\n" * 8)
+    page = ROOT / "docs/tutorials/summarization.md"
+    run(page)
+    assert is_short(page)
+    assert capsys.readouterr().out.count("rouge-score:") == 3
+    assert Path("attention.png").stat().st_size > 1000 and Path("summarizer/1").is_dir()
 
 
 @pytest.mark.parametrize(

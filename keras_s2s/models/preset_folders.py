@@ -5,7 +5,11 @@ import os
 from pathlib import Path
 
 # The name of a task stands for its default preset.
-ALIASES = {"captioning": "captioning_flickr8k", "translation": "translation_de_en"}
+ALIASES = {
+    "captioning": "captioning_flickr8k",
+    "summarization": "summarization_arxiv_titles",
+    "translation": "translation_de_en",
+}
 
 
 def root():

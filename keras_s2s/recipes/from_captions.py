@@ -9,9 +9,9 @@ from keras_s2s.models import preset_folders
 from keras_s2s.preprocessing import SentencePieceTokenizer
 from keras_s2s.recipes import held_out, image_folders, toml
 from keras_s2s.recipes.show import pair_for_people
+from keras_s2s.recipes.spelling import can_spell
 from keras_s2s.recipes.typed_config import RecipeError
 from keras_s2s.recipes.write_recipe import write
-from keras_s2s.tokens import UNKNOWN
 
 _RECIPE = """\
 # A captioner of the images that '{source}' names; made by `keras-s2s train {source}`. Change what
@@ -144,7 +144,8 @@ def _recipe(path, place, texts, count, valid):
         place.encode("utf-8")
     except UnicodeEncodeError as error:
         raise RecipeError(f"{place!r} is no UTF-8, as a recipe must be. Rename it.") from error
-    is_new = not _can_spell(preset, texts)
+    model = preset_folders.find(preset) / "assets" / "target_tokenizer" / "spm.model"
+    is_new = not can_spell(SentencePieceTokenizer(str(model)), texts)
     start = "" if is_new else _START.format(preset=toml.string(preset))
     model, weights = "", ""
     if is_new:
@@ -171,16 +172,6 @@ def _recipe(path, place, texts, count, valid):
         fine_epochs=2,
         fine_rate="2e-4" if is_new else "1e-4",
     )
-
-
-def _can_spell(preset, texts):
-    """Whether the tokenizer of a preset writes texts in pieces of words, not of letters."""
-    model = preset_folders.find(preset) / "assets" / "target_tokenizer" / "spm.model"
-    texts = texts[:: max(len(texts) // 2000, 1)]
-    ids = [i for row in SentencePieceTokenizer(str(model)).encode(texts) for i in row]
-    # English captions have 3.7 characters per piece and no unknown pieces; German and French
-    # captions have 1.6 and 1.8, and 3 % unknown pieces.
-    return sum(map(len, texts)) >= 2 * len(ids) and ids.count(UNKNOWN) <= 0.01 * len(ids)
 
 
 def _table(captions, names):

@@ -161,6 +161,8 @@ class Stage:
     """The score of sampled texts, with `self_critical`."""
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
+    examples_per_epoch: int = 0
+    """How many of the inputs an epoch draws, with `self_critical`; 0 for all."""
     gradient_accumulation_steps: int = 1
     """Batches whose gradients are averaged for one update."""
     average_last: int = 1
@@ -173,6 +175,7 @@ class Stage:
     def __post_init__(self):
         for name, low, high in (
             ("epochs", 1, float("inf")),
+            ("examples_per_epoch", 0, float("inf")),
             ("gradient_accumulation_steps", 1, float("inf")),
             ("scheduled_sampling", 0, 1),
             ("ema_momentum", 0, 1),
@@ -192,6 +195,8 @@ class Stage:
             )
         if self.objective == "self_critical":
             self._check_self_critical()
+        elif self.examples_per_epoch:
+            raise RecipeError("'examples_per_epoch' is for the objective 'self_critical'.")
 
     def _check_self_critical(self):
         if self.schedule == "plateau":

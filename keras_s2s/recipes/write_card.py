@@ -25,7 +25,8 @@ def write_card(model, recipe, folder, data, figures):
     card = dataclasses.asdict(recipe.card)
     inputs = card.pop("examples")
     # A captioner's examples are image files of the preset.
-    files = [folder / i if (folder / i).is_file() else i for i in inputs]
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
+    files = [folder / i if i in names else i for i in inputs]
     samples = [(recipe.sample(sample, data), sample) for sample in card["samples"]]
     card["samples"] = [
         {**shown, "output": model.generate(read), "remark": sample.get("remark", "")}

@@ -157,12 +157,17 @@ def _header(name, card):
 
 def _usage(name, card):
     first = card["examples"][0] if card["examples"] else None
-    call = f"model.generate({json.dumps(first['input'], ensure_ascii=False)})" if first else ""
+    call = _call(json.dumps(first["input"], ensure_ascii=False)) if first else ""
     load = f"model = keras_s2s.zoo.load({json.dumps(name, ensure_ascii=False)})"
     code = ["import keras_s2s", "", load, call]
     if first:
         code.append(f"# {first['output']}")
     return "\n".join(["```python", *code, "```"])
+
+
+def _call(text):
+    call = f"model.generate({text})"
+    return call if len(call) <= 100 else f"model.generate(\n    {text}\n)"
 
 
 def _figures(metrics):

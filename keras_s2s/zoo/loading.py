@@ -80,7 +80,7 @@ def verify(name_or_path):
     examples = card["examples"]
     # The input of an example may be the name of an image in the folder.
     inputs = [example["input"] for example in examples]
-    files = [folder / text if (folder / text).is_file() else text for text in inputs]
+    files = [folder / text if text in card["files"] else text for text in inputs]
     outputs = load(folder).generate(files)
     for example, output in zip(examples, outputs):
         # Some samplers return several outputs, the best first.

@@ -1,6 +1,7 @@
 """Recipes from the files that people have, and what is said of those that cannot be used."""
 
 import gzip
+import importlib
 import json
 import os
 import warnings
@@ -12,6 +13,9 @@ from keras_s2s import callbacks, recipes
 from keras_s2s.models import ImageCaptioner, preset_folders
 from keras_s2s.recipes.file_kinds import recognize
 from tests.captioners import coloured, small_captioner
+
+# The package has the function of that name.
+from_summaries_module = importlib.import_module("keras_s2s.recipes.from_summaries")
 
 PAIRS = [(f"der Satz, Nummer {i}", f'the "sentence" {i}, yes') for i in range(60)]
 
@@ -110,7 +114,7 @@ def test_summaries(layout, tmp_path):
         for i, (text, [short]) in enumerate(summaries.items()):
             (path / f"{i}.story").write_text(f"{text}\n\n@highlight\n\n{short}")
     recipe, shown, messages = made(path, tmp_path / "run")
-    assert recipe.task == "summarization" and recipe.model.copy
+    assert recipe.task == "summarization" and recipe.start == "summarization_arxiv_titles"
     count = sum(map(len, summaries.values()))
     assert shown[0] == f"{count} pairs in {path}" and messages == []
     read = {}
@@ -120,6 +124,22 @@ def test_summaries(layout, tmp_path):
         read |= {t: [s] if isinstance(s, str) else s for t, s in zip(texts, several)}
     assert read == summaries
     assert made(path, tmp_path / "run")[0] == recipe
+
+
+@pytest.mark.parametrize("case", ["other letters", "long summaries", "many"])
+def test_summaries_for_which_a_new_model_is_made(case, tmp_path, monkeypatch):
+    texts, summary = [long_text(i) for i in range(60)], "The dogs sleep. "
+    if case == "other letters":
+        texts, summary = [f"{i}. " + "狗睡着了,猫没有睡着。" * 40 for i in range(60)], "狗睡着了。"
+    elif case == "long summaries":
+        texts, summary = [text * 4 for text in texts], summary * 20
+    else:
+        monkeypatch.setattr(from_summaries_module, "MANY", 54)
+    path = tmp_path / "data.tsv"
+    path.write_text("".join(f"{text}\t{summary}\n" for text in texts), encoding="utf-8")
+    recipe, _, _ = made(path, tmp_path / "run")
+    assert recipe.task == "summarization" and not recipe.start
+    assert recipe.model.copy and recipe.tokenizer.target_length == 100
 
 
 @pytest.mark.parametrize(

@@ -31,12 +31,12 @@ class Images:
         return {"images": self.pixels[rows]}
 
 
-def train(folder, limit=100, epochs=3, learning_rate=0.01):
+def train(folder, limit=100, epochs=3, learning_rate=0.01, **options):
     """The model and the rewards of each epoch that was trained."""
     keras.utils.set_random_seed(1)
     model = small_captioner(target_length=12, simple=True)
     images, captions = coloured(12)
-    sizes = {"epochs": epochs, "batch_size": 4, "samples": 3}
+    sizes = {"epochs": epochs, "batch_size": 4, "samples": 3, **options}
     stage = Stage(
         objective="self_critical", schedule="constant", learning_rate=learning_rate, **sizes
     )
@@ -87,3 +87,26 @@ def test_interrupted_in_the_middle_of_an_epoch(tmp_path):
     for a, b in zip(whole.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     assert not (tmp_path / "interrupted").exists()
+
+
+@pytest.mark.slow
+def test_an_epoch_draws_as_many_inputs_as_the_stage_says(tmp_path, monkeypatch):
+    drawn, longest = [], []
+    generate = ImageCaptioner.generate
+
+    def inputs(self, rows):
+        drawn.append(rows)
+        return {"images": self.pixels[rows]}
+
+    def spy(self, inputs, max_length):
+        longest.append(max_length)
+        return generate(self, inputs, max_length=max_length)
+
+    monkeypatch.setattr(Images, "inputs", inputs)
+    monkeypatch.setattr(ImageCaptioner, "generate", spy)
+    train(tmp_path, epochs=2, learning_rate=0.0, examples_per_epoch=7)
+    assert [len(rows) for rows in drawn] == [4, 3] * 2
+    first, second = (set(np.concatenate(drawn[i : i + 2])) for i in (0, 2))
+    assert len(first) == len(second) == 7 and first != second
+    # No longer than the preprocessor allows, though eights would be 16.
+    assert set(longest) <= {8, 12}

@@ -19,6 +19,7 @@ from keras_s2s.recipes.objectives import cross_entropy
 tf = pytest.importorskip("tensorflow")
 
 ROOT = Path(__file__).parents[2]
+LONG = "vier " * 80
 WORDS = {"eins": "one", "zwei": "two", "drei": "three", "vier": "four", "fünf": "five"}
 RECIPE = """
 name = "numbers"
@@ -51,7 +52,7 @@ description = "German numbers to English ones."
 licence = "CC0-1.0"
 languages = ["de", "en"]
 data = [{ name = "Numbers", licence = "CC0-1.0" }]
-examples = ["eins", "zwei drei"]
+examples = ["eins", "zwei drei", "{long}"]
 samples = [{ row = 2, remark = "It counts." }]
 """
 
@@ -85,7 +86,9 @@ def data(tmp_path):
         rows = [rng.choices(list(WORDS), k=rng.randint(1, 5)) for _ in range(count)]
         lines = [f"{' '.join(row)}\t{' '.join(WORDS[w] for w in row)}\n" for row in rows]
         (tmp_path / f"{name}.tsv").write_text("".join(lines), encoding="utf-8")
-    (tmp_path / "recipe.toml").write_text(RECIPE, encoding="utf-8")
+    # No file could have so long a name.
+    recipe = RECIPE.replace("{long}", LONG)
+    (tmp_path / "recipe.toml").write_text(recipe, encoding="utf-8")
     return tmp_path
 
 
@@ -119,7 +122,7 @@ def test_train_evaluate_export(data, command, monkeypatch):
     _, out, errors = command("evaluate", preset, "--data", data, "--write-card")
     assert "numbers: 30 sentences" in out, errors
     examples = zoo.verify(preset)["examples"]
-    assert [e["input"] for e in examples] == ["eins", "zwei drei"]
+    assert [e["input"] for e in examples] == ["eins", "zwei drei", LONG]
     [sample] = zoo.card(preset)["samples"]
     source, target = (data / "valid.tsv").read_text().splitlines()[1].split("\t")
     assert (sample["input"], sample["reference"]) == (source, target)

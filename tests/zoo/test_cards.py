@@ -93,3 +93,14 @@ def test_folders_of_any_name_have_cards(preset, name, tmp_path):
     (call,) = re.findall(r"keras_s2s\.zoo\.load\((.*)\)", readme)
     assert json.loads(call) == name.decode(errors="replace")
     assert zoo.load(folder).name == zoo.load(preset).name
+
+
+def test_samples_with_references_are_a_list(paper, card):
+    sample = {"input": "A long text.", "output": "A text", "reference": "Text", "remark": "good"}
+    zoo.write_card(paper, {**card, "samples": [sample, {**sample, "remark": ""}]})
+    readme = (paper / "README.md").read_text(encoding="utf-8")
+    first, second = readme.split("## Samples")[1].split("## Data")[0].split("\n2. ")
+    assert first.split() == (
+        "1. A long text. - output: A text - reference: Text - remark: good".split()
+    )
+    assert second.split() == "A long text. - output: A text - reference: Text".split()

@@ -19,28 +19,33 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     Callbacks are told of epochs, not of batches; the logs of `on_epoch_end` have the mean `reward`.
     """
     references, seed = examples.references, recipe.seed
+    examples_per_epoch = min(stage.examples_per_epoch or len(references), len(references))
     kept = model.sampler
     # A sampler made with `seed` would draw the same numbers for each batch.
     sampler = decoding.Random(num_return_sequences=stage.samples)
     sampler.seed_generator = keras.random.SeedGenerator(seed)
     model.compile(
-        optimizer.of_stage(stage, len(examples.train)),
+        optimizer.of_stage(stage, -(-examples_per_epoch // stage.batch_size)),
         # The sum, since weights may be negative: Keras could not divide by their sum.
         keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
         weighted_metrics=None,
         sampler=sampler,  # As part of the model, so that `Resume` saves its state.
     )
+    lengths = _lengths(model.preprocessor.target_tokenizer, references)
     reward = evaluation.REWARDS[stage.reward](references, tokenize=recipe.evaluation.tokenize)
     watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=stage.epochs)
     watching.on_train_begin()
     for epoch in range(model._initial_epoch or 0, stage.epochs):
         watching.on_epoch_begin(epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(references))
+        order = order[:examples_per_epoch]
         rewards = []
         bar = keras.utils.Progbar(len(order), verbose=verbose)
         for start in range(0, len(order), stage.batch_size):
             rows = np.sort(order[start : start + stage.batch_size])
-            rewards.append(_step(model, examples, rows, reward, stage.samples))
+            # Longer ones are worth little, and take long. Each new length makes a new graph.
+            length = min(-(-lengths[rows].max() // 8) * 8, model.preprocessor.target_length)
+            rewards.append(_step(model, examples, rows, reward, stage.samples, length))
             bar.update(min(start + len(rows), len(order)), [("reward", rewards[-1])])
         watching.on_epoch_end(epoch, {"reward": float(np.mean(rewards))})
     # As `fit` does: with `ema_momentum` the weights become their moving average.
@@ -49,11 +54,20 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     model.sampler = kept
 
 
-def _step(model, examples, rows, reward, samples):
-    """One update; returns the mean reward of its samples."""
+def _lengths(tokenizer, references):
+    """Of each input, the tokens of its longest reference, the end included."""
+    several = [[r] if isinstance(r, str) else r for r in references]
+    counts = [
+        len(ids) + 1 for ids in tokenizer.encode([text for texts in several for text in texts])
+    ]
+    ends = np.cumsum([0, *map(len, several)])
+    return np.maximum.reduceat(counts, ends[:-1])
+
+
+def _step(model, examples, rows, reward, samples, length):
+    """One update; returns the mean reward of its samples of at most `length` tokens."""
     x = examples.train.inputs(rows)
-    length = model.preprocessor.target_length
-    labels = model.generate(x, max_length=length)["token_ids"]
+    labels = model.generate(x, max_length=int(length))["token_ids"]
     words = model.preprocessor.own_words([examples.inputs[row] for row in rows])
     texts = model.preprocessor.generate_postprocess(labels, words).ravel().tolist()
     rewards = reward(np.repeat(rows, samples), texts).reshape(-1, samples)
