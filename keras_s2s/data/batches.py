@@ -249,6 +249,16 @@ class Batches(keras.utils.PyDataset):
         ids = {name: c.batch(rows, len(rows), widths[name]) for name, c in texts.items()}
         return {**features, **ids}
 
+    def labels(self, rows, length):
+        """The outputs of examples, cut to `length` tokens: int32 `(rows, texts, length)`.
+
+        Args:
+            rows: As in `inputs`.
+            length: Integer, with the end id.
+        """
+        labels = self._given[TARGETS].cut(length).batch(rows, len(rows), length)
+        return labels if labels.ndim == 3 else labels[:, None]
+
     def set_epoch(self, epoch):
         """Goes to epoch number `epoch`, e.g. when training is resumed."""
         self.epoch = epoch

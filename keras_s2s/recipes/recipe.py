@@ -161,6 +161,8 @@ class Stage:
     """The score of sampled texts, with `self_critical`."""
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
+    cross_entropy_weight: float = 0.0
+    """Weight of the true tokens' cross-entropy beside the score, with `self_critical`."""
     examples_per_epoch: int = 0
     """How many of the inputs an epoch draws, with `self_critical`; 0 for all."""
     gradient_accumulation_steps: int = 1
@@ -179,6 +181,7 @@ class Stage:
             ("gradient_accumulation_steps", 1, float("inf")),
             ("scheduled_sampling", 0, 1),
             ("ema_momentum", 0, 1),
+            ("cross_entropy_weight", 0, float("inf")),
         ):
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(
@@ -195,8 +198,10 @@ class Stage:
             )
         if self.objective == "self_critical":
             self._check_self_critical()
-        elif self.examples_per_epoch:
-            raise RecipeError("'examples_per_epoch' is for the objective 'self_critical'.")
+            return
+        for name in ("examples_per_epoch", "cross_entropy_weight"):
+            if getattr(self, name):
+                raise RecipeError(f"{name!r} is for the objective 'self_critical'.")
 
     def _check_self_critical(self):
         if self.schedule == "plateau":

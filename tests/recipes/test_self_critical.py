@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from keras_s2s import callbacks
+from keras_s2s.data.batch_columns import SeveralIds
 from keras_s2s.models import ImageCaptioner
 from keras_s2s.recipes.objectives import self_critical
 from keras_s2s.recipes.objectives.examples import Examples
@@ -110,3 +111,32 @@ def test_an_epoch_draws_as_many_inputs_as_the_stage_says(tmp_path, monkeypatch):
     assert len(first) == len(second) == 7 and first != second
     # No longer than the preprocessor allows, though eights would be 16.
     assert set(longest) <= {8, 12}
+
+
+@pytest.mark.slow
+def test_references_are_learnt_beside_the_samples(tmp_path, monkeypatch):
+    """As samples whose advantage is the weight, shared by the references of an example."""
+    learnt = []
+    train_on_batch = ImageCaptioner.train_on_batch
+
+    def spy(self, x, labels, weights):
+        learnt.append((labels, weights))
+        return train_on_batch(self, x, labels, weights)
+
+    def labels(self, rows, length):
+        texts = [[[5, 6, 7], [8]] if row % 2 else [[9]] for row in range(12)]
+        return SeveralIds(texts).batch(rows, len(rows), length)
+
+    monkeypatch.setattr(Images, "labels", labels, raising=False)
+    monkeypatch.setattr(ImageCaptioner, "train_on_batch", spy)
+    train(tmp_path, epochs=1, cross_entropy_weight=0.5)
+    labels, weights = learnt[0]
+    assert labels.shape[:2] == weights.shape[:2] == (4, 5)
+    examples, samples = 4, 3
+    for row in range(examples):
+        first, second = labels[row, 3:]
+        expected = 0.5 / examples / (2 if second.any() else 1)
+        np.testing.assert_allclose(weights[row, 3:], expected * (labels[row, 3:] != 0), rtol=1e-6)
+        np.testing.assert_allclose(weights[row, :samples, 0].sum(), 0, atol=1e-6)
+    starts = {tuple(row[:4]) for labels, _ in learnt for row in labels[:, 3].tolist()}
+    assert starts == {(5, 6, 7, 3), (9, 3, 0, 0)}

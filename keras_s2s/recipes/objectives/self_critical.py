@@ -2,7 +2,8 @@
 
 Rennie et al., 2017, https://arxiv.org/abs/1612.00563, with the mean of the other samples of the
 input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971). The score is the stage's
-`reward`.
+`reward`. With `cross_entropy_weight`, the references are learnt beside the samples, so that the
+model keeps what the score does not see (Paulus et al., 2018, https://arxiv.org/abs/1705.04304).
 """
 
 import keras
@@ -45,7 +46,7 @@ def train(recipe, stage, model, examples, callbacks, verbose):
             rows = np.sort(order[start : start + stage.batch_size])
             # Longer ones are worth little, and take long. Each new length makes a new graph.
             length = min(-(-lengths[rows].max() // 8) * 8, model.preprocessor.target_length)
-            rewards.append(_step(model, examples, rows, reward, stage.samples, length))
+            rewards.append(_step(model, examples, rows, reward, stage, int(length)))
             bar.update(min(start + len(rows), len(order)), [("reward", rewards[-1])])
         watching.on_epoch_end(epoch, {"reward": float(np.mean(rewards))})
     # As `fit` does: with `ema_momentum` the weights become their moving average.
@@ -64,15 +65,26 @@ def _lengths(tokenizer, references):
     return np.maximum.reduceat(counts, ends[:-1])
 
 
-def _step(model, examples, rows, reward, samples, length):
+def _step(model, examples, rows, reward, stage, length):
     """One update; returns the mean reward of its samples of at most `length` tokens."""
     x = examples.train.inputs(rows)
-    labels = model.generate(x, max_length=int(length))["token_ids"]
+    labels = model.generate(x, max_length=length)["token_ids"]
     words = model.preprocessor.own_words([examples.inputs[row] for row in rows])
     texts = model.preprocessor.generate_postprocess(labels, words).ravel().tolist()
-    rewards = reward(np.repeat(rows, samples), texts).reshape(-1, samples)
-    advantage = (rewards - rewards.mean(axis=1, keepdims=True)) * samples / (samples - 1)
-    weights = (labels != PAD) * advantage[..., None] / advantage.size
+    rewards = reward(np.repeat(rows, stage.samples), texts).reshape(-1, stage.samples)
+    others = rewards.sum(axis=1, keepdims=True) - rewards
+    advantage = rewards - others / (stage.samples - 1)
+    if stage.cross_entropy_weight:
+        truth = examples.train.labels(rows, length)
+        labels = np.pad(labels, [(0, 0), (0, 0), (0, length - labels.shape[-1])])
+        labels = np.concatenate([labels, truth], axis=1)
+        # Each example's references share its weight. Samples are divided by their number below.
+        counts = np.sum(truth[..., 0] != PAD, axis=1, keepdims=True)
+        weight = np.broadcast_to(
+            stage.cross_entropy_weight * stage.samples / counts, truth.shape[:2]
+        )
+        advantage = np.concatenate([advantage, weight], axis=1)
+    weights = (labels != PAD) * advantage[..., None] / rewards.size
     x = {**x, "decoder_token_ids": decoder_inputs(labels)}
     model.train_on_batch(x, labels, weights.astype("float32"))
     return float(rewards.mean())
