@@ -164,6 +164,16 @@ def halves(row):
     return np.repeat(row, 2)
 
 
+def test_inputs_and_labels_of_some_rows():
+    columns = {"encoder_token_ids": [[5], [6, 7], [8]], "decoder_token_ids": [[9], [8, 7, 6], [5]]}
+    batches = Batches(columns, shuffle=False)
+    rows = np.array([2, 1])
+    assert batches.inputs(rows)["encoder_token_ids"][:, :3].tolist() == [[8, 3, 0], [6, 7, 3]]
+    assert batches.labels(rows, 3).tolist() == [[[5, 3, 0]], [[8, 7, 3]]]
+    several = Batches({**columns, "decoder_token_ids": [[[9]], [[8], [7, 6]], [[5]]]})
+    assert several.labels(rows, 2).tolist() == [[[5, 3], [0, 0]], [[8, 3], [7, 3]]]
+
+
 def test_no_draw_is_cut_where_the_given_ids_fit():
     pairs = make_pairs(50)
     drawn = [[np.repeat(row, 9) for row in side] for side in pairs]
