@@ -5,7 +5,7 @@ from keras import ops
 from keras_s2s._backend.scan import multiply
 from keras_s2s._backend.shapes import add, add_bias
 from keras_s2s._backend.split import split
-from keras_s2s.layers._dense import kernel_of
+from keras_s2s.layers._quantized import matrix
 
 #: From the order of the decoder to the readout's inputs, in the order of the kernel's rows.
 INPUTS = {
@@ -39,7 +39,7 @@ class Readout:
             Dict of `"bias"` `(units,)`, `"rest"` `(dim, units)` and, where a context is read,
             `"context"` `(context_dim, units)`.
         """
-        kernel = kernel_of(self.dense, dtype)
+        kernel = matrix(self.dense, dtype)
         weights = {"bias": ops.cast(self.dense.bias, dtype)}
         if len(self.sizes) == 1:
             return {**weights, "rest": kernel}

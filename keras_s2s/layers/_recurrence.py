@@ -10,12 +10,10 @@ from keras import ops
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s._backend.shapes import add, add_bias, size
 from keras_s2s._backend.split import split
+from keras_s2s.layers._quantized import matrix
+from keras_s2s.layers._recurrent_layers import GRU, LSTM, SimpleRNN
 
-CELLS = {
-    "rnn": keras.layers.SimpleRNN,
-    "gru": keras.layers.GRU,
-    "lstm": keras.layers.LSTM,
-}
+CELLS = {"rnn": SimpleRNN, "gru": GRU, "lstm": LSTM}
 #: The names of the matrices that steps multiply by.
 MATRICES = ("kernel", "recurrent")
 #: How many tensors a cell's state has: h, or h and c.
@@ -62,7 +60,7 @@ def input_weights(layer, dtype, sizes=None):
     If the input is a concatenation of parts that come at different times, `sizes` holds the sizes
     of the parts, and each part has a dict. The first dict has the bias.
     """
-    kernel = ops.cast(layer.cell.kernel, dtype)
+    kernel = matrix(layer.cell, dtype)
     # Split, since the gradient of each slice would be as large as the kernel.
     kernels = [kernel]
     if sizes is not None and len(sizes) > 1:
@@ -97,7 +95,7 @@ def step_weights(layer, dtype, dropout_mask=None):
         dtype: The dtype of the computation.
         dropout_mask: `(rows, units)` factor of the h that enters the gates, or None.
     """
-    weights = {"recurrent": ops.cast(layer.cell.recurrent_kernel, dtype)}
+    weights = {"recurrent": matrix(layer.cell, dtype, "recurrent_kernel")}
     _, bias = _biases(layer, dtype)
     if bias is not None:
         weights["bias"] = bias
@@ -192,6 +190,8 @@ def _run_loop(layer, inputs, state, mask, dropout_mask):
 def _has_cudnn(layer):
     """Whether Keras would choose cuDNN. An export, which must run anywhere, forbids it."""
     if keras.backend.backend() != "tensorflow" or isinstance(layer, keras.layers.SimpleRNN):
+        return False
+    if layer.cell.quantization_mode is not None:
         return False
     import tensorflow as tf
 

@@ -5,8 +5,8 @@ from keras import ops
 
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s._backend.shapes import product, size
-from keras_s2s.layers._dense import kernel_of
 from keras_s2s.layers._parts import KeepsParts
+from keras_s2s.layers._quantized import matrix
 
 
 class Attention(KeepsParts, keras.layers.Layer):
@@ -77,7 +77,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         values = ops.cast(values, dtype or values.dtype)
         prepared["values"] = values if onto is None else product(values, onto)
         if self.query_projection is not None:
-            prepared["query"] = kernel_of(self.query_projection, values.dtype)
+            prepared["query"] = matrix(self.query_projection, values.dtype)
         return prepared
 
     def start(self, prepared, rows_per_example=1):

@@ -2,7 +2,7 @@ import keras
 from keras import ops
 
 from keras_s2s._checks import check_sizes
-from keras_s2s.layers._dense import kernel_of
+from keras_s2s.layers._quantized import matrix
 from keras_s2s.layers.attention import Attention
 
 
@@ -87,7 +87,7 @@ class MultiHeadAttention(Attention):
         prepared = super().prepare(memory, dtype)
         dtype = prepared["values"].dtype
         prepared["values"] = ops.cast(self.value_projection(memory["values"]), dtype)
-        kernel = kernel_of(self.output_projection, dtype)
+        kernel = matrix(self.output_projection, dtype)
         prepared["output"] = kernel if onto is None else ops.matmul(kernel, onto)
         return prepared
 

@@ -315,10 +315,10 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         return presets.load(cls, name_or_path, load_weights, dtype, **kwargs)
 
     def quantize(self, mode=None, **kwargs):
-        """`keras.Model.quantize`: `"int8"` for the dense layers and embeddings.
+        """`keras.Model.quantize`: `"int8"` for dense and recurrent layers, and for embeddings.
 
-        The recurrent layers, convolutions and normalisations stay as they are, and Keras warns of
-        each kind. The state of the optimizer is forgotten, since quantized weights do not train.
+        Convolutions and normalisations stay as they are, and Keras warns of each kind. The state
+        of the optimizer is forgotten, since quantized weights do not train.
 
         Raises:
             ValueError: If the mode is another, with which decoders cannot take steps, and no

@@ -1,4 +1,4 @@
-"""Models whose dense layers and embeddings Keras quantized to int8."""
+"""Models that were quantized to int8."""
 
 import keras
 import numpy as np
@@ -7,7 +7,7 @@ import pytest
 from keras_s2s.layers import ImageEncoder, LuongAttention, RNNDecoder, RNNEncoder
 from keras_s2s.models import ImageCaptioner, Seq2Seq, Translator
 from tests.layers.helpers import numpy, randomize
-from tests.models.helpers import eager, make_batch, make_model
+from tests.models.helpers import SOURCE_SIZE, TARGET_SIZE, eager, make_batch, make_model
 
 # Keras says which layers it cannot quantize.
 pytestmark = pytest.mark.filterwarnings(
@@ -41,7 +41,7 @@ def test_translators(attention, share, tmp_path):
     model.quantize("int8")
     dense = {"embedding", "key_projection", "projection", "readout"}
     dense |= {"query_projection"} if attention == "bahdanau" else set()
-    assert int8_layers(model) == dense
+    assert int8_layers(model) == dense | {"simple_rnn_cell"}
     after = numpy(model(x))
     # Close to what it was, yet not the same: steps of 1/127 of the largest weight.
     assert 0 < np.abs(after - before).max() < 0.1 * np.abs(before).max()
@@ -61,6 +61,40 @@ def test_translators(attention, share, tmp_path):
     assert isinstance(again.optimizer, keras.optimizers.Adam)
     eager(again).fit(x, labels, sample_weight=weight, verbose=0)
     assert np.abs(numpy(again(x)) - after).max() > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_recurrent_layers(cell):
+    """They compute with the integers by their scales, and a step does as all steps at once."""
+
+    def make():
+        encoder = RNNEncoder(4, vocabulary_size=SOURCE_SIZE, cell=cell)
+        return Seq2Seq(encoder, RNNDecoder(TARGET_SIZE, 4, cell=cell, num_layers=2))
+
+    model, rounded = make(), make()
+    randomize(model)
+    x = make_batch(rows=3)[0]
+    rounded(x)
+    rounded.set_weights(model.get_weights())
+    model.quantize("int8", filters=rf"{_CELL_NAMES[cell]}$")
+    assert int8_layers(model) == {_CELL_NAMES[cell]}
+    for each, float_cell in zip(cells(model), cells(rounded), strict=True):
+        for name in ("kernel", "recurrent_kernel"):
+            integers, scale = numpy(getattr(each, name)), numpy(getattr(each, f"{name}_scale"))
+            assert (np.abs(integers).max(axis=0) == 127).all()
+            getattr(float_cell, name).assign(integers / scale)
+    np.testing.assert_allclose(numpy(model(x)), numpy(rounded(x)), atol=1e-5)
+    inputs = {"encoder_token_ids": x["encoder_token_ids"]}
+    scores = [each.generate(inputs, max_length=5)["scores"] for each in (model, rounded)]
+    np.testing.assert_allclose(*scores, atol=1e-4)
+
+
+_CELL_NAMES = {"rnn": "simple_rnn_cell", "gru": "gru_cell", "lstm": "lstm_cell"}
+
+
+def cells(model):
+    return [layer for layer in model._flatten_layers() if hasattr(layer, "recurrent_kernel")]
 
 
 @pytest.mark.slow
@@ -88,8 +122,8 @@ def test_scales_of_presets_are_not_rounded(tmp_path):
     assert scale.max() > np.finfo("float16").max
     np.testing.assert_array_equal(numpy(again.decoder.readout.kernel_scale), scale)
     # The weights that stayed float are.
-    kernels = [numpy(each.decoder.rnn_layers[0].cell.kernel) for each in (again, model)]
-    np.testing.assert_array_equal(kernels[0], kernels[1].astype("float16"))
+    biases = [numpy(each.decoder.rnn_layers[0].cell.bias) for each in (again, model)]
+    np.testing.assert_array_equal(biases[0], biases[1].astype("float16"))
 
 
 @pytest.mark.slow
