@@ -342,7 +342,8 @@ def evaluate(
     ] = None,
     length_penalty: Annotated[float | None, typer.Option(help="In place of the preset's.")] = None,
     dtype: Annotated[
-        str | None, typer.Option(help="Dtype policy of the layers, such as bfloat16.")
+        str | None,
+        typer.Option(help="Dtype policy of the layers, such as bfloat16, or int8 for the weights."),
     ] = None,
     split: Annotated[str, typer.Option(help="tests or valid.", metavar="SPLIT")] = "tests",
     tokenize: Annotated[
@@ -384,7 +385,9 @@ def evaluate(
     folder, library = _find(name), _library()
     recipe = library.recipes.read(folder / "recipe.toml")
     recipe.check_files(data)
-    model = library.zoo.load(name, dtype=dtype)
+    model = library.zoo.load(name, dtype=None if dtype == "int8" else dtype)
+    if dtype == "int8":
+        model.quantize("int8")
     sampler = model.sampler.from_config({**model.sampler.get_config(), **changes})
     figures = library.recipes.evaluate(model, recipe, data, sampler, split, print, tokenize)
     if check:

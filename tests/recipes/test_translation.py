@@ -132,8 +132,9 @@ def test_train_evaluate_export(data, command, monkeypatch):
         seen = []
         patch.setattr(recipes, "evaluate", lambda *arguments: seen.append(arguments) or [])
         options = ["--tokenize", "intl", "--num-beams", "1", "--split", "valid"]
-        assert command("evaluate", preset, "--data", data, *options)[0] == 0
-    [(_, _, _, sampler, split, _, tokenize)] = seen
+        assert command("evaluate", preset, "--data", data, *options, "--dtype", "int8")[0] == 0
+    [(model, _, _, sampler, split, _, tokenize)] = seen
+    assert model.decoder.rnn_layers[0].cell.kernel.dtype == "int8"
     assert (sampler.num_beams, split, tokenize) == (1, "valid", "intl")
     assert command("export", preset, run / "numbers" / "1")[0] == 0
     served = tf.saved_model.load(str(run / "numbers" / "1")).signatures["serving_default"]
