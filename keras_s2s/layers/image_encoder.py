@@ -7,7 +7,7 @@ from keras import ops
 from keras_s2s import _pixels
 from keras_s2s._backend.require import require
 from keras_s2s._checks import check_rate, check_sizes
-from keras_s2s.layers import _applications
+from keras_s2s.layers import _image_models
 from keras_s2s.layers.encoder import Encoder
 
 _CHANNELS_LAST = "channels_last"
@@ -32,11 +32,12 @@ class ImageEncoder(Encoder):
 
     Args:
         units: Integer, size of the memory's values.
-        backbone: Name of a model of `keras.applications`, such as `"MobileNetV2"`, or a
-            `keras.Model` from images `(batch, height, width, 3)` with pixels in 0..255 to features
-            `(batch, rows, columns, channels)`.
-        weights: Weights of a backbone given by name: `"imagenet"`, which Keras downloads, the path
-            of a file, or None for random ones.
+        backbone: Name of a model of `keras.applications`, such as `"MobileNetV2"`, or
+            `"EfficientNetLite0"` to `"EfficientNetLite4"`, or a `keras.Model` from images `(batch,
+            height, width, 3)` with pixels in 0..255 to features `(batch, rows, columns,
+            channels)`.
+        weights: Weights of a backbone given by name: `"imagenet"`, which Keras downloads for
+            `keras.applications`, the path of a file, or None for random ones.
         image_size: Tuple of height and width.
         dropout: Float in [0, 1), rate on the features and on the values.
         augmentation: Keras layer that is applied to the pixels while training, such as
@@ -78,7 +79,8 @@ class ImageEncoder(Encoder):
 
     References:
         Xu et al., 2015, Show, Attend and Tell, https://arxiv.org/abs/1502.03044 (grid, initial
-        state); Sandler et al., 2018, https://arxiv.org/abs/1801.04381 (MobileNetV2).
+        state); Sandler et al., 2018, https://arxiv.org/abs/1801.04381 (MobileNetV2);
+        Tan and Le, 2019, https://arxiv.org/abs/1905.11946 (EfficientNet).
     """
 
     def __init__(
@@ -114,9 +116,9 @@ class ImageEncoder(Encoder):
                 )
             self.backbone = backbone
         else:
-            _applications.check(backbone)
+            _image_models.check(backbone)
             self.backbone_name = backbone
-            self.backbone = _applications.make(
+            self.backbone = _image_models.make(
                 backbone, weights, self.image_size, self.dtype_policy
             )
         if batch_statistics is None:
@@ -216,7 +218,7 @@ class ImageEncoder(Encoder):
         pixels = ops.cast(images, "float32")
         if self.backbone_name is None:
             return pixels
-        return _applications.scaling(self.backbone_name)(pixels)
+        return _image_models.scaling(self.backbone_name)(pixels)
 
     def _check_pixels(self, images):
         dtype = keras.backend.standardize_dtype(images.dtype)

@@ -102,7 +102,7 @@ class Model:
     copy_slots: int = 0
     """How many different words of an input can be copied that the vocabulary lacks."""
     backbone: str = "MobileNetV2"
-    """The image encoder's backbone, a name in `keras.applications`."""
+    """The image encoder's backbone, see `keras_s2s.layers.ImageEncoder`."""
     image_size: int = 224
     flip: bool = True
     """Whether images are mirrored at random."""

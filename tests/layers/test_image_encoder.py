@@ -168,18 +168,34 @@ def test_backbone_by_name():
     assert not ImageEncoder.from_config({**config, "batch_statistics": False}).batch_statistics
 
 
-def test_every_model_of_keras_has_its_scaling():
-    from keras_s2s.layers import _applications
+def test_every_model_has_its_scaling():
+    from keras_s2s.layers import _image_models
 
     pixels = np.full((1, 1, 1, 3), 255.0, "float32")
     highest = {
-        name: float(numpy(ops.max(_applications.scaling(name)(ops.convert_to_tensor(pixels)))))
-        for name in _applications.names()
+        name: float(numpy(ops.max(_image_models.scaling(name)(ops.convert_to_tensor(pixels)))))
+        for name in _image_models.names()
     }
     assert len(highest) > 30
     assert highest["MobileNetV2"] == highest["InceptionV3"] == 1
     assert highest["EfficientNetB0"] == highest["MobileNetV3Small"] == 255
     assert highest["ResNet50"] == pytest.approx(255 - 103.939)
+    assert highest["EfficientNetLite2"] == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ["name", "published"], [("EfficientNetLite0", 4.7), ("EfficientNetLite2", 6.1)]
+)
+def test_efficientnet_lite(name, published):
+    """With as many parameters as Google publishes, their classifier of 1,000 classes left out."""
+    encoder = ImageEncoder(UNITS, name, weights=None, image_size=(32, 64))
+    assert encoder.grid == (1, 2)
+    backbone = encoder.backbone
+    parameters = sum(v.numpy().size for v in backbone.trainable_variables) + 1_281_000
+    assert round(parameters / 1e6, 1) == published
+    again = ImageEncoder.from_config(encoder.get_config())
+    assert [v.shape for v in again.weights] == [v.shape for v in encoder.weights]
 
 
 @pytest.mark.parametrize(
@@ -192,6 +208,10 @@ def test_every_model_of_keras_has_its_scaling():
         ({"image_size": 224}, "image_size.*224"),
         ({"image_size": (0, 8)}, "image_size"),
         ({"image_size": (2, 2)}, "takes no images"),
+        (
+            {"backbone": "EfficientNetLite2"},
+            "no weights of EfficientNetLite2 to download.*weights=",
+        ),
         ({"weights": "x.h5"}, "`weights` is for a backbone given by name.*x.h5"),
     ],
 )
