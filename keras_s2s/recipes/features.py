@@ -3,6 +3,7 @@
 import numpy as np
 
 from keras_s2s.data import cached_features
+from keras_s2s.recipes.data_sets import Joined
 
 
 class Converted:
@@ -29,6 +30,24 @@ class Converted:
         return pixels[:, :, ::-1] if self.mirror else pixels
 
 
+def of(encoder, images, folder, verbose, mirror_with=None):
+    """Cached features of images, once for each image of a `Joined`.
+
+    Args:
+        encoder: `keras_s2s.layers.ImageEncoder`.
+        images: As in `keras_s2s.data.cached_features`, or a `Joined` of such.
+        folder: Folder of the cache.
+        verbose: As Keras's.
+        mirror_with: The image converter, to have the features of mirror images.
+    """
+    if isinstance(images, Joined):
+        parts = [of(encoder, part, folder, verbose, mirror_with) for part in images.parts]
+        return Joined(parts, images.times)
+    if mirror_with is not None:
+        images = Converted(images, mirror_with, mirror=True)
+    return cached_features(encoder, images, folder, verbose=verbose)
+
+
 def of_either_side(model, images, folder, seed, verbose):
     """Cached features of images, each at random of the image or of its mirror image.
 
@@ -37,17 +56,17 @@ def of_either_side(model, images, folder, seed, verbose):
 
     Args:
         model: `keras_s2s.models.ImageCaptioner`.
-        images: As in `keras_s2s.data.cached_features`.
+        images: As in `of`.
         folder: Folder of the cache.
         seed: Integer.
         verbose: As Keras's.
     """
     encoder = model.encoder
-    plain = cached_features(encoder, images, folder, verbose=verbose)
+    plain = of(encoder, images, folder, verbose)
     if encoder.augmentation is None:
         return plain
-    mirrored = Converted(images, model.preprocessor.image_converter, mirror=True)
-    return _EitherOf(plain, cached_features(encoder, mirrored, folder, verbose=verbose), seed)
+    converter = model.preprocessor.image_converter
+    return _EitherOf(plain, of(encoder, images, folder, verbose, converter), seed)
 
 
 class _EitherOf:

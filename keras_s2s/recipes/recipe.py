@@ -12,6 +12,7 @@ from keras_s2s.data import number_language
 from keras_s2s.layers import attention_names
 from keras_s2s.models.seq2seq import Seq2Seq
 from keras_s2s.preprocessing.sentence_piece_tokenizer import NORMALIZATIONS
+from keras_s2s.recipes.data_sets import data_sets, join
 from keras_s2s.recipes.typed_config import RecipeError
 
 
@@ -20,7 +21,8 @@ class Data:
     """The data to train and test on. Files are relative to the data folder."""
 
     train: list
-    """Files: a table of pairs, or two files that belong together, see the task's `read`."""
+    """Files: a table of pairs, or two files that belong together, see the task's `read`. Or several
+    sets of them, see `keras_s2s.recipes.data_sets.data_sets`."""
     valid: list
     """The same, for scores while it trains."""
     tests: dict
@@ -39,6 +41,8 @@ class Data:
     `keras_s2s.data.substitute_numbers`."""
 
     def __post_init__(self):
+        for name, split in self._splits():
+            data_sets(split, repr(name))
         if self.number_copies and not (
             len(self.languages) == 2 and set(self.languages) <= set(number_language.LANGUAGES)
         ):
@@ -49,9 +53,12 @@ class Data:
 
     def files(self):
         """Every file below the data folder."""
-        splits = [self.train, self.valid, *self.tests.values()]
         weights = [self.backbone_weights] if self.backbone_weights.endswith(".npz") else []
-        return [*weights, *(file for split in splits for file in split)]
+        sets = [one for name, split in self._splits() for one in data_sets(split, repr(name))]
+        return [*weights, *(file for one in sets for file in one.files)]
+
+    def _splits(self):
+        return {"train": self.train, "valid": self.valid, **self.tests}.items()
 
 
 @dataclass(kw_only=True)
@@ -340,8 +347,15 @@ class Recipe:
         """Whether a file of the recipe is there."""
         return path.is_file()
 
-    def read(self, files, folder):
-        """`(inputs, references)` of one split."""
+    def read(self, split, folder):
+        """`(inputs, references)` of `data.train`, `data.valid` or a value of `data.tests`."""
+        sets = data_sets(split, "the data")
+        columns = [one.columns or self.data.columns for one in sets]
+        pairs = [self.read_set(one.files, c, folder) for one, c in zip(sets, columns)]
+        return tuple(join(side, [one.times for one in sets]) for side in zip(*pairs))
+
+    def read_set(self, files, columns, folder):
+        """`(inputs, references)` of one set of files."""
         raise NotImplementedError
 
     def sample(self, sample, folder):

@@ -24,7 +24,10 @@ name = "colours"
 task = "captioning"
 seed = 1
 [data]
-train = ["train.tar", "train.jsonl.gz"]
+train = [
+    { files = ["train.tar", "train.jsonl.gz"] },
+    { files = ["more.tar", "more.jsonl.gz"], times = 2 },
+]
 valid = ["test.tar", "test.jsonl.gz"]
 tests = { colours = ["test.tar", "test.jsonl.gz"] }
 backbone_weights = "backbone.npz"
@@ -77,7 +80,7 @@ def backbone_by_name():
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    for split, count in (("train", 12), ("test", 4)):
+    for split, count in (("train", 8), ("more", 2), ("test", 4)):
         images, captions = coloured(count, seed=count)
         files = {f"{i}.jpg": encoded(image, "JPEG") for i, image in enumerate(images)}
         write_tar(folder / f"{split}.tar", files)
@@ -194,7 +197,7 @@ def test_recipe_is_typed(tmp_path):
     assert recipe.stages["self_critical"].samples == 2
     assert recipe.data.files() == [
         "backbone.npz",
-        *("train.tar", "train.jsonl.gz"),
+        *("train.tar", "train.jsonl.gz", "more.tar", "more.jsonl.gz"),
         *("test.tar", "test.jsonl.gz") * 2,
     ]
     with pytest.raises(

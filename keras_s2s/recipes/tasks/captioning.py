@@ -35,10 +35,10 @@ class Captioning(Recipe):
         if not (folder / self.data.images).is_dir():
             raise RecipeError(f"There is no folder {str(folder / self.data.images)!r} of images.")
 
-    def read(self, files, folder):
+    def read_set(self, files, columns, folder):
         if len(files) == 2:
             return data.read_caption_tar(folder / files[0], folder / files[1])
-        return data.read_captions(folder / files[0], folder / self.data.images, *self.data.columns)
+        return data.read_captions(folder / files[0], folder / self.data.images, *columns)
 
     def preprocessor(self, inputs, outputs, verbose=0):
         texts = [caption for captions in outputs for caption in captions]
@@ -78,7 +78,7 @@ class Captioning(Recipe):
         elif is_train:
             images = features.of_either_side(model, images, cache, self.seed, verbose)
         else:
-            images = data.cached_features(model.encoder, images, cache, verbose=verbose)
+            images = features.of(model.encoder, images, cache, verbose)
         return data.Batches(
             {
                 "images": data.Features(images),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from keras_s2s import data, layers, preprocessing
 from keras_s2s.recipes import text_files, tokenizer
+from keras_s2s.recipes.data_sets import data_sets
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
@@ -48,8 +49,8 @@ class TextToText(Recipe):
     def is_there(self, path):
         return path.exists()
 
-    def read(self, files, folder):
-        return text_files.read([folder / file for file in files], self.data.columns)
+    def read_set(self, files, columns, folder):
+        return text_files.read([folder / file for file in files], columns)
 
     def sample(self, sample, folder):
         inputs, references = self.read(next(iter(self.data.tests.values())), folder)
@@ -63,7 +64,8 @@ class TextToText(Recipe):
     def splits(self, folder, verbose):
         splits = super().splits(folder, verbose)
         for name, pairs in splits.items():
-            files = ", ".join(getattr(self.data, name))
+            sets = data_sets(getattr(self.data, name), repr(name))
+            files = ", ".join(file for one in sets for file in one.files)
             splits[name] = data.readers.without_empty(*text_files.single(*pairs), files)
         sources, targets = splits["train"]
         if verbose:

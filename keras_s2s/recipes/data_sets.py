@@ -1,0 +1,91 @@
+"""The data sets that a split of a recipe is made of."""
+
+import collections.abc
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from keras_s2s.recipes.typed_config import RecipeError, typed
+
+
+@dataclass(kw_only=True)
+class DataSet:
+    """Files that belong together, below the data folder."""
+
+    files: list
+    """A table of pairs, or two files that belong together, see the task."""
+    columns: list = field(default_factory=list)
+    """Columns of input and output in a table, in place of `data.columns`."""
+    times: int = 1
+    """How often each example comes in an epoch."""
+
+    def __post_init__(self):
+        if self.times < 1:
+            raise RecipeError(f"'times' must be 1 or more. Received: {self.times}")
+        if not self.files or not all(isinstance(file, str) for file in self.files):
+            raise RecipeError(f"'files' must be names of files. Received: {self.files}")
+
+
+def data_sets(split, where):
+    """The `DataSet`s of a split, which a recipe may write in three ways.
+
+    Args:
+        split: Names of files, `["a.tsv"]`; a table, `{ files = ["a.tsv"], times = 2 }`; or a list
+            of tables.
+        where: The beginning of error messages.
+
+    Returns:
+        List of `DataSet`.
+
+    Raises:
+        RecipeError: If it is none of these.
+    """
+    if isinstance(split, dict):
+        split = [split]
+    if not isinstance(split, list) or not split:
+        raise RecipeError(f"{where} must be a list of files, or of tables. Received: {split!r}")
+    if all(isinstance(part, dict) for part in split):
+        return [typed(DataSet, part, where) for part in split]
+    return [typed(DataSet, {"files": split}, where)]
+
+
+class Joined(collections.abc.Sequence):
+    """Sequences one after the other, each as often as an epoch has it.
+
+    Args:
+        parts: Sequences, all with a `shape` or none.
+        times: As many integers.
+    """
+
+    def __init__(self, parts, times):
+        self.parts, self.times = list(parts), list(times)
+        lengths = [len(part) * count for part, count in zip(self.parts, self.times)]
+        self._starts = np.cumsum([0, *lengths])
+        if hasattr(self.parts[0], "shape"):
+            self.shape = (len(self), *self.parts[0].shape[1:])
+
+    def __len__(self):
+        return int(self._starts[-1])
+
+    def __getitem__(self, rows):
+        if isinstance(rows, slice):
+            rows = range(len(self))[rows]
+        elif not hasattr(rows, "__len__"):
+            return self._one(int(rows))
+        values = [self._one(int(row)) for row in rows]
+        return np.stack(values) if hasattr(self, "shape") else values
+
+    def _one(self, row):
+        row = range(len(self))[row]
+        part = int(np.searchsorted(self._starts, row, side="right")) - 1
+        values = self.parts[part]
+        return values[(row - int(self._starts[part])) % len(values)]
+
+
+def join(parts, times):
+    """Lists joined to a list, other sequences to a `Joined`; one that comes once, as it is."""
+    if list(times) == [1]:
+        return parts[0]
+    if all(isinstance(part, list) for part in parts):
+        return [value for part, count in zip(parts, times) for value in part * count]
+    return Joined(parts, times)

@@ -1,0 +1,62 @@
+"""Splits of a recipe that are made of several sets of files."""
+
+import numpy as np
+import pytest
+
+from keras_s2s import recipes
+from keras_s2s.recipes.data_sets import Joined, data_sets, join
+from keras_s2s.recipes.typed_config import RecipeError
+from tests.recipes.test_translation import RECIPE
+
+SETS = 'train = [{ files = ["a.tsv"], times = 2 }, { files = ["b.tsv"], columns = [1, 0] }]'
+
+
+def test_texts_of_several_tables(tmp_path):
+    (tmp_path / "a.tsv").write_text("eins\tone\nzwei\ttwo\n")
+    (tmp_path / "b.tsv").write_text("three\tdrei\n")
+    (tmp_path / "valid.tsv").write_text("vier\tfour\n")
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace('train = ["train.tsv"]', SETS))
+    recipe = recipes.read(path)
+    assert recipe.data.files() == ["a.tsv", "b.tsv", "valid.tsv", "valid.tsv"]
+    recipe.check_files(tmp_path)
+    splits = recipe.splits(tmp_path, verbose=0)
+    assert splits["train"] == (
+        ["eins", "zwei", "eins", "zwei", "drei"],
+        ["one", "two", "one", "two", "three"],
+    )
+    assert splits["valid"] == (["vier"], ["four"])
+
+
+@pytest.mark.parametrize(
+    ["sets", "message"],
+    [
+        ("[]", "'train' must be a list of files, or of tables. Received: \\[\\]"),
+        ('[{ files = ["a.tsv"], time = 2 }]', "'train': unknown key 'time'. Did you mean 'times'"),
+        ('[{ files = ["a.tsv"], times = 0 }]', "'times' must be 1 or more. Received: 0"),
+        ('[{ files = "a.tsv" }]', "'files' must be of type list. Received: 'a.tsv'"),
+        ('["a.tsv", { files = ["b.tsv"] }]', "'files' must be names of files"),
+    ],
+)
+def test_sets_that_cannot_be_read(tmp_path, sets, message):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE.replace('["train.tsv"]', sets))
+    with pytest.raises(RecipeError, match=message):
+        recipes.read(path)
+
+
+def test_parts_in_their_order():
+    joined = Joined(["abc", "de"], [1, 2])
+    assert "".join(joined) == "abcdede" and joined[-1] == "e" and joined[2:5] == ["c", "d", "e"]
+    assert joined[[0, 4, 3]] == ["a", "e", "d"]
+    with pytest.raises(IndexError):
+        joined[7]
+    arrays = Joined([np.arange(6).reshape(3, 2), np.arange(6, 8).reshape(1, 2)], [1, 2])
+    assert arrays.shape == (5, 2) and arrays[4].tolist() == [6, 7]
+    assert arrays[np.array([4, 0])].tolist() == [[6, 7], [0, 1]]
+
+
+def test_one_set_stays_as_it_is():
+    images = object()
+    assert join([images], [1]) is images and join([["a"], ["b"]], [2, 1]) == ["a", "a", "b"]
+    assert [one.times for one in data_sets(["a.tar", "a.jsonl"], "'train'")] == [1]
