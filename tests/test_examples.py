@@ -46,9 +46,10 @@ def documented():
 
 
 EXAMPLES = {name: "\n".join(blocks(text)) for name, text in documented() if blocks(text)}
-# They train or export for seconds what README.md trains and exports, too.
+# They train or export for seconds what README.md trains and exports, too, or wait for Java.
 LONG = {
     "keras_s2s.data.feature_cache.cached_features",
+    "keras_s2s.evaluation.meteor_reward.MeteorReward",
     "keras_s2s.models.image_captioner.ImageCaptioner",
     "keras_s2s.models.seq2seq.Seq2Seq.export",
     "keras_s2s.models.summarizer.Summarizer",

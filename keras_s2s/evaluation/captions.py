@@ -110,15 +110,21 @@ def _mean(name, references, hypotheses):
     with _quiet():
         scorer = Scorer()
         found = scorer.compute_score(references, hypotheses)
-    process = getattr(scorer, "meteor_p", None)
-    if process is not None:
-        # METEOR leaves its Java process running and its pipes open.
-        process.kill()
-        process.wait()
-        for stream in (process.stdin, process.stdout, process.stderr):
-            if stream is not None:
-                stream.close()
+    if name == "meteor":
+        stop(scorer)
     return found
+
+
+def stop(meteor):
+    """Ends the Java process of pycocoevalcap's METEOR, which it leaves with its pipes open."""
+    process = getattr(meteor, "meteor_p", None)
+    if process is None:
+        return
+    process.kill()
+    process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,5 @@
 """CIDEr of single captions, as a reward."""
 
-import re
-
 import numpy as np
 
 from keras_s2s._optional import import_metric
@@ -45,7 +43,8 @@ class CiderReward:
         self._end = " ." if with_end else ""
         self._scorer = CiderScorer
         self._references = [
-            [self._split(caption) + self._end for caption in several] for several in references
+            [self._words.of_caption(caption) + self._end for caption in several]
+            for several in references
         ]
         all_of_them = CiderScorer()
         for several in self._references:
@@ -58,17 +57,11 @@ class CiderReward:
         scorer = self._scorer()
         for row, hypothesis in zip(rows, hypotheses):
             end = self._end if hypothesis.rstrip().endswith(FULL_STOPS) else ""
-            scorer += (self._split(hypothesis) + end, self._references[row])
+            scorer += (self._words.of_caption(hypothesis) + end, self._references[row])
         scorer.document_frequency = self._frequency
         # The scorer takes `len(crefs)` for the number of images whose words were counted.
         scorer.crefs = _AsMany(scorer.crefs, len(self._references))
         return np.array(scorer.compute_cider())
-
-    def _split(self, caption):
-        if not self._words.between_blanks:
-            return " ".join(self._words.without_punctuation(caption))
-        # Nearly what the PTB tokenizer does: lower case, without punctuation.
-        return " ".join(re.findall(r"'s\b|\w+(?:-\w+)*", caption.lower()))
 
 
 class _AsMany(list):

@@ -6,6 +6,7 @@ import numpy as np
 
 from keras_s2s.evaluation import rouge, sacrebleu_metrics
 from keras_s2s.evaluation.cider_reward import FULL_STOPS, CiderReward
+from keras_s2s.evaluation.meteor_reward import MeteorReward
 from keras_s2s.evaluation.words import Words
 from keras_s2s.preprocessing.text import as_texts
 
@@ -105,4 +106,38 @@ def _cider(references, tokenize="auto"):
 
 
 #: From the `reward` of a recipe's stage to what makes it of references.
-REWARDS = {"cider": _cider, "rouge": RougeReward, "bleu": BleuReward, "exact": ExactReward}
+REWARDS = {
+    "cider": _cider,
+    "meteor": MeteorReward,
+    "rouge": RougeReward,
+    "bleu": BleuReward,
+    "exact": ExactReward,
+}
+
+
+class WeightedReward:
+    """A sum of rewards.
+
+    Args:
+        weights: Dict from names in `REWARDS` to numbers.
+        references: For each example a text, or a list of them.
+        tokenize: As in `score`.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    reward = keras_s2s.evaluation.WeightedReward({"rouge": 1, "exact": 0.5}, ["a dog runs"])
+    assert reward([0, 0], ["a dog runs", "a dog"]).round(1).tolist() == [1.5, 0.8]
+    ```
+    """
+
+    def __init__(self, weights, references, tokenize="auto"):
+        self._parts = [
+            (weight, REWARDS[name](references, tokenize=tokenize))
+            for name, weight in weights.items()
+        ]
+
+    def __call__(self, rows, hypotheses):
+        """The rewards `(n,)` of `n` texts of the examples with these numbers."""
+        return sum(weight * part(rows, hypotheses) for weight, part in self._parts)

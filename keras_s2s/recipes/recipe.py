@@ -164,8 +164,9 @@ class Stage:
     """Weight of the loss that asks not to look at an input position twice, see `CoverageLoss`."""
     scheduled_sampling: float = 0.0
     """The rate at the end of the stage, rising from 0, see `ScheduledSampling`."""
-    reward: Literal[tuple(evaluation.REWARDS)] = "cider"
-    """The score of sampled texts, with `self_critical`."""
+    reward: str | dict = "cider"
+    """The score of sampled texts, with `self_critical`: a name in `keras_s2s.evaluation.REWARDS`,
+    or a dict of names and weights, whose weighted sum it is."""
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
     cross_entropy_weight: float = 0.0
@@ -217,6 +218,12 @@ class Stage:
             raise RecipeError("'self_critical' samples all tokens. Set scheduled_sampling = 0.")
         if self.batch_size is None:
             raise RecipeError("'self_critical' counts examples: give 'batch_size' in its stage.")
+        for name in [self.reward] if isinstance(self.reward, str) else self.reward or [""]:
+            if name not in evaluation.REWARDS:
+                raise RecipeError(
+                    f"'reward' must be one of {', '.join(map(repr, evaluation.REWARDS))}, or a "
+                    f"table of their weights. Received: {self.reward!r}"
+                )
         if self.samples < 2:
             raise RecipeError("'samples' are compared with each other: 2 at least.")
 

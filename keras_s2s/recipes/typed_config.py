@@ -46,7 +46,8 @@ def typed(cls, values, where):
 
 def _value(kind, key, value, where):
     if typing.get_origin(kind) is types.UnionType:
-        [kind] = [k for k in typing.get_args(kind) if k is not types.NoneType]
+        kinds = [k for k in typing.get_args(kind) if k is not types.NoneType]
+        kind = kinds[0] if len(kinds) == 1 else tuple(kinds)
     if typing.get_origin(kind) is dict:
         _check_table(key, value, where)
         _, of_each = typing.get_args(kind)
@@ -65,7 +66,8 @@ def _value(kind, key, value, where):
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        name = getattr(kind, "__name__", kind)
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        name = " or ".join(k.__name__ for k in kinds)
         raise RecipeError(f"{where}: {key!r} must be of type {name}. Received: {value!r}")
     return value
 

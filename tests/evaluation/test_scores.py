@@ -121,6 +121,41 @@ def test_reward_of_single_captions_is_the_cider_of_all():
     np.testing.assert_allclose(reward([2, 0], [HYPOTHESES[2], HYPOTHESES[0]]), found[[2, 0]])
 
 
+@pytest.mark.thorough
+@pytest.mark.slow
+@JAVA
+def test_reward_of_a_caption_is_its_meteor():
+    reward = evaluation.MeteorReward(REFERENCES)([2], HYPOTHESES[2:])
+    assert 100 * reward[0] == pytest.approx(
+        score(HYPOTHESES[2:], REFERENCES[2:], "meteor")["meteor"].value
+    )
+
+
+@JAVA
+def test_meteor_gets_the_words_of_captions(monkeypatch):
+    from pycocoevalcap.meteor import meteor
+
+    class Meteor:
+        def compute_score(self, references, hypotheses):
+            assert references == {0: ["the man 's hat is red"], 1: ["men play"]}
+            assert hypotheses == {0: ["a red-hot hat"], 1: ["two men"]}
+            return 0.3, [0.4, 0.2]
+
+    monkeypatch.setattr(meteor, "Meteor", Meteor)
+    reward = evaluation.MeteorReward(["Men play .", ["The man's hat is red ."]])
+    assert reward([1, 0], ["A red-hot hat!", "Two men."]).tolist() == [0.4, 0.2]
+
+
+def test_weighted_reward():
+    references = ["a dog runs", "two cats"]
+    texts, rows = ["a dog", "two cats", "no"], [0, 1, 1]
+    weighted = evaluation.WeightedReward({"rouge": 0.5, "exact": 2}, references)
+    rouge, exact = (evaluation.REWARDS[name](references) for name in ("rouge", "exact"))
+    np.testing.assert_allclose(
+        weighted(rows, texts), 0.5 * rouge(rows, texts) + 2 * exact(rows, texts)
+    )
+
+
 def test_reward_of_an_end():
     plain = evaluation.CiderReward(REFERENCES)
     with_end = evaluation.CiderReward(REFERENCES, with_end=True)

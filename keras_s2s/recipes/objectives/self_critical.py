@@ -33,7 +33,8 @@ def train(recipe, stage, model, examples, callbacks, verbose):
         sampler=sampler,  # As part of the model, so that `Resume` saves its state.
     )
     lengths = _lengths(model.preprocessor.target_tokenizer, references)
-    reward = evaluation.REWARDS[stage.reward](references, tokenize=recipe.evaluation.tokenize)
+    weights = {stage.reward: 1} if isinstance(stage.reward, str) else stage.reward
+    reward = evaluation.WeightedReward(weights, references, recipe.evaluation.tokenize)
     watching = keras.callbacks.CallbackList(callbacks, model=model, epochs=stage.epochs)
     watching.on_train_begin()
     for epoch in range(model._initial_epoch or 0, stage.epochs):

@@ -1,0 +1,51 @@
+"""METEOR of single captions, as a reward."""
+
+import weakref
+
+import numpy as np
+
+from keras_s2s.evaluation import captions
+from keras_s2s.evaluation.words import Words
+from keras_s2s.preprocessing.text import as_texts
+
+
+class MeteorReward:
+    """METEOR of single captions (Denkowski and Lavie, 2014), by pycocoevalcap, which needs Java.
+
+    METEOR also counts stems, synonyms and paraphrases of English, and weighs recall more than
+    precision. A Java process that answers stays open as long as the reward is used. Words are found
+    as by `CiderReward`.
+
+    Args:
+        references: For each image a caption, or a list of them.
+        tokenize: As in `score`.
+
+    Raises:
+        ImportError: If pycocoevalcap or Java is missing.
+
+    Example:
+    ```python
+    import keras_s2s
+
+    reward = keras_s2s.evaluation.MeteorReward([["a dog runs", "the dog is running"]])
+    scores = reward([0, 0], ["a dog is running", "a man"])
+    assert scores[0] > 0.5 > scores[1]
+    ```
+    """
+
+    def __init__(self, references, tokenize="auto"):
+        captions.require()
+        from pycocoevalcap.meteor.meteor import Meteor
+
+        references = as_texts(references, "references")
+        references = [[row] if isinstance(row, str) else row for row in references]
+        self._words = Words.of(references, tokenize)
+        self._references = [list(map(self._words.of_caption, row)) for row in references]
+        self._scorer = Meteor()
+        weakref.finalize(self, captions.stop, self._scorer)
+
+    def __call__(self, rows, hypotheses):
+        """The rewards `(n,)` of `n` captions of the images with these numbers."""
+        references = {i: self._references[row] for i, row in enumerate(rows)}
+        found = {i: [self._words.of_caption(text)] for i, text in enumerate(hypotheses)}
+        return np.array(self._scorer.compute_score(references, found)[1])
