@@ -30,6 +30,24 @@ class Converted:
         return pixels[:, :, ::-1] if self.mirror else pixels
 
 
+class Blank:
+    """Features of images on which there is nothing.
+
+    Args:
+        count: Number of images.
+        shape: `(rows, columns, channels)`.
+    """
+
+    def __init__(self, count, shape):
+        self.shape = (count, *shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        return np.zeros((len(rows), *self.shape[1:]), "float16")
+
+
 def of(encoder, images, folder, verbose, mirror_with=None):
     """Cached features of images, once for each image of a `Joined`.
 

@@ -56,7 +56,12 @@ def _is_default(key, value):
     *_, name = key.split(".")
     sections = Data, Model, Stage, Tokenizer
     fields = (field for section in sections for field in dataclasses.fields(section))
-    return any(field.name == name and field.default == value for field in fields)
+    return any(field.name == name and _default(field) == value for field in fields)
+
+
+def _default(field):
+    has_factory = field.default_factory is not dataclasses.MISSING
+    return field.default_factory() if has_factory else field.default
 
 
 def _flat(values, name=""):

@@ -27,6 +27,9 @@ class Data:
     """The same, for scores while it trains."""
     tests: dict
     """From the names of test sets to their files."""
+    texts: list = field(default_factory=list)
+    """Files of captions without images, for stages with `texts_only`: one on each line, after the
+    last tab if there are tabs."""
     columns: list = field(default_factory=lambda: [0, 1])
     """Columns of input and output in a table: indices from 0, or names in its first line."""
     images: str = ""
@@ -55,7 +58,7 @@ class Data:
         """Every file below the data folder."""
         weights = [self.backbone_weights] if self.backbone_weights.endswith(".npz") else []
         sets = [one for name, split in self._splits() for one in data_sets(split, repr(name))]
-        return [*weights, *(file for one in sets for file in one.files)]
+        return [*weights, *(file for one in sets for file in one.files), *self.texts]
 
     def _splits(self):
         return {"train": self.train, "valid": self.valid, **self.tests}.items()
@@ -148,6 +151,8 @@ class Stage:
     the model samples, see `keras_s2s.recipes.objectives`."""
     freeze: Literal["nothing", "backbone", "encoder"] = "nothing"
     """What stays as it is. Features of a frozen backbone are computed once."""
+    texts_only: bool = False
+    """Whether to train on `data.texts`, with blank inputs: so the decoder learns the language."""
     batch_size: int | None = None
     """Examples of a batch."""
     tokens_per_batch: int | None = None
@@ -212,6 +217,8 @@ class Stage:
                 raise RecipeError(f"{name!r} is for the objective 'self_critical'.")
 
     def _check_self_critical(self):
+        if self.texts_only:
+            raise RecipeError("'self_critical' needs inputs. Set texts_only = false.")
         if self.schedule == "plateau":
             raise RecipeError("'self_critical' has no perplexity, for which 'plateau' waits.")
         if self.scheduled_sampling:
@@ -315,9 +322,14 @@ class Recipe:
                     if self.start
                     else f"missing {section!r}."
                 )
-        for name in self.stages:
+        for name, stage in self.stages.items():
             if not re.fullmatch(r"[\w-]+", name):
                 raise RecipeError(f"a stage is a folder, which cannot be called {name!r}.")
+            if stage.texts_only and not (self.data.texts and stage.freeze == "encoder"):
+                raise RecipeError(
+                    f"[stages.{name}]: 'texts_only' needs data.texts = [...], and trains the "
+                    'decoder alone: set freeze = "encoder".'
+                )
         self._check_samples()
         for where, table in self._tables():
             only = self.only.get(where.split(".")[0], {}) if table else {}
@@ -408,5 +420,5 @@ class Recipe:
         raise NotImplementedError
 
     def generated_from(self, stage, pairs, batches):
-        """The inputs of the validation data for `model.generate`."""
+        """The inputs of the validation data for `model.generate`; None to generate nothing."""
         return pairs[0]

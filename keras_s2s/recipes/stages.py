@@ -67,12 +67,14 @@ def _train(recipe, name, stage, model, splits, output, verbose):
     folder.mkdir(exist_ok=True)
     if verbose and recipe.is_staged:
         print(f"stage {name}", flush=True)
-    batches, held_out = (
-        recipe.batches(stage, model, splits[split], split == "train", output / "features", verbose)
-        for split in ("train", "valid")
-    )
+    train, valid = splits["train"], splits["valid"]
+    if stage.texts_only:
+        train = (None, [[text] for text in splits["texts"]])
+    cache = output / "features"
+    batches = recipe.batches(stage, model, train, True, cache, verbose)
+    held_out = recipe.batches(stage, model, valid, False, cache, verbose)
     if verbose:
-        count = len(splits["train"][0])
+        count = len(train[1])
         told = [f"{model.count_params():,} parameters", f"{count:,} {recipe.examples}"]
         told.append(f"{len(batches)} steps per epoch")
         if hasattr(batches, "padding_share"):
@@ -86,8 +88,8 @@ def _train(recipe, name, stage, model, splits, output, verbose):
         recipe,
         stage,
         model,
-        Examples(batches, held_out, *splits["train"]),
-        _callbacks(recipe, stage, splits["valid"], batches, held_out, folder, verbose),
+        Examples(batches, held_out, *train),
+        _callbacks(recipe, stage, valid, batches, held_out, folder, verbose),
         verbose,
     )
 
@@ -104,7 +106,7 @@ def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
     else:
         average = callbacks.AverageCheckpoints(folder / "last", stage.average_last)
     inputs = recipe.generated_from(stage, pairs, held_out)
-    for scores in _scores(recipe, inputs, pairs[1], verbose):
+    for scores in _scores(recipe, inputs, pairs[1], verbose) if inputs is not None else ():
         chosen.append(_OfTheAverage(average, scores) if stage.ema_momentum else scores)
     lower = []
     if stage.schedule == "plateau":
@@ -115,7 +117,7 @@ def _callbacks(recipe, stage, pairs, batches, held_out, folder, verbose):
     if recipe.tensorboard:
         examples = [[column[i] for i in range(min(len(column), 4))] for column in pairs]
         # TensorBoard's examples must be raw inputs, which features are not.
-        examples = [] if isinstance(inputs, dict) else examples
+        examples = [] if inputs is None or isinstance(inputs, dict) else examples
         chosen.append(callbacks.TensorBoard(folder / "tensorboard", *examples))
     return [*chosen, resume]
 

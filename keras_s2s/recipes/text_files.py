@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from keras_s2s import data
+from keras_s2s.data import readers, text_lines
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -36,6 +37,16 @@ def read(paths, columns):
             f"what they are called. Received: {columns}"
         )
     return data.read_jsonl(path, *columns)
+
+
+def read_lines(paths):
+    """The texts of files, one on each line; in lines with tabs, what comes after the last.
+
+    Raises:
+        ValueError: If a file is no text.
+    """
+    found = (line.rpartition("\t")[2] for path in paths for _, line in text_lines.lines(path))
+    return [text for text in map(readers.collapse, found) if text]
 
 
 def single(inputs, outputs):

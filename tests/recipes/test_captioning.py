@@ -187,6 +187,40 @@ def test_a_stage_does_not_depend_on_whether_those_before_were_trained_just_now(
     assert "as the card says" in command("evaluate", run / "preset", "--data", data, "--check")
 
 
+@pytest.mark.slow
+def test_the_decoder_learns_the_language_first(data, tmp_path):
+    start, end = RECIPE.index("[frozen]"), RECIPE.index("[decoding]")
+    stage = """
+[stages.language]
+texts_only = true
+freeze = "encoder"
+epochs = 2
+batch_size = 8
+learning_rate = 0.01
+"""
+    path = data / "language.toml"
+    path.write_text(RECIPE[:start] + stage + RECIPE[end:])
+    change = ["data.texts=['words.tsv']", "data.train=['train.tar', 'train.jsonl.gz']"]
+    (data / "words.tsv").write_text("1\tred and blue\n2\tblue and green too\n" * 12)
+    preset = recipes.train(path, tmp_path / "run", changes=change, verbose=0)
+    log = (tmp_path / "run" / "language" / "log.csv").read_text().splitlines()
+    assert "cider" not in log[0] and len(log) == 3
+    losses = [float(line.split(",")[log[0].split(",").index("loss")]) for line in log[1:]]
+    assert losses[1] < losses[0]
+    # The image says nothing yet.
+    model = zoo.load(preset)
+    with np.load(data / "backbone.npz") as arrays:
+        kernel = arrays["convolution_8/kernel"]
+    np.testing.assert_allclose(model.encoder.backbone.get_weights()[0], kernel, atol=1e-3)
+    for changes, message in (
+        (["data.texts=[]"], "'texts_only' needs data.texts"),
+        ([*change, "stages.language.freeze=backbone"], 'set freeze = "encoder"'),
+        ([*change, "stages.language.objective=self_critical"], "'self_critical' needs inputs"),
+    ):
+        with pytest.raises(recipes.RecipeError, match=message):
+            recipes.read(path, changes)
+
+
 def test_recipe_is_typed(tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from keras_s2s import data, layers, models, preprocessing
-from keras_s2s.recipes import backbones, features, tokenizer
+from keras_s2s.recipes import backbones, features, text_files, tokenizer
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -40,6 +40,12 @@ class Captioning(Recipe):
             return data.read_caption_tar(folder / files[0], folder / files[1])
         return data.read_captions(folder / files[0], folder / self.data.images, *columns)
 
+    def splits(self, folder, verbose):
+        splits = super().splits(folder, verbose)
+        if self.data.texts:
+            splits["texts"] = text_files.read_lines(folder / file for file in self.data.texts)
+        return splits
+
     def preprocessor(self, inputs, outputs, verbose=0):
         texts = [caption for captions in outputs for caption in captions]
         size = (self.model.image_size, self.model.image_size)
@@ -73,7 +79,9 @@ class Captioning(Recipe):
     def batches(self, stage, model, pairs, is_train, cache, verbose):
         images, captions = pairs
         encode = model.preprocessor.target_tokenizer.encode
-        if stage.freeze == "nothing":
+        if stage.texts_only:
+            images = features.Blank(len(captions), model.encoder.feature_shape)
+        elif stage.freeze == "nothing":
             images = features.Converted(images, model.preprocessor.image_converter)
         elif is_train:
             images = features.of_either_side(model, images, cache, self.seed, verbose)
@@ -91,6 +99,8 @@ class Captioning(Recipe):
         )
 
     def generated_from(self, stage, pairs, batches):
+        if stage.texts_only:
+            return None
         return (
             pairs[0] if stage.freeze == "nothing" else {"images": batches.features["images"].values}
         )

@@ -24,9 +24,9 @@ class TextToText(Recipe):
     examples = "pairs"
     sample_key = "row"
     only = {
-        "data": {"images": [""], "backbone_weights": [""]},
+        "data": {"images": [""], "backbone_weights": [""], "texts": [[]]},
         "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
-        "stages": {"freeze": ["nothing", "encoder"]},
+        "stages": {"freeze": ["nothing", "encoder"], "texts_only": [False]},
     }
 
     def __post_init__(self):
