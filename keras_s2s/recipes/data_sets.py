@@ -16,6 +16,8 @@ class DataSet:
     """A table of pairs, or two files that belong together, see the task."""
     columns: list = field(default_factory=list)
     """Columns of input and output in a table, in place of `data.columns`."""
+    prefix: str = ""
+    """What is put before each input of a text, such as the language to translate into."""
     times: int = 1
     """How often each example comes in an epoch."""
 

@@ -76,6 +76,8 @@ class Tokenizer:
     """How the tokenizer normalises text, see `SentencePieceTokenizer.train`."""
     split_digits: bool = False
     """Whether each digit is a piece."""
+    symbols: list = field(default_factory=list)
+    """Texts that are pieces of their own, such as the prefixes of data sets."""
     length: int = 256
     """The most pieces of a text, including the end."""
     target_length: int | None = None
@@ -369,12 +371,11 @@ class Recipe:
     def read(self, split, folder):
         """`(inputs, references)` of `data.train`, `data.valid` or a value of `data.tests`."""
         sets = data_sets(split, "the data")
-        columns = [one.columns or self.data.columns for one in sets]
-        pairs = [self.read_set(one.files, c, folder) for one, c in zip(sets, columns)]
+        pairs = [self.read_set(one, one.columns or self.data.columns, folder) for one in sets]
         return tuple(join(side, [one.times for one in sets]) for side in zip(*pairs))
 
-    def read_set(self, files, columns, folder):
-        """`(inputs, references)` of one set of files."""
+    def read_set(self, data_set, columns, folder):
+        """`(inputs, references)` of one `keras_s2s.recipes.data_sets.DataSet`."""
         raise NotImplementedError
 
     def sample(self, sample, folder):

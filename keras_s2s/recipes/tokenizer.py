@@ -22,6 +22,7 @@ def train(settings, texts, name="training", verbose=0):
         settings.vocabulary_size,
         normalization=settings.normalization,
         split_digits=settings.split_digits,
+        **({"user_defined_symbols": settings.symbols} if settings.symbols else {}),
         sample_alpha=settings.sample_alpha,
     )
     changes = [pair for pair in zip(texts, tokenizer.normalize(texts)) if pair[0] != pair[1]]

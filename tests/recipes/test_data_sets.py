@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 
 from keras_s2s import recipes
+from keras_s2s.recipes import tokenizer
 from keras_s2s.recipes.data_sets import Joined, data_sets, join
+from keras_s2s.recipes.recipe import Tokenizer
 from keras_s2s.recipes.typed_config import RecipeError
 from tests.recipes.test_translation import RECIPE
 
-SETS = 'train = [{ files = ["a.tsv"], times = 2 }, { files = ["b.tsv"], columns = [1, 0] }]'
+SETS = """train = [
+    { files = ["a.tsv"], times = 2 },
+    { files = ["b.tsv"], columns = [1, 0], prefix = "<de> " },
+]"""
 
 
 def test_texts_of_several_tables(tmp_path):
@@ -22,10 +27,17 @@ def test_texts_of_several_tables(tmp_path):
     recipe.check_files(tmp_path)
     splits = recipe.splits(tmp_path, verbose=0)
     assert splits["train"] == (
-        ["eins", "zwei", "eins", "zwei", "drei"],
+        ["eins", "zwei", "eins", "zwei", "<de> drei"],
         ["one", "two", "one", "two", "three"],
     )
     assert splits["valid"] == (["vier"], ["four"])
+
+
+def test_symbols_are_pieces():
+    settings = Tokenizer(vocabulary_size=17, symbols=["<de>"])
+    trained = tokenizer.train(settings, ["<de> ein Hund", "eine Katze"])
+    assert trained.id_to_token(4) == "<de>"
+    assert trained.decode(trained.encode(["<de> eine"])) == ["<de> eine"]
 
 
 @pytest.mark.parametrize(

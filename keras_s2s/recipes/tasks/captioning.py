@@ -24,6 +24,7 @@ class Captioning(Recipe):
             "kind": ["pieces"],
             "shared": [True],
             "sample_alpha": [None],
+            "symbols": [[]],
             "target_length": [None],
         },
         "model": {"encoder_layers": [1], "copy": [False], "copy_slots": [0]},
@@ -35,7 +36,10 @@ class Captioning(Recipe):
         if not (folder / self.data.images).is_dir():
             raise RecipeError(f"There is no folder {str(folder / self.data.images)!r} of images.")
 
-    def read_set(self, files, columns, folder):
+    def read_set(self, data_set, columns, folder):
+        files = data_set.files
+        if data_set.prefix:
+            raise RecipeError(f"A 'prefix' is for texts. Received: {data_set.prefix!r}")
         if len(files) == 2:
             return data.read_caption_tar(folder / files[0], folder / files[1])
         return data.read_captions(folder / files[0], folder / self.data.images, *columns)

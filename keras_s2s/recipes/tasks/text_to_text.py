@@ -10,7 +10,12 @@ from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
 
 # Keys of [tokenizer] that a `WordTokenizer` does not have, and their defaults.
-_OF_PIECES = {"normalization": "nmt_nfkc", "split_digits": False, "sample_alpha": None}
+_OF_PIECES = {
+    "normalization": "nmt_nfkc",
+    "split_digits": False,
+    "symbols": [],
+    "sample_alpha": None,
+}
 
 
 @dataclass(kw_only=True)
@@ -49,8 +54,9 @@ class TextToText(Recipe):
     def is_there(self, path):
         return path.exists()
 
-    def read_set(self, files, columns, folder):
-        return text_files.read([folder / file for file in files], columns)
+    def read_set(self, data_set, columns, folder):
+        inputs, outputs = text_files.read([folder / file for file in data_set.files], columns)
+        return [f"{data_set.prefix}{text}" for text in inputs], outputs
 
     def sample(self, sample, folder):
         inputs, references = self.read(next(iter(self.data.tests.values())), folder)
