@@ -3,6 +3,7 @@
 import collections
 import json
 
+import numpy as np
 from keras import ops
 
 from keras_s2s import decoding
@@ -140,7 +141,8 @@ class Functions:
     def generate(self, model, sampler, return_attention):
         """Function of `(raw items, raw prompts or None, max_length, indices)`, see `decode`.
 
-        It returns for each item a list of hypotheses: tuples of text, score, `Alignment`.
+        It returns for each item a list of hypotheses: tuples of text, score, confidence and
+        `Alignment`.
         """
         run = self.decode(model, sampler, return_attention)
         preprocessor = model.preprocessor
@@ -156,8 +158,9 @@ class Functions:
             looked = [[None] * len(row) for row in texts]
             if return_attention:
                 looked = alignments(model, inputs, result, preprocessor.own_words(items))
-            scores = result["scores"].tolist()
-            return [list(zip(*row)) for row in zip(texts.tolist(), scores, looked)]
+            confidences = result["log_probs"] / np.maximum(result["lengths"], 1)
+            columns = texts.tolist(), result["scores"].tolist(), confidences.tolist(), looked
+            return [list(zip(*row)) for row in zip(*columns)]
 
         return function
 

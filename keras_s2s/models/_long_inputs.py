@@ -183,6 +183,7 @@ def _joined(results, separators):
         return results[0]
     joined = []
     for hypotheses in zip(*results):
-        texts, scores, _ = zip(*hypotheses)
-        joined.append((sentences.join(texts, separators), sum(scores) / len(scores), None))
+        texts, scores, confidences, _ = zip(*hypotheses)
+        means = [sum(numbers) / len(numbers) for numbers in (scores, confidences)]
+        joined.append((sentences.join(texts, separators), *means, None))
     return joined

@@ -31,6 +31,7 @@ class Generates:
         return_attention=False,
         on_long="cut",
         on_error="raise",
+        return_confidence=False,
     ):
         """Raw inputs to outputs.
 
@@ -56,7 +57,7 @@ class Generates:
                 warning; `"error"` refuses them before anything is computed; `"split"` goes through
                 them sentence by sentence. A sentence that is too long by itself is split at commas,
                 else between words. The outputs are joined with the white space that the source
-                has between its sentences; the score is the mean of the sentences' scores, the
+                has between its sentences; score and confidence are the means of the sentences', the
                 second-best text joins the second-best of each, and a prompt begins the first
                 sentence. `"split"` gives no attention, and models whose
                 `is_sentence_by_sentence` is false, such as summarizers, refuse it.
@@ -64,14 +65,17 @@ class Generates:
                 file. `"raise"`: an error that names it. `"none"`: None in its place
                 in all that is returned, one warning that says how many and why, and results
                 for the others.
+            return_confidence: Whether to return how sure the model is of each output, too: the mean
+                log-probability of its tokens, the end included, whatever the sampler ranks by.
 
         Returns:
             The output text for one input, a list of texts for many. With a sampler that
             returns several sequences, a list of texts in place of each text, best first.
             A beam search lists every text once; see `keras_s2s.decoding.Beam`.
-            With `return_scores` or `return_attention`, a tuple of texts, scores (floats)
-            and attentions (`keras_s2s.models.Alignment`), nested alike. For a dict of
-            tensors, the dict that the sampler returns, as NumPy arrays.
+            With `return_scores`, `return_confidence` or `return_attention`, a tuple of texts,
+            scores (floats), confidences (floats) and attentions
+            (`keras_s2s.models.Alignment`), nested alike. For a dict of tensors, the dict that the
+            sampler returns, as NumPy arrays.
 
         Raises:
             RuntimeError: Inside of a `tf.function` or a `tf.data` map.
@@ -99,7 +103,8 @@ class Generates:
             self, inputs, max_length, sampler, batch_size, return_attention, on_long, on_error
         )
         several = sampler.get_config().get("num_return_sequences", 1) > 1
-        columns = [0, *([1] if return_scores else []), *([2] if return_attention else [])]
+        asked = True, return_scores, return_confidence, return_attention
+        columns = [column for column, is_asked in enumerate(asked) if is_asked]
         outputs = []
         for column in columns:
             values = [
@@ -142,9 +147,9 @@ def _generate(model, inputs, max_length, sampler, batch_size, return_attention, 
     """Generates from raw inputs, with the arguments of `Seq2Seq.generate`, already checked.
 
     Returns:
-        `(hypotheses, single)`: for each input a list of tuples of text, score and `Alignment`,
-        best first, or None where the input could not be read; and whether a single input was
-        passed instead of a list.
+        `(hypotheses, single)`: for each input a list of tuples of text, score, confidence and
+        `Alignment`, best first, or None where the input could not be read; and whether a single
+        input was passed instead of a list.
     """
     preprocessor = model.preprocessor
     inputs, prompts = _raw_forms.with_prompts(preprocessor, inputs)

@@ -357,22 +357,22 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         """Writes a SavedModel: strings in, strings out, with the search inside.
 
         TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
-        import both before they load it. The signatures of a translator, for `b` texts (see `ImageCaptioner`
-        for images):
+        import both before they load it. The signatures of a translator, for `b` texts (see
+        `ImageCaptioner` for images):
 
         | signature | inputs | outputs |
         |---|---|---|
-        | `serving_default` | `text` string `(b,)` | `text` string `(b,)`, `score` float32 `(b,)` |
-        | `nbest` | `text` | `text` string `(b, n)`, `score` float32 `(b, n)`, best first |
-        | `align` | `text` | `text`, `score`, `source_tokens` string `(b, s)`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, s)` |
-        | `tokens` | `token_ids` int32 `(b, s)` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score` |
+        | `serving_default` | `text` string `(b,)` | `text` string `(b,)`, `score` and `confidence` float32 `(b,)` |
+        | `nbest` | `text` | `text` string `(b, n)`, `score` and `confidence` float32 `(b, n)`, best first |
+        | `align` | `text` | `text`, `score`, `confidence`, `source_tokens` string `(b, s)`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, s)` |
+        | `tokens` | `token_ids` int32 `(b, s)` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score`, `confidence` |
 
-        Scores are what the sampler ranks by. `n` is the sampler's `num_beams`, or else its
-        `num_return_sequences` (1 for greedy); where a beam search finds fewer, the rest have empty
-        texts and scores of -inf; it lists every text once. Padding is the empty piece, with
-        attention 0, and the id 0. Texts longer than the preprocessor's `source_length` are cut; an
-        export cannot warn of it. Sources given as `token_ids` end with the end id, 3. An empty
-        batch gives empty outputs.
+        Scores are what the sampler ranks by, confidences the mean log-probability of the tokens.
+        `n` is the sampler's `num_beams`, or else its `num_return_sequences` (1 for greedy); where a
+        beam search finds fewer, the rest have empty texts and scores of -inf; it lists every text
+        once. Padding is the empty piece, with attention 0, and the id 0. Texts longer than the
+        preprocessor's `source_length` are cut; an export cannot warn of it. Sources given as
+        `token_ids` end with the end id, 3. An empty batch gives empty outputs.
 
         A model of several inputs takes them all, by the names of their columns: in place of `text`
         and `source_tokens` the `raw_name` of each, `NAME_tokens` and `NAME_attention`, and in

@@ -50,6 +50,7 @@ def make(model, sampler, max_length):
             "token_ids": result["token_ids"],
             "length": result["lengths"],
             "score": result["scores"],
+            "confidence": _confidence(result),
         }
 
     traced = {"tokens": _trace(tokens, specs.values())}
@@ -68,6 +69,7 @@ def make(model, sampler, max_length):
         return {
             "text": preprocessor.generate_postprocess(result["token_ids"], origin),
             "score": result["scores"],
+            "confidence": _confidence(result),
         }
 
     inputs = preprocessor.serving_inputs(allowed_ops.ALLOWED_OPS)
@@ -123,6 +125,12 @@ def _features(model):
         name: tf.TensorSpec(shape, dtype, name=name.removeprefix("encoder_"))
         for name, (shape, dtype) in model.encoder.input_spec_for_serving().items()
     }
+
+
+def _confidence(result):
+    """The mean log-probability of the tokens, as `generate` returns it."""
+    lengths = tf.cast(tf.maximum(result["lengths"], 1), "float32")
+    return tf.cast(result["log_probs"], "float32") / lengths
 
 
 def _trace(function, specs):

@@ -97,6 +97,23 @@ def test_empty_string(translator):
     assert translator.generate(["", "Hund", "   "])[::2] == ["", ""]
 
 
+@pytest.mark.parametrize("sampler", [decoding.Greedy(), decoding.Beam(3, length_penalty=0.4)])
+def test_confidence_is_the_mean_log_probability(translator, sampler):
+    texts, confidences, alignments = translator.generate(
+        SOURCES, sampler=sampler, return_confidence=True, return_attention=True
+    )
+    tokens = [alignment.target_tokens for alignment in alignments]
+    # `score` knows of outputs that ended by themselves, in the pieces that their text is cut into.
+    cut = translator.preprocessor.target_tokenizer.tokenize(texts).to_list()
+    ids = [[translator.preprocessor.target_tokenizer.id_to_token(i) for i in row] for row in cut]
+    known = [row for row in range(len(texts)) if tokens[row] == [*ids[row], "</s>"]]
+    assert known
+    expected = translator.score(SOURCES, texts) / [len(row) for row in tokens]
+    np.testing.assert_allclose(np.array(confidences)[known], expected[known], rtol=1e-4)
+    alone = translator.generate(SOURCES[0], sampler=sampler, return_confidence=True)
+    assert alone == (texts[0], pytest.approx(confidences[0], rel=1e-4))
+
+
 def test_very_long_string(translator):
     text = translator.generate("Hund " * 2000)
     assert isinstance(text, str)

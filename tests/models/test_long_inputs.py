@@ -62,7 +62,10 @@ def test_generate_sentence_by_sentence(model):
     beam = decoding.Beam(3, num_return_sequences=2)
     options = {"sampler": beam, "return_scores": True, "max_length": 5}
     (first, second), scores = model.generate(SENTENCES, **options)
-    texts, joined = model.generate(["Hund", TEXT], on_long="split", **options)
+    options["return_confidence"] = True
+    texts, joined, confidences = model.generate(["Hund", TEXT], on_long="split", **options)
+    each = model.generate(SENTENCES, **options)[2]
+    np.testing.assert_allclose(confidences[1], np.mean(each, axis=0), rtol=1e-5)
     assert texts[1] == [f"{a} \n{b}" for a, b in zip(first, second)]
     np.testing.assert_allclose(joined[1], np.mean(scores, axis=0), rtol=1e-5)
     assert texts[0] == model.generate(["Hund"], **options)[0][0]

@@ -19,8 +19,8 @@ def decoded(array):
 
 @pytest.fixture(scope="module")
 def generated(model):
-    """Texts, scores and alignments of each sampler."""
-    options = {"return_scores": True, "return_attention": True}
+    """Texts, scores, confidences and alignments of each sampler."""
+    options = dict.fromkeys(["return_scores", "return_confidence", "return_attention"], True)
     return {name: model.generate(TEXTS, sampler=SAMPLERS[name], **options) for name in SERVED}
 
 
@@ -39,12 +39,13 @@ def test_the_model_has_learned_something(generated):
 
 @pytest.mark.parametrize("sampler", SERVED)
 def test_texts_before_saving_after_and_served_are_the_same(sampler, generated, reloaded, served):
-    texts, scores, _ = generated[sampler]
+    texts, scores, confidences, _ = generated[sampler]
     assert reloaded[sampler] == texts
     for signature in ("serving_default", "align"):
         found = served[sampler, signature, "all"]
         assert decoded(found["text"]) == texts
         np.testing.assert_allclose(found["score"], scores, rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(found["confidence"], confidences, rtol=1e-4, atol=1e-4)
 
 
 def other_models():
@@ -95,7 +96,7 @@ def test_other_models_are_served_the_same(which, tmp_path):
 
 @pytest.mark.parametrize("sampler", SERVED)
 def test_nbest_is_the_whole_beam(sampler, model, generated, served):
-    best, best_scores, _ = generated[sampler]
+    best, best_scores, *_ = generated[sampler]
     texts, scores = [[text] for text in best], [[score] for score in best_scores]
     if sampler == "beam":
         whole = Beam(**{**SAMPLERS["beam"].get_config(), "num_return_sequences": 3})
@@ -115,7 +116,7 @@ def test_align(sampler, generated, served):
         found["target_tokens"].shape[1],
         found["source_tokens"].shape[1],
     )
-    for i, expected in enumerate(generated[sampler][2]):
+    for i, expected in enumerate(generated[sampler][3]):
         source, target = len(expected.source_tokens), len(expected.target_tokens)
         empty = [""] * (attention.shape[2] - source)
         assert decoded(found["source_tokens"][i]) == expected.source_tokens + empty
@@ -150,11 +151,12 @@ def test_a_text_alone_is_served_as_among_others(sampler, served):
 def test_a_batch_of_none(sampler, served):
     beams = 3 if sampler == "beam" else 1
     shapes = {
-        "serving_default": {"text": (0,), "score": (0,)},
-        "nbest": {"text": (0, beams), "score": (0, beams)},
+        "serving_default": {"text": (0,), "score": (0,), "confidence": (0,)},
+        "nbest": {"text": (0, beams), "score": (0, beams), "confidence": (0, beams)},
         "align": {
             "text": (0,),
             "score": (0,),
+            "confidence": (0,),
             "source_tokens": (0, 1),
             "target_tokens": (0, 1),
             "attention": (0, 1, 1),

@@ -105,7 +105,7 @@ def test_attention_over_the_grid(model, files, served):
     _, alignments = model.generate(files, return_attention=True)
     answer = served["align", "image_bytes"]
     assert answer["attention"].shape[2:] == model.encoder.grid
-    assert set(answer) == {"text", "score", "target_tokens", "attention"}
+    assert set(answer) == {"text", "score", "confidence", "target_tokens", "attention"}
     for tokens, attention, expected in zip(
         answer["target_tokens"], answer["attention"], alignments
     ):

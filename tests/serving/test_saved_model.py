@@ -46,16 +46,22 @@ def ask_ids(folder, ids):
 @pytest.mark.parametrize("sampler", SERVED)
 def test_signatures(sampler, exported):
     expected = {
-        "serving_default": {"text": (STRING, 1), "score": (FLOAT, 1)},
-        "nbest": {"text": (STRING, 2), "score": (FLOAT, 2)},
+        "serving_default": {"text": (STRING, 1), "score": (FLOAT, 1), "confidence": (FLOAT, 1)},
+        "nbest": {"text": (STRING, 2), "score": (FLOAT, 2), "confidence": (FLOAT, 2)},
         "align": {
             "text": (STRING, 1),
             "score": (FLOAT, 1),
+            "confidence": (FLOAT, 1),
             "source_tokens": (STRING, 2),
             "target_tokens": (STRING, 2),
             "attention": (FLOAT, 3),
         },
-        "tokens": {"token_ids": (INT, 2), "length": (INT, 1), "score": (FLOAT, 1)},
+        "tokens": {
+            "token_ids": (INT, 2),
+            "length": (INT, 1),
+            "score": (FLOAT, 1),
+            "confidence": (FLOAT, 1),
+        },
     }
     found = tf.saved_model.load(str(exported[sampler])).signatures
     assert set(found) == set(expected)
