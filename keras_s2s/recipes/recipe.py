@@ -167,6 +167,9 @@ class Stage:
     clip_norm: float = 1.0
     """The largest norm of all gradients together."""
     label_smoothing: float = 0.0
+    r_drop: float = 0.0
+    """Weight of the divergence between two passes of the same example, see `losses.RDrop`; each
+    step then takes twice as long."""
     coverage_loss: float = 0.0
     """Weight of the loss that asks not to look at an input position twice, see `CoverageLoss`."""
     scheduled_sampling: float = 0.0
@@ -197,6 +200,7 @@ class Stage:
             ("scheduled_sampling", 0, 1),
             ("ema_momentum", 0, 1),
             ("cross_entropy_weight", 0, float("inf")),
+            ("r_drop", 0, float("inf")),
         ):
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(
@@ -223,6 +227,8 @@ class Stage:
             raise RecipeError("'self_critical' needs inputs. Set texts_only = false.")
         if self.schedule == "plateau":
             raise RecipeError("'self_critical' has no perplexity, for which 'plateau' waits.")
+        if self.r_drop:
+            raise RecipeError("'r_drop' is for the objective 'cross_entropy'.")
         if self.scheduled_sampling:
             raise RecipeError("'self_critical' samples all tokens. Set scheduled_sampling = 0.")
         if self.batch_size is None:

@@ -62,6 +62,58 @@ class TokenCrossentropy(keras.losses.Loss):
         return {"name": self.name, "label_smoothing": self.label_smoothing}
 
 
+@keras.saving.register_keras_serializable("keras_s2s")
+class RDrop(TokenCrossentropy):
+    """`TokenCrossentropy`, and how far two passes of the same example differ by their dropout.
+
+    A batch has each example twice, in neighbouring rows, and dropout draws another mask for each
+    row. To the cross-entropy of both, the loss adds the mean of the two Kullback-Leibler
+    divergences between their distributions, for each token once (Liang et al., 2021,
+    https://arxiv.org/abs/2106.14448). So a model learns to say the same whatever is dropped.
+    Recipes use it where a stage has `r_drop`.
+
+    Args:
+        weight: Float, at least 0: the weight of the divergence. The paper takes 5 for translation.
+        label_smoothing: As in `TokenCrossentropy`.
+        name: String.
+
+    Call arguments:
+        As in `TokenCrossentropy`, with an even number of rows.
+
+    Raises:
+        ValueError: If an argument is out of range.
+
+    Example:
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    loss = keras_s2s.losses.RDrop(5.0)
+    labels = np.repeat([[1, 2]], 2, axis=0)
+    logits = np.repeat(np.random.normal(size=(1, 2, 4)), 2, axis=0)
+    same = keras_s2s.losses.TokenCrossentropy()(labels, logits)
+    np.testing.assert_allclose(loss(labels, logits), same, rtol=1e-5)
+    ```
+    """
+
+    def __init__(self, weight, label_smoothing=0.0, name="r_drop"):
+        super().__init__(label_smoothing, name)
+        self.weight = check_number("weight", weight, lambda x: 0 <= x < float("inf"), "at least 0")
+
+    def call(self, y_true, y_pred):
+        logits = ops.cast(y_pred, "float32")
+        pairs = ops.reshape(ops.log_softmax(logits), (-1, 2, *ops.shape(logits)[1:]))
+        first, second = pairs[:, 0], pairs[:, 1]
+        # The sum of both divergences.
+        differ = ops.sum((ops.exp(first) - ops.exp(second)) * (first - second), axis=-1)
+        # The mean of both, half of it for each of the two rows.
+        differ = ops.repeat(differ, 2, axis=0) / 4
+        return super().call(y_true, y_pred) + self.weight * differ
+
+    def get_config(self):
+        return {**super().get_config(), "weight": self.weight}
+
+
 class _Weight(keras.losses.Loss):
     """The sum of the sample weights, with Keras's masks applied."""
 

@@ -53,6 +53,7 @@ average_last = 2
 epochs = 1
 batch_size = 4
 learning_rate = 0.001
+r_drop = 1.0
 [self_critical]
 epochs = 1
 batch_size = 4

@@ -154,6 +154,14 @@ def test_figures_that_the_card_does_not_hold():
             recipes.check(card, metrics)
 
 
+def test_each_example_twice():
+    batch = {"a": np.array([[1], [2]])}, np.array([[3], [4]]), np.ones((2, 1))
+    twice = cross_entropy.Twice([batch])
+    x, labels, weights = twice[0]
+    assert x["a"].tolist() == [[1], [1], [2], [2]] and labels.tolist() == [[3], [3], [4], [4]]
+    assert len(twice) == 1 and weights.shape == (4, 1)
+
+
 class Parrot:
     """A translator that gives back what it gets."""
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_s2s.training import TokenCrossentropy
+from keras_s2s.training import RDrop, TokenCrossentropy
 from tests.layers.helpers import gradients, numpy, random
 
 BATCH, STEPS, VOCABULARY = 3, 4, 7
@@ -107,6 +107,24 @@ def test_improbable_tokens_have_a_finite_loss():
     logits = np.array([[[60.0, 0.0, -60.0]]], "float32")
     value = numpy(TokenCrossentropy()(np.array([[2]]), logits))
     assert value == pytest.approx(120, rel=1e-5)
+
+
+@pytest.mark.every_backend
+@smoothing
+def test_r_drop_equals_numpy(label_smoothing):
+    labels, valid = (np.repeat(x, 2, axis=0) for x in (LABELS, VALID))
+    logits = 2 * random(2 * BATCH, STEPS, VOCABULARY, seed=1)
+    log_probs = logits.astype("float64")
+    log_probs -= np.log(np.exp(log_probs).sum(-1, keepdims=True))
+    first, second = log_probs[::2], log_probs[1::2]
+    divergences = [(np.exp(a) * (a - b)).sum(-1) for a, b in ((first, second), (second, first))]
+    # Over the tokens of both rows.
+    divergence = (sum(divergences) / 2 * VALID).sum() / valid.sum()
+    expected = reference(labels, logits, valid, label_smoothing) + 5 * divergence
+    loss = RDrop(5.0, label_smoothing)
+    assert numpy(loss(labels, logits, valid)) == pytest.approx(expected, rel=1e-5)
+    again = keras.losses.deserialize(keras.losses.serialize(loss))
+    assert numpy(again(labels, logits, valid)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_config_round_trip():

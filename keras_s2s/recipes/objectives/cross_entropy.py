@@ -1,6 +1,7 @@
 """The cross-entropy of the true tokens."""
 
 import keras
+import numpy as np
 
 from keras_s2s.recipes.objectives import optimizer
 from keras_s2s.training import losses
@@ -9,10 +10,14 @@ from keras_s2s.training import losses
 def train(recipe, stage, model, examples, callbacks, verbose):
     """Trains by `fit`; see `keras_s2s.recipes.objectives`."""
     prepare(model, stage, len(examples.train))
+    train, valid = examples.train, examples.valid
+    if stage.r_drop:
+        # Both, since the loss compares rows whatever they are.
+        train, valid = Twice(train), Twice(valid)
     model.fit(
-        examples.train,
+        train,
         epochs=stage.epochs,
-        validation_data=examples.valid,
+        validation_data=valid,
         verbose=verbose,
         callbacks=callbacks,
     )
@@ -25,4 +30,31 @@ def prepare(model, stage, steps):
             0.0, steps * stage.epochs, stage.scheduled_sampling
         )
         model.scheduled_sampling.steps.assign(0)
-    model.compile(optimizer.of_stage(stage, steps), losses.TokenCrossentropy(stage.label_smoothing))
+    loss = losses.TokenCrossentropy(stage.label_smoothing)
+    if stage.r_drop:
+        loss = losses.RDrop(stage.r_drop, stage.label_smoothing)
+    model.compile(optimizer.of_stage(stage, steps), loss)
+
+
+class Twice(keras.utils.PyDataset):
+    """Batches with every example twice, in neighbouring rows.
+
+    Args:
+        batches: A `keras_s2s.data.Batches`.
+    """
+
+    def __init__(self, batches):
+        super().__init__()
+        self._batches = batches
+
+    def __len__(self):
+        return len(self._batches)
+
+    def __getitem__(self, index):
+        return keras.tree.map_structure(lambda x: np.repeat(x, 2, axis=0), self._batches[index])
+
+    def set_epoch(self, epoch):
+        self._batches.set_epoch(epoch)
+
+    def on_epoch_end(self):
+        self._batches.on_epoch_end()
