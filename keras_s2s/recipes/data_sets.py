@@ -16,6 +16,13 @@ class DataSet:
     """A table of pairs, or two files that belong together, see the task."""
     columns: list = field(default_factory=list)
     """Columns of input and output in a table, in place of `data.columns`."""
+    inputs_by: str = ""
+    """Name or folder of a preset that writes the inputs: the files then hold outputs alone, one on
+    each line. Back-translation (Sennrich et al., 2016, https://arxiv.org/abs/1511.06709)."""
+    outputs_by: str = ""
+    """The same for the outputs, of inputs: learning from another model."""
+    sampler: str = ""
+    """How that preset decodes: `"greedy"`, `"random"`, `"beam"`; by default in its own way."""
     prefix: str = ""
     """What is put before each input of a text, such as the language to translate into."""
     times: int = 1
@@ -24,6 +31,10 @@ class DataSet:
     def __post_init__(self):
         if self.times < 1:
             raise RecipeError(f"'times' must be 1 or more. Received: {self.times}")
+        if self.inputs_by and self.outputs_by:
+            raise RecipeError("give 'inputs_by' or 'outputs_by', one of them.")
+        if self.sampler and not (self.inputs_by or self.outputs_by):
+            raise RecipeError("'sampler' is for 'inputs_by' or 'outputs_by'.")
         if not self.files or not all(isinstance(file, str) for file in self.files):
             raise RecipeError(f"'files' must be names of files. Received: {self.files}")
 

@@ -374,23 +374,45 @@ class Recipe:
         """Whether a file of the recipe is there."""
         return path.is_file()
 
-    def read(self, split, folder):
-        """`(inputs, references)` of `data.train`, `data.valid` or a value of `data.tests`."""
+    def read(self, split, folder, cache=None, verbose=0):
+        """`(inputs, references)` of `data.train`, `data.valid` or a value of `data.tests`.
+
+        Args:
+            split: What the recipe says.
+            folder: `pathlib.Path` of the data.
+            cache: Folder for texts that other models write, which training data may have.
+            verbose: Whether to print how far they are.
+        """
         sets = data_sets(split, "the data")
-        pairs = [self.read_set(one, one.columns or self.data.columns, folder) for one in sets]
+        pairs = []
+        for one in sets:
+            if one.inputs_by or one.outputs_by:
+                pairs.append(self.write_set(one, folder, cache, verbose))
+            else:
+                pairs.append(self.read_set(one, one.columns or self.data.columns, folder))
         return tuple(join(side, [one.times for one in sets]) for side in zip(*pairs))
 
     def read_set(self, data_set, columns, folder):
         """`(inputs, references)` of one `keras_s2s.recipes.data_sets.DataSet`."""
         raise NotImplementedError
 
+    def write_set(self, data_set, folder, cache, verbose):
+        """The same, where a model writes one side."""
+        raise RecipeError(f"'inputs_by' and 'outputs_by' are not for task = {self.task!r}.")
+
     def sample(self, sample, folder):
         """What the model reads for a sample of the card, and what the card shows of it, a dict."""
         return folder / sample["input"], {"input": sample["input"]}
 
-    def splits(self, folder, verbose):
-        """The data to train on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each."""
-        return {name: self.read(getattr(self.data, name), folder) for name in ("train", "valid")}
+    def splits(self, folder, verbose, cache=None):
+        """The data to train on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each.
+
+        The arguments are those of `read`.
+        """
+        return {
+            "train": self.read(self.data.train, folder, cache, verbose),
+            "valid": self.read(self.data.valid, folder),
+        }
 
     def preprocessor(self, inputs, outputs, verbose):
         """The preprocessor, with a tokenizer of these texts."""

@@ -50,7 +50,7 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.dtype)
     try:
-        splits = recipe.splits(data, verbose)
+        splits = recipe.splits(data, verbose, output / "written")
         model = _model(recipe, splits["train"], data, output, verbose)
         progress.begin(recipe, output)
         stages.run(recipe, model, splits, output, verbose)

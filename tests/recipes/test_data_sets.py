@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from keras_s2s import recipes
-from keras_s2s.recipes import tokenizer
+from keras_s2s import recipes, zoo
+from keras_s2s.recipes import tokenizer, written
 from keras_s2s.recipes.data_sets import Joined, data_sets, join
 from keras_s2s.recipes.recipe import Tokenizer
 from keras_s2s.recipes.typed_config import RecipeError
@@ -33,6 +33,31 @@ def test_texts_of_several_tables(tmp_path):
     assert splits["valid"] == (["vier"], ["four"])
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("side", ["inputs_by", "outputs_by"])
+def test_texts_that_a_preset_writes(tmp_path, preset, monkeypatch, side):
+    (tmp_path / "mono.txt").write_text("zwei drei\n\n1\teins\nvier\n")
+    (tmp_path / "valid.tsv").write_text("vier\tfour\n")
+    path = tmp_path / "recipe.toml"
+    table = f'{{ files = ["mono.txt"], {side} = "{preset}", sampler = "greedy", prefix = "<x> " }}'
+    path.write_text(RECIPE.replace('train = ["train.tsv"]', f"train = [{table}]"))
+    recipe = recipes.read(path)
+    model, texts = zoo.load(preset), ["zwei drei", "eins", "vier"]
+    outputs = model.generate(texts, sampler="greedy")
+    expected = (outputs, texts) if side == "inputs_by" else (texts, outputs)
+    expected = [f"<x> {text}" for text in expected[0]], expected[1]
+    monkeypatch.setattr(written, "_CHUNK", 2)
+    assert recipe.read(recipe.data.train, tmp_path, tmp_path / "written") == expected
+    # Interrupted in a line after the first chunk, it goes on there; when done, it asks no more.
+    [cache] = (tmp_path / "written").iterdir()
+    cache.write_text("".join(f"{text}\n" for text in outputs[:2]) + "x")
+    assert recipe.read(recipe.data.train, tmp_path, tmp_path / "written") == expected
+    monkeypatch.setattr(type(model), "generate", None)
+    assert recipe.read(recipe.data.train, tmp_path, tmp_path / "written") == expected
+    with pytest.raises(RecipeError, match="are for training data"):
+        recipe.read(recipe.data.train, tmp_path)
+
+
 def test_symbols_are_pieces():
     settings = Tokenizer(vocabulary_size=17, symbols=["<de>"])
     trained = tokenizer.train(settings, ["<de> ein Hund", "eine Katze"])
@@ -46,6 +71,8 @@ def test_symbols_are_pieces():
         ("[]", "'train' must be a list of files, or of tables. Received: \\[\\]"),
         ('[{ files = ["a.tsv"], time = 2 }]', "'train': unknown key 'time'. Did you mean 'times'"),
         ('[{ files = ["a.tsv"], times = 0 }]', "'times' must be 1 or more. Received: 0"),
+        ('[{ files = ["a"], inputs_by = "a", outputs_by = "b" }]', "one of them"),
+        ('[{ files = ["a"], sampler = "greedy" }]', "'sampler' is for 'inputs_by'"),
         ('[{ files = "a.tsv" }]', "'files' must be of type list. Received: 'a.tsv'"),
         ('["a.tsv", { files = ["b.tsv"] }]', "'files' must be names of files"),
     ],

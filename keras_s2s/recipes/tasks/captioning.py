@@ -44,8 +44,8 @@ class Captioning(Recipe):
             return data.read_caption_tar(folder / files[0], folder / files[1])
         return data.read_captions(folder / files[0], folder / self.data.images, *columns)
 
-    def splits(self, folder, verbose):
-        splits = super().splits(folder, verbose)
+    def splits(self, folder, verbose, cache=None):
+        splits = super().splits(folder, verbose, cache)
         if self.data.texts:
             splits["texts"] = text_files.read_lines(folder / file for file in self.data.texts)
         return splits

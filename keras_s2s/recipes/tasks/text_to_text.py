@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from keras_s2s import data, layers, preprocessing
-from keras_s2s.recipes import text_files, tokenizer
+from keras_s2s.recipes import text_files, tokenizer, written
 from keras_s2s.recipes.data_sets import data_sets
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.show import pair_for_people
@@ -58,6 +58,15 @@ class TextToText(Recipe):
         inputs, outputs = text_files.read([folder / file for file in data_set.files], columns)
         return [f"{data_set.prefix}{text}" for text in inputs], outputs
 
+    def write_set(self, data_set, folder, cache, verbose):
+        if cache is None:
+            raise RecipeError("'inputs_by' and 'outputs_by' are for training data.")
+        preset = data_set.inputs_by or data_set.outputs_by
+        texts = text_files.read_lines(folder / file for file in data_set.files)
+        outputs = written.write(preset, texts, data_set.sampler or None, cache, verbose)
+        inputs, outputs = (outputs, texts) if data_set.inputs_by else (texts, outputs)
+        return [f"{data_set.prefix}{text}" for text in inputs], outputs
+
     def sample(self, sample, folder):
         inputs, references = self.read(next(iter(self.data.tests.values())), folder)
         row = sample["row"]
@@ -67,8 +76,8 @@ class TextToText(Recipe):
         first = reference if isinstance(reference, str) else reference[0]
         return inputs[row - 1], {"input": inputs[row - 1], "reference": first}
 
-    def splits(self, folder, verbose):
-        splits = super().splits(folder, verbose)
+    def splits(self, folder, verbose, cache=None):
+        splits = super().splits(folder, verbose, cache)
         for name, pairs in splits.items():
             sets = data_sets(getattr(self.data, name), repr(name))
             files = ", ".join(file for one in sets for file in one.files)

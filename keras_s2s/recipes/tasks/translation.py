@@ -14,8 +14,8 @@ class Translation(TextToText):
     metrics, watched = ("bleu", "chrf"), ("bleu",)
     unit = "sentences"
 
-    def splits(self, folder, verbose):
-        splits = super().splits(folder, verbose)
+    def splits(self, folder, verbose, cache=None):
+        splits = super().splits(folder, verbose, cache)
         splits["train"] = self.with_other_numbers(*splits["train"], verbose)
         return splits
 
