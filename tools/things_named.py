@@ -1,6 +1,6 @@
 """In how many pictures a captioner names the thing that all references name.
 
-    python tools/things_named.py zoo/NAME/things.txt coco4k/test.images.tar \
+    python tools/things_named.py tools/things.txt coco4k/test.images.tar \
         coco4k/test.captions.jsonl.gz --preset NAME
 
 A line of the list has the words for one thing, such as `cat cats kitten`. A picture counts for

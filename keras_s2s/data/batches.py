@@ -250,13 +250,13 @@ class Batches(keras.utils.PyDataset):
         return {**features, **ids}
 
     def labels(self, rows, length):
-        """The outputs of examples, cut to `length` tokens: int32 `(rows, texts, length)`.
+        """The outputs of examples, int32 `(rows, texts, length)`.
 
         Args:
             rows: As in `inputs`.
-            length: Integer, with the end id.
+            length: Integer, at least that of the longest of them, the end id included.
         """
-        labels = self._given[TARGETS].cut(length).batch(rows, len(rows), length)
+        labels = self._given[TARGETS].batch(rows, len(rows), length)
         return labels if labels.ndim == 3 else labels[:, None]
 
     def set_epoch(self, epoch):

@@ -16,12 +16,12 @@ class ImageCaptioner(Seq2Seq):
 
     | signature | inputs | outputs |
     |---|---|---|
-    | `serving_default` | `image_bytes` string `(b,)`, contents of files | `text` string `(b,)`, `score` float32 `(b,)` |
-    | `images` | `images` float32 `(b, height, width, 3)` in 0..255, of any size | `text`, `score` |
-    | `images_uint8` | `images` uint8 `(b, height, width, 3)` | `text`, `score` |
-    | `nbest` | `image_bytes` | `text` string `(b, n)`, `score` float32 `(b, n)`, best first |
-    | `align` | `image_bytes` | `text`, `score`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, r, c)` |
-    | `tokens` | `images` float32, of the encoder's `image_size` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score` |
+    | `serving_default` | `image_bytes` string `(b,)`, contents of files | `text` string `(b,)`, `score` and `confidence` float32 `(b,)` |
+    | `images` | `images` float32 `(b, height, width, 3)` in 0..255, of any size | `text`, `score`, `confidence` |
+    | `images_uint8` | `images` uint8 `(b, height, width, 3)` | `text`, `score`, `confidence` |
+    | `nbest` | `image_bytes` | `text` string `(b, n)`, `score` and `confidence` float32 `(b, n)`, best first |
+    | `align` | `image_bytes` | `text`, `score`, `confidence`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, r, c)` |
+    | `tokens` | `images` float32, of the encoder's `image_size` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score`, `confidence` |
 
     A file that cannot be read fails the request with its number in the batch. An export decodes
     WebP with an operation that TensorFlow has since 2.20; for older servers remove `"DecodeWebP"`

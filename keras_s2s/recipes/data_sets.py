@@ -16,6 +16,8 @@ class DataSet:
     """A table of pairs, or two files that belong together, see the task."""
     columns: list = field(default_factory=list)
     """Columns of input and output in a table, in place of `data.columns`."""
+    languages: list = field(default_factory=list)
+    """The codes of the input's and the output's language, in place of `data.languages`."""
     inputs_by: str = ""
     """Name or folder of a preset that writes the inputs: the files then hold outputs alone, one on
     each line. Back-translation (Sennrich et al., 2016, https://arxiv.org/abs/1511.06709)."""
@@ -35,8 +37,17 @@ class DataSet:
             raise RecipeError("give 'inputs_by' or 'outputs_by', one of them.")
         if self.sampler and not (self.inputs_by or self.outputs_by):
             raise RecipeError("'sampler' is for 'inputs_by' or 'outputs_by'.")
-        if not self.files or not all(isinstance(file, str) for file in self.files):
+        if not all(isinstance(file, str) for file in self.files):
             raise RecipeError(f"'files' must be names of files. Received: {self.files}")
+        if len(self.files) not in (1, 2) and not (self.inputs_by or self.outputs_by):
+            raise RecipeError(
+                "a set is one file, or two that belong together. Several sets are tables: "
+                f'[{{ files = ["a.tsv"] }}, {{ files = ["b.tsv"] }}]. Received: {self.files}'
+            )
+        if self.columns and len(self.files) == 2:
+            raise RecipeError(
+                "'columns' are of a table. Exchange the two files to exchange input and output."
+            )
 
 
 def data_sets(split, where):
@@ -68,12 +79,18 @@ class Joined(collections.abc.Sequence):
     Args:
         parts: Sequences, all with a `shape` or none.
         times: As many integers.
+
+    Attributes:
+        names: List of the names of the items, if the parts have names.
     """
 
     def __init__(self, parts, times):
         self.parts, self.times = list(parts), list(times)
         lengths = [len(part) * count for part, count in zip(self.parts, self.times)]
         self._starts = np.cumsum([0, *lengths])
+        if all(hasattr(part, "names") for part in self.parts):
+            named = zip(self.parts, self.times)
+            self.names = [name for part, count in named for name in part.names * count]
         if hasattr(self.parts[0], "shape"):
             self.shape = (len(self), *self.parts[0].shape[1:])
 
@@ -96,9 +113,10 @@ class Joined(collections.abc.Sequence):
 
 
 def join(parts, times):
-    """Lists joined to a list, other sequences to a `Joined`; one that comes once, as it is."""
-    if list(times) == [1]:
-        return parts[0]
-    if all(isinstance(part, list) for part in parts):
-        return [value for part, count in zip(parts, times) for value in part * count]
-    return Joined(parts, times)
+    """Lists joined to a list."""
+    return [value for part, count in zip(parts, times) for value in part * count]
+
+
+def join_images(parts, times):
+    """The images of one set as they are; of several, a `Joined`, which knows what comes again."""
+    return parts[0] if list(times) == [1] else Joined(parts, times)

@@ -1,3 +1,4 @@
+import itertools
 import time
 from pathlib import Path
 
@@ -66,7 +67,7 @@ def evaluate(
             )
             show("  {name} {value} ± {spread}  {signature}".format(**figures[-1]))
         shown = getattr(inputs, "names", inputs)
-        for triple in list(zip(shown, references, texts))[:3]:
+        for triple in itertools.islice(zip(shown, references, texts), 3):
             show("  source    {}\n  reference {}\n  output    {}".format(*triple))
     return figures
 

@@ -20,10 +20,10 @@ from keras_s2s.recipes.typed_config import RecipeError
 class Data:
     """The data to train and test on. Files are relative to the data folder."""
 
-    train: list
+    train: list | dict
     """Files: a table of pairs, or two files that belong together, see the task's `read`. Or several
     sets of them, see `keras_s2s.recipes.data_sets.data_sets`."""
-    valid: list
+    valid: list | dict
     """The same, for scores while it trains."""
     tests: dict
     """From the names of test sets to their files."""
@@ -45,13 +45,22 @@ class Data:
 
     def __post_init__(self):
         for name, split in self._splits():
-            data_sets(split, repr(name))
-        if self.number_copies and not (
-            len(self.languages) == 2 and set(self.languages) <= set(number_language.LANGUAGES)
-        ):
+            sets = data_sets(split, repr(name))
+            if name != "train" and any(one.times > 1 for one in sets):
+                raise RecipeError(f"{name!r}: 'times' is for training data. Leave it out.")
+        if self.number_copies:
+            for one in data_sets(self.train, "'train'"):
+                self._check_languages(one)
+
+    def _check_languages(self, one):
+        languages = one.languages
+        if not (languages or one.columns or one.prefix):
+            languages = self.languages
+        if len(languages) != 2 or not set(languages) <= set(number_language.LANGUAGES):
             raise RecipeError(
                 f"'number_copies' needs 'languages', two of "
-                f"{', '.join(number_language.LANGUAGES)}. Received: {self.languages}"
+                f"{', '.join(number_language.LANGUAGES)}, of each set with 'columns' or a 'prefix' "
+                f"too. Received: {languages}"
             )
 
     def files(self):
@@ -61,7 +70,7 @@ class Data:
         return [*weights, *(file for one in sets for file in one.files), *self.texts]
 
     def _splits(self):
-        return {"train": self.train, "valid": self.valid, **self.tests}.items()
+        return [("train", self.train), ("valid", self.valid), *self.tests.items()]
 
 
 @dataclass(kw_only=True)
@@ -180,7 +189,8 @@ class Stage:
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
     cross_entropy_weight: float = 0.0
-    """Weight of the true tokens' cross-entropy beside the score, with `self_critical`."""
+    """Weight of the references' cross-entropy beside the score, with `self_critical`: summed over
+    the tokens of a text, as minus its log-probability is, without label smoothing."""
     examples_per_epoch: int = 0
     """How many of the inputs an epoch draws, with `self_critical`; 0 for all."""
     gradient_accumulation_steps: int = 1
@@ -193,6 +203,7 @@ class Stage:
     """The most batch shapes, each compiled once by JAX. By default as `TokensPerBatch` has it."""
 
     def __post_init__(self):
+        self._check_reward()
         for name, low, high in (
             ("epochs", 1, float("inf")),
             ("examples_per_epoch", 0, float("inf")),
@@ -222,6 +233,15 @@ class Stage:
             if getattr(self, name):
                 raise RecipeError(f"{name!r} is for the objective 'self_critical'.")
 
+    def _check_reward(self):
+        weights = {self.reward: 1} if isinstance(self.reward, str) else self.reward
+        numbers = all(isinstance(w, (int, float)) and w is not True for w in weights.values())
+        if not (weights and set(weights) <= set(evaluation.REWARDS) and numbers):
+            raise RecipeError(
+                f"'reward' must be one of {', '.join(map(repr, evaluation.REWARDS))}, or a table "
+                f"of their weights. Received: {self.reward!r}"
+            )
+
     def _check_self_critical(self):
         if self.texts_only:
             raise RecipeError("'self_critical' needs inputs. Set texts_only = false.")
@@ -233,12 +253,6 @@ class Stage:
             raise RecipeError("'self_critical' samples all tokens. Set scheduled_sampling = 0.")
         if self.batch_size is None:
             raise RecipeError("'self_critical' counts examples: give 'batch_size' in its stage.")
-        for name in [self.reward] if isinstance(self.reward, str) else self.reward or [""]:
-            if name not in evaluation.REWARDS:
-                raise RecipeError(
-                    f"'reward' must be one of {', '.join(map(repr, evaluation.REWARDS))}, or a "
-                    f"table of their weights. Received: {self.reward!r}"
-                )
         if self.samples < 2:
             raise RecipeError("'samples' are compared with each other: 2 at least.")
 
@@ -374,7 +388,7 @@ class Recipe:
         """Whether a file of the recipe is there."""
         return path.is_file()
 
-    def read(self, split, folder, cache=None, verbose=0):
+    def read(self, split, folder, cache=None, verbose=0, training=False):
         """`(inputs, references)` of `data.train`, `data.valid` or a value of `data.tests`.
 
         Args:
@@ -382,19 +396,30 @@ class Recipe:
             folder: `pathlib.Path` of the data.
             cache: Folder for texts that other models write, which training data may have.
             verbose: Whether to print how far they are.
+            training: Whether to add what the recipe adds to its training data.
         """
         sets = data_sets(split, "the data")
         pairs = []
         for one in sets:
             if one.inputs_by or one.outputs_by:
-                pairs.append(self.write_set(one, folder, cache, verbose))
+                pair = self.write_set(one, folder, cache, verbose)
             else:
-                pairs.append(self.read_set(one, one.columns or self.data.columns, folder))
-        return tuple(join(side, [one.times for one in sets]) for side in zip(*pairs))
+                pair = self.read_set(one, one.columns or self.data.columns, folder)
+            pairs.append(self.training_set(one, *pair, verbose) if training else pair)
+        inputs, references = zip(*pairs)
+        times = [one.times for one in sets]
+        return self.join_inputs(inputs, times), join(references, times)
+
+    #: Makes one sequence of the inputs of several sets.
+    join_inputs = staticmethod(join)
 
     def read_set(self, data_set, columns, folder):
         """`(inputs, references)` of one `keras_s2s.recipes.data_sets.DataSet`."""
         raise NotImplementedError
+
+    def training_set(self, data_set, inputs, outputs, verbose):
+        """The examples of a set to train on, which may be more than were read."""
+        return inputs, outputs
 
     def write_set(self, data_set, folder, cache, verbose):
         """The same, where a model writes one side."""
@@ -410,7 +435,7 @@ class Recipe:
         The arguments are those of `read`.
         """
         return {
-            "train": self.read(self.data.train, folder, cache, verbose),
+            "train": self.read(self.data.train, folder, cache, verbose, training=True),
             "valid": self.read(self.data.valid, folder),
         }
 

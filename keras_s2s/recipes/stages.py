@@ -75,7 +75,10 @@ def _train(recipe, name, stage, model, splits, output, verbose):
     held_out = recipe.batches(stage, model, valid, False, cache, verbose)
     if verbose:
         count = len(train[1])
-        told = [f"{model.count_params():,} parameters", f"{count:,} {recipe.examples}"]
+        told = [
+            f"{model.count_params():,} parameters",
+            f"{count:,} {'texts' if stage.texts_only else recipe.examples}",
+        ]
         told.append(f"{len(batches)} steps per epoch")
         if hasattr(batches, "padding_share"):
             told.append(f"padding {batches.padding_share:.1%}")

@@ -169,9 +169,10 @@ def test_inputs_and_labels_of_some_rows():
     batches = Batches(columns, shuffle=False)
     rows = np.array([2, 1])
     assert batches.inputs(rows)["encoder_token_ids"][:, :3].tolist() == [[8, 3, 0], [6, 7, 3]]
-    assert batches.labels(rows, 3).tolist() == [[[5, 3, 0]], [[8, 7, 3]]]
+    assert batches.labels(rows, 4).tolist() == [[[5, 3, 0, 0]], [[8, 7, 6, 3]]]
     several = Batches({**columns, "decoder_token_ids": [[[9]], [[8], [7, 6]], [[5]]]})
-    assert several.labels(rows, 2).tolist() == [[[5, 3], [0, 0]], [[8, 3], [7, 3]]]
+    rows = several.labels(rows, 3).tolist()
+    assert rows == [[[5, 3, 0], [0, 0, 0]], [[8, 3, 0], [7, 6, 3]]]
 
 
 def test_no_draw_is_cut_where_the_given_ids_fit():

@@ -189,7 +189,7 @@ def test_a_stage_does_not_depend_on_whether_those_before_were_trained_just_now(
 
 
 @pytest.mark.slow
-def test_the_decoder_learns_the_language_first(data, tmp_path):
+def test_the_decoder_learns_the_language_first(data, tmp_path, capsys):
     start, end = RECIPE.index("[frozen]"), RECIPE.index("[decoding]")
     stage = """
 [stages.language]
@@ -203,12 +203,13 @@ learning_rate = 0.01
     path.write_text(RECIPE[:start] + stage + RECIPE[end:])
     change = ["data.texts=['words.tsv']", "data.train=['train.tar', 'train.jsonl.gz']"]
     (data / "words.tsv").write_text("1\tred and blue\n2\tblue and green too\n" * 12)
-    preset = recipes.train(path, tmp_path / "run", changes=change, verbose=0)
+    preset = recipes.train(path, tmp_path / "run", changes=change, verbose=2)
+    assert "24 texts, 3 steps per epoch" in capsys.readouterr().out
     log = (tmp_path / "run" / "language" / "log.csv").read_text().splitlines()
     assert "cider" not in log[0] and len(log) == 3
     losses = [float(line.split(",")[log[0].split(",").index("loss")]) for line in log[1:]]
     assert losses[1] < losses[0]
-    # The image says nothing yet.
+    # The encoder stays as it was.
     model = zoo.load(preset)
     with np.load(data / "backbone.npz") as arrays:
         kernel = arrays["convolution_8/kernel"]

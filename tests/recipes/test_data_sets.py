@@ -5,7 +5,7 @@ import pytest
 
 from keras_s2s import recipes, zoo
 from keras_s2s.recipes import tokenizer, written
-from keras_s2s.recipes.data_sets import Joined, data_sets, join
+from keras_s2s.recipes.data_sets import Joined, data_sets, join, join_images
 from keras_s2s.recipes.recipe import Tokenizer
 from keras_s2s.recipes.typed_config import RecipeError
 from tests.recipes.test_translation import RECIPE
@@ -18,14 +18,15 @@ SETS = """train = [
 
 def test_texts_of_several_tables(tmp_path):
     (tmp_path / "a.tsv").write_text("eins\tone\nzwei\ttwo\n")
-    (tmp_path / "b.tsv").write_text("three\tdrei\n")
+    (tmp_path / "b.tsv").write_text("three\tdrei\nfour\t\n")
     (tmp_path / "valid.tsv").write_text("vier\tfour\n")
     path = tmp_path / "recipe.toml"
     path.write_text(RECIPE.replace('train = ["train.tsv"]', SETS))
     recipe = recipes.read(path)
     assert recipe.data.files() == ["a.tsv", "b.tsv", "valid.tsv", "valid.tsv"]
     recipe.check_files(tmp_path)
-    splits = recipe.splits(tmp_path, verbose=0)
+    with pytest.warns(UserWarning, match="with an empty side left out"):
+        splits = recipe.splits(tmp_path, verbose=0)
     assert splits["train"] == (
         ["eins", "zwei", "eins", "zwei", "<de> drei"],
         ["one", "two", "one", "two", "three"],
@@ -73,6 +74,8 @@ def test_symbols_are_pieces():
         ('[{ files = ["a.tsv"], times = 0 }]', "'times' must be 1 or more. Received: 0"),
         ('[{ files = ["a"], inputs_by = "a", outputs_by = "b" }]', "one of them"),
         ('[{ files = ["a"], sampler = "greedy" }]', "'sampler' is for 'inputs_by'"),
+        ('["a.tsv", "b.tsv", "c.tsv"]', "a set is one file, or two.*Several sets are tables"),
+        ('[{ files = ["a", "b"], columns = [1, 0] }]', "Exchange the two files"),
         ('[{ files = "a.tsv" }]', "'files' must be of type list. Received: 'a.tsv'"),
         ('["a.tsv", { files = ["b.tsv"] }]', "'files' must be names of files"),
     ],
@@ -84,12 +87,24 @@ def test_sets_that_cannot_be_read(tmp_path, sets, message):
         recipes.read(path)
 
 
+def test_examples_come_once_outside_of_training(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    for change in ("data.valid=", "data.tests.numbers="):
+        with pytest.raises(RecipeError, match="'times' is for training data"):
+            recipes.read(path, [change + '{ files = ["a.tsv"], times = 2 }'])
+    # A set may have any name.
+    recipe = recipes.read(path, ['data.tests.train=["b.tsv"]'])
+    assert recipe.data.files() == ["train.tsv", "valid.tsv", "valid.tsv", "b.tsv"]
+
+
 def test_parts_in_their_order():
     joined = Joined(["abc", "de"], [1, 2])
     assert "".join(joined) == "abcdede" and joined[-1] == "e" and joined[2:5] == ["c", "d", "e"]
     assert joined[[0, 4, 3]] == ["a", "e", "d"]
     with pytest.raises(IndexError):
         joined[7]
+    assert not hasattr(joined, "names")
     arrays = Joined([np.arange(6).reshape(3, 2), np.arange(6, 8).reshape(1, 2)], [1, 2])
     assert arrays.shape == (5, 2) and arrays[4].tolist() == [6, 7]
     assert arrays[np.array([4, 0])].tolist() == [[6, 7], [0, 1]]
@@ -97,5 +112,7 @@ def test_parts_in_their_order():
 
 def test_one_set_stays_as_it_is():
     images = object()
-    assert join([images], [1]) is images and join([["a"], ["b"]], [2, 1]) == ["a", "a", "b"]
+    assert join_images([images], [1]) is images
+    assert isinstance(join_images([["a.jpg"]], [2]), Joined)
+    assert join([["a"], ["b"]], [2, 1]) == ["a", "a", "b"]
     assert [one.times for one in data_sets(["a.tar", "a.jsonl"], "'train'")] == [1]

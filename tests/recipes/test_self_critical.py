@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from keras_s2s import callbacks
-from keras_s2s.data.batch_columns import SeveralIds
+from keras_s2s.data import Batches, Features
 from keras_s2s.models import ImageCaptioner
 from keras_s2s.recipes.objectives import self_critical
 from keras_s2s.recipes.objectives.examples import Examples
@@ -123,11 +123,11 @@ def test_references_are_learnt_beside_the_samples(tmp_path, monkeypatch):
         learnt.append((labels, weights))
         return train_on_batch(self, x, labels, weights)
 
-    def labels(self, rows, length):
-        texts = [[[5, 6, 7], [8]] if row % 2 else [[9]] for row in range(12)]
-        return SeveralIds(texts).batch(rows, len(rows), length)
-
-    monkeypatch.setattr(Images, "labels", labels, raising=False)
+    texts = [[[5, 6, 7], [8]] if row % 2 else [[9]] for row in range(12)]
+    batches = Batches({"images": Features(np.zeros((12, 1))), "decoder_token_ids": texts})
+    monkeypatch.setattr(
+        Images, "labels", lambda self, *arguments: batches.labels(*arguments), raising=False
+    )
     monkeypatch.setattr(ImageCaptioner, "train_on_batch", spy)
     train(tmp_path, epochs=1, cross_entropy_weight=0.5)
     labels, weights = learnt[0]

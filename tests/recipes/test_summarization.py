@@ -142,7 +142,9 @@ def test_rewards():
     assert np.diff(titles([0, 0], ["using Zorb", "using Zorb."]))[0] <= 0
 
 
-@pytest.mark.parametrize("reward", ['"rogue"', "{ rouge = 1.0, rogue = 1.0 }", "{}"])
+@pytest.mark.parametrize(
+    "reward", ['"rogue"', "{ rouge = 1.0, rogue = 1.0 }", "{}", '{ rouge = "1.0" }']
+)
 def test_unknown_rewards(folder, reward):
     with pytest.raises(recipes.RecipeError, match="'reward' must be one of 'cider'.*Received: "):
         recipes.read(folder / "recipe.toml", [f"stages.reward.reward={reward}"])

@@ -246,22 +246,33 @@ def test_optimizer_and_sampling_of_a_recipe(data):
     assert optimizer.use_ema and optimizer.ema_momentum == 0.9
     rate = model.scheduled_sampling.rate
     assert [float(rate(step)) for step in (0, 25, 50)] == [0.0, 0.25, 0.5]
+    recipe.training.r_drop = 3.0
+    cross_entropy.prepare(model, recipe.training, steps=25)
+    assert isinstance(model.loss, keras_s2s.losses.RDrop) and model.loss.weight == 3
 
 
 def test_other_numbers_and_normalization(data, capsys):
     changes = ['data.languages=["de", "en"]', "data.number_copies=2"]
     changes += ["tokenizer.split_digits=true"]
-    recipe = recipes.read(data / "recipe.toml", changes)
-    pairs = ["Zwei Hunde.", "Fünf m²."], ["Two dogs.", "A field."]
-    sources, targets = recipe.with_other_numbers(*pairs, verbose=1)
-    assert (sources[:2], targets[:2]) == pairs
-    assert all(s.split()[0] != "Zwei" and s.endswith(" Hunde.") for s in sources[2:])
-    assert len(sources) == len(targets) == 4
+    (data / "numbers.tsv").write_text("Zwei Hunde.\tTwo dogs.\nFünf m².\tA field.\n")
+    train = '[{ files = ["numbers.tsv"] }, { files = ["numbers.tsv"], columns = [1, 0], '
+    train += 'prefix = "<de> ", languages = ["en", "de"] }]'
+    recipe = recipes.read(data / "recipe.toml", [*changes, f"data.train={train}"])
+    sources, targets = recipe.splits(data, verbose=1)["train"]
+    assert (sources[:2], targets[:2]) == (["Zwei Hunde.", "Fünf m²."], ["Two dogs.", "A field."])
+    assert all(s.split()[0] != "Zwei" and s.endswith(" Hunde.") for s in sources[2:4])
+    assert len(sources) == len(targets) == 8
+    # The other way round: "1,234 dogs" become "1.234 Hunde".
+    assert all(s.startswith("<de> ") for s in sources[4:])
+    for source, target in zip(sources[6:], targets[6:]):
+        assert source.endswith(" dogs.") and target.endswith(" Hunde.")
+        assert "." not in source[:-1] and "," not in target
+    sources, targets = sources[:4], targets[:4]
     preprocessor = recipe.preprocessor(sources, targets, verbose=1)
     pieces = preprocessor.source_tokenizer.get_vocabulary()
     assert all(len(piece) == 1 for piece in pieces if any(c.isdigit() for c in piece))
     printed = capsys.readouterr().out
-    assert "2 pairs with other numbers added" in printed
+    assert printed.count("2 pairs with other numbers added") == 2
     told = "normalization = 'nmt_nfkc' changes 1 of 8 training texts, the first from 'Fünf m².' to"
     assert f"{told} 'Fünf m2.'" in printed
 

@@ -6,6 +6,7 @@ import keras
 
 from keras_s2s import data, layers, models, preprocessing
 from keras_s2s.recipes import backbones, features, text_files, tokenizer
+from keras_s2s.recipes.data_sets import data_sets, join_images
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -31,6 +32,16 @@ class Captioning(Recipe):
         "stages": {"tokens_per_batch": [None], "max_buckets": [None]},
     }
 
+    join_inputs = staticmethod(join_images)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for split in (self.data.train, self.data.valid, *self.data.tests.values()):
+            for one in data_sets(split, "the data"):
+                for key in ("prefix", "inputs_by", "outputs_by", "languages"):
+                    if getattr(one, key):
+                        raise RecipeError(f"{key!r} of a set is for texts. Leave it out.")
+
     def check_files(self, folder):
         super().check_files(folder)
         if not (folder / self.data.images).is_dir():
@@ -38,8 +49,6 @@ class Captioning(Recipe):
 
     def read_set(self, data_set, columns, folder):
         files = data_set.files
-        if data_set.prefix:
-            raise RecipeError(f"A 'prefix' is for texts. Received: {data_set.prefix!r}")
         if len(files) == 2:
             return data.read_caption_tar(folder / files[0], folder / files[1])
         return data.read_captions(folder / files[0], folder / self.data.images, *columns)

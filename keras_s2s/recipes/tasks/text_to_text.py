@@ -56,7 +56,7 @@ class TextToText(Recipe):
 
     def read_set(self, data_set, columns, folder):
         inputs, outputs = text_files.read([folder / file for file in data_set.files], columns)
-        return [f"{data_set.prefix}{text}" for text in inputs], outputs
+        return _with_prefix(data_set.prefix, inputs), outputs
 
     def write_set(self, data_set, folder, cache, verbose):
         if cache is None:
@@ -65,7 +65,7 @@ class TextToText(Recipe):
         texts = text_files.read_lines(folder / file for file in data_set.files)
         outputs = written.write(preset, texts, data_set.sampler or None, cache, verbose)
         inputs, outputs = (outputs, texts) if data_set.inputs_by else (texts, outputs)
-        return [f"{data_set.prefix}{text}" for text in inputs], outputs
+        return _with_prefix(data_set.prefix, inputs), outputs
 
     def sample(self, sample, folder):
         inputs, references = self.read(next(iter(self.data.tests.values())), folder)
@@ -133,3 +133,8 @@ class TextToText(Recipe):
         return data.Batches.from_raw(
             model.preprocessor, *pairs, plan, sample=is_train, shuffle=is_train, seed=self.seed
         )
+
+
+def _with_prefix(prefix, texts):
+    """Empty texts stay empty, so that they are left out."""
+    return [f"{prefix}{text}" if text else text for text in texts]

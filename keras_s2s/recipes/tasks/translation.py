@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from keras_s2s import data, models
+from keras_s2s.recipes import text_files
 from keras_s2s.recipes.tasks.text_to_text import TextToText
 
 
@@ -14,14 +15,13 @@ class Translation(TextToText):
     metrics, watched = ("bleu", "chrf"), ("bleu",)
     unit = "sentences"
 
-    def splits(self, folder, verbose, cache=None):
-        splits = super().splits(folder, verbose, cache)
-        splits["train"] = self.with_other_numbers(*splits["train"], verbose)
-        return splits
+    def training_set(self, data_set, inputs, outputs, verbose):
+        languages = data_set.languages or self.data.languages
+        return self.with_other_numbers(*text_files.single(inputs, outputs), languages, verbose)
 
-    def with_other_numbers(self, sources, targets, verbose=0):
+    def with_other_numbers(self, sources, targets, languages, verbose=0):
         """The training pairs, and the copies with other numbers that the recipe asks for."""
-        languages, copies = self.data.languages, self.data.number_copies
+        copies = self.data.number_copies
         if not copies:
             return sources, targets
         others = data.substitute_numbers(sources, targets, languages, copies, self.seed)
