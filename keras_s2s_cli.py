@@ -162,6 +162,13 @@ def generate(
     scores: Annotated[
         bool, typer.Option("--scores", help="Put the score and a tab before every result.")
     ] = False,
+    confidence: Annotated[
+        bool,
+        typer.Option(
+            "--confidence",
+            help="Put the mean log-probability of its tokens and a tab before every result.",
+        ),
+    ] = False,
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
     ] = None,
@@ -212,6 +219,7 @@ def generate(
         max_length=max_length,
         batch_size=batch_size,
         return_scores=True,
+        return_confidence=True,
         on_long=on_long,
     )
     # More than one batch is read at a time, so that sentences of similar length share a batch.
@@ -250,10 +258,10 @@ def generate(
                 long.count(part)
                 if chunk == 1:
                     long.tell()
-            for score, result in _generate(run, part, num_results):
-                result = " ".join(result.splitlines())
-                line = f"{score:.4f}\t{result}\n" if scores else f"{result}\n"
-                output.write(line.encode("utf-8"))
+            for result, *numbers in _generate(run, part, num_results):
+                numbers = itertools.compress(numbers, [scores, confidence])
+                columns = [*(f"{number:.4f}" for number in numbers), " ".join(result.splitlines())]
+                output.write(("\t".join(columns) + "\n").encode("utf-8"))
             output.flush()
             advance(len(part))
 
@@ -461,12 +469,11 @@ def _sampler(model, num_beams, num_results):
 
 
 def _generate(run, lines, num_results):
-    """Yields `num_results` pairs of score and text for each line."""
-    texts, scores = run([line for line in lines if line.strip()])
-    results = zip(scores, texts)
+    """Yields `num_results` tuples of text, score and confidence for each line."""
+    results = zip(*run([line for line in lines if line.strip()]))
     for line in lines:
         if not line.strip():
-            yield from [(0.0, "")] * num_results
+            yield from [("", 0.0, 0.0)] * num_results
         elif num_results == 1:
             yield next(results)
         else:

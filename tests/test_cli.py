@@ -202,12 +202,13 @@ def test_options_reach_the_search(cli, model):
     beam = keras_s2s.decoding.Beam.from_config(
         {**model.sampler.get_config(), "num_beams": 4, "num_return_sequences": 2}
     )
-    texts, scores = model.generate(SENTENCES, 4, beam, return_scores=True)
-    pairs = [pair for row in zip(scores, texts) for pair in zip(*row)]
-    options = ["--num-beams", 4, "--num-results", 2, "--max-length", 4, "--scores"]
+    columns = model.generate(SENTENCES, 4, beam, return_scores=True, return_confidence=True)
+    rows = [row for of_line in zip(*columns) for row in zip(*of_line)]
+    options = ["--num-beams", 4, "--num-results", 2, "--max-length", 4, "--scores", "--confidence"]
     code, out, err = cli("generate", "translation", *options, *SENTENCES)
     assert (code, err) == (0, "")
-    assert out == "".join(f"{score:.4f}\t{text}\n" for score, text in pairs)
+    lines = [f"{score:.4f}\t{confidence:.4f}\t{text}\n" for text, score, confidence in rows]
+    assert out == "".join(lines)
 
 
 @pytest.mark.slow
