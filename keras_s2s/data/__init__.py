@@ -10,6 +10,7 @@ from keras_s2s.data.caption_readers import (
     read_flickr8k,
 )
 from keras_s2s.data.feature_cache import cached_features
+from keras_s2s.data.name_substitution import substitute_names
 from keras_s2s.data.number_substitution import substitute_numbers
 from keras_s2s.data.readers import read_pairs, read_parallel, read_tsv
 from keras_s2s.data.summary_readers import read_jsonl, read_stories
@@ -35,5 +36,6 @@ __all__ = [
     "read_parallel",
     "read_stories",
     "read_tsv",
+    "substitute_names",
     "substitute_numbers",
 ]

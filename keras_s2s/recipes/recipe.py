@@ -42,6 +42,8 @@ class Data:
     number_copies: int = 0
     """How many pairs with other numbers to add for each training pair that has a number, see
     `keras_s2s.data.substitute_numbers`."""
+    name_copies: int = 0
+    """The same for names, see `keras_s2s.data.substitute_names`."""
 
     def __post_init__(self):
         for name, split in self._splits():

@@ -20,7 +20,7 @@ class Captioning(Recipe):
     bootstrap = 200  # BLEU of pycocoevalcap is slow.
     unit = examples = "images"
     only = {
-        "data": {"languages": [[]], "number_copies": [0]},
+        "data": {"languages": [[]], "number_copies": [0], "name_copies": [0]},
         "tokenizer": {
             "kind": ["pieces"],
             "shared": [True],

@@ -13,4 +13,7 @@ class Summarization(TextToText):
     kind = models.Summarizer
     metrics = watched = ("rouge",)
     unit = "texts"
-    only = {**TextToText.only, "data": {**TextToText.only["data"], "number_copies": [0]}}
+    only = {
+        **TextToText.only,
+        "data": {**TextToText.only["data"], "number_copies": [0], "name_copies": [0]},
+    }

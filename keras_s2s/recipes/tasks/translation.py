@@ -16,15 +16,17 @@ class Translation(TextToText):
     unit = "sentences"
 
     def training_set(self, data_set, inputs, outputs, verbose):
-        languages = data_set.languages or self.data.languages
-        return self.with_other_numbers(*text_files.single(inputs, outputs), languages, verbose)
-
-    def with_other_numbers(self, sources, targets, languages, verbose=0):
-        """The training pairs, and the copies with other numbers that the recipe asks for."""
-        copies = self.data.number_copies
-        if not copies:
-            return sources, targets
-        others = data.substitute_numbers(sources, targets, languages, copies, self.seed)
-        if verbose:
-            print(f"{len(others[0]):,} pairs with other numbers added", flush=True)
-        return sources + others[0], targets + others[1]
+        pairs = sources, targets = text_files.single(inputs, outputs)
+        settings, others = self.data, {}
+        if settings.number_copies:
+            languages = data_set.languages or settings.languages
+            others["numbers"] = data.substitute_numbers(
+                *pairs, languages, settings.number_copies, self.seed
+            )
+        if settings.name_copies:
+            others["names"] = data.substitute_names(*pairs, settings.name_copies, self.seed)
+        for kind, (new_sources, new_targets) in others.items():
+            if verbose:
+                print(f"{len(new_sources):,} pairs with other {kind} added", flush=True)
+            sources, targets = sources + new_sources, targets + new_targets
+        return sources, targets
