@@ -20,6 +20,7 @@ def compute(names, hypotheses, references, bootstrap, words):
             metric = sacrebleu.BLEU(tokenize=words.tokenizer, references=streams)
         else:
             metric = sacrebleu.CHRF(references=streams)
+        _give_floats(metric)
         found = metric.corpus_score(hypotheses, None, n_bootstrap=bootstrap or 1)
         yield (
             name,
@@ -30,3 +31,19 @@ def compute(names, hypotheses, references, bootstrap, words):
                 "spread": float(found._ci) if bootstrap else None,
             },
         )
+
+
+def _give_floats(metric):
+    """Makes all scores of resamplings Python floats.
+
+    Where only some resamplings have a match, sacreBLEU's chrF gives NumPy's floats for these and
+    Python's 0.0 for the others, of which its mean then fails.
+    """
+    compute_score = metric._compute_score_from_stats
+
+    def of_stats(stats):
+        found = compute_score(stats)
+        found.score = float(found.score)
+        return found
+
+    metric._compute_score_from_stats = of_stats

@@ -1,5 +1,7 @@
 """Keras's recurrent layers, with cells that can be quantized to int8."""
 
+import random
+
 import keras
 from keras import quantizers
 
@@ -63,9 +65,14 @@ class _OtherCell(keras.layers.RNN):
     kind = None
 
     def __init__(self, cell, **kwargs):
-        # The initializer as it is, which need not be registered.
-        config = {**cell.get_config(), "recurrent_initializer": cell.recurrent_initializer}
-        super().__init__(self.kind(**config), **kwargs)
+        # The same initializers, which need not be registered, and have drawn their seeds.
+        names = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
+        config = {**cell.get_config(), **{name: getattr(cell, name) for name in names}}
+        # Nor is the seed of a dropout that no cell here has to change what later layers draw.
+        state = random.getstate()
+        cell = self.kind(**config)
+        random.setstate(state)
+        super().__init__(cell, **kwargs)
 
 
 class SimpleRNN(keras.layers.SimpleRNN, _OtherCell):

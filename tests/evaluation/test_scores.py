@@ -156,6 +156,12 @@ def test_weighted_reward():
     )
 
 
+def test_few_matches_have_a_spread():
+    """Some resamplings have none."""
+    found = score(["abc", *["x"] * 5], ["abc", *["zzz"] * 5], ["bleu", "chrf"], bootstrap=50)
+    assert all(value.spread >= 0 for value in found.values()) and found["chrf"].spread > 0
+
+
 def test_reward_of_an_end():
     plain = evaluation.CiderReward(REFERENCES)
     with_end = evaluation.CiderReward(REFERENCES, with_end=True)

@@ -119,8 +119,8 @@ def test_train_evaluate_export(data, command, monkeypatch):
 
     preset = run / "preset"
     assert (preset / "recipe.toml").read_text().startswith(f"# --set {change}\n")
-    _, out, errors = command("evaluate", preset, "--data", data, "--write-card")
-    assert "numbers: 30 sentences" in out, errors
+    code, out, errors = command("evaluate", preset, "--data", data, "--write-card")
+    assert code == 0 and "numbers: 30 sentences" in out, errors
     examples = zoo.verify(preset)["examples"]
     assert [e["input"] for e in examples] == ["eins", "zwei drei", LONG]
     [sample] = zoo.card(preset)["samples"]

@@ -53,6 +53,10 @@ class Twice(keras.utils.PyDataset):
     def __getitem__(self, index):
         return keras.tree.map_structure(lambda x: np.repeat(x, 2, axis=0), self._batches[index])
 
+    @property
+    def epoch(self):
+        return self._batches.epoch
+
     def set_epoch(self, epoch):
         self._batches.set_epoch(epoch)
 
