@@ -188,6 +188,7 @@ def test_a_stage_does_not_depend_on_whether_those_before_were_trained_just_now(
     assert "as the card says" in command("evaluate", run / "preset", "--data", data, "--check")
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_the_decoder_learns_the_language_first(data, tmp_path, capsys):
     start, end = RECIPE.index("[frozen]"), RECIPE.index("[decoding]")
