@@ -97,6 +97,7 @@ def test_empty_string(translator):
     assert translator.generate(["", "Hund", "   "])[::2] == ["", ""]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [decoding.Greedy(), decoding.Beam(3, length_penalty=0.4)])
 def test_confidence_is_the_mean_log_probability(translator, sampler):
     texts, confidences, alignments = translator.generate(
