@@ -839,6 +839,7 @@ def test_copy_bridge_needs_a_state_that_fits(options):
         decoder.start(tensors(memory))
 
 
+@pytest.mark.slow
 def test_weights_of_an_own_attention_are_trained():
     """Those that its score reads, in a loop whose gradient knows only what it is given."""
 

@@ -29,6 +29,7 @@ def test_save_weights_writes_weights(name, options, model, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_folders_and_weights_are_still_written(model, tmp_path):
     model.save(tmp_path / "folder", zipped=False)
     model.save_weights(tmp_path / "x.weights.h5")

@@ -100,6 +100,7 @@ def animation(kind, images):
     return contents
 
 
+@pytest.mark.slow
 def test_first_frame_of_an_animation(decode):
     contents = animation("GIF", [picture(seed=seed) for seed in range(3)])
     assert np.abs(decode(contents).numpy() - expected(contents, SIZE)).mean() < 1
@@ -182,6 +183,7 @@ def test_without_webp():
     assert b"DecodeWebP" not in definition.SerializeToString()
 
 
+@pytest.mark.slow
 def test_damage_within_is_told_by_the_name():
     damaged = bytearray(GOOD["PNG"])
     damaged[len(damaged) // 2] ^= 0xFF

@@ -98,6 +98,7 @@ def test_json_lines_of_pairs(tmp_path):
         made(path, tmp_path / "run", columns=(0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["jsonl", "tsv", "stories"])
 def test_summaries(layout, tmp_path):
     summaries = {long_text(i): [f"Sleep of dog {i}.", f"Cat {i}."][: 1 + i % 2] for i in range(60)}

@@ -198,6 +198,7 @@ def test_each_stage_has_its_own_coverage_loss(folder, monkeypatch):
     assert decoder.get_config()["attention_losses"][1]["config"]["factor"] == 0.5
 
 
+@pytest.mark.slow
 def test_a_stage_says_how_many_texts_are_cut(folder, monkeypatch, capsys):
     from keras_s2s.recipes import stages
 
