@@ -8,7 +8,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:[-'’][^\W\d_]+)*")
 _STARTS = "B Br C Ch D Dr F Fl G Gr H J K Kr L M N P Pr R S Sch Sh St T Th Tr V W Z".split()
 _MIDDLES = "b bb ck d ff g k l ll ld m mm n nd nn ng p r rk rr s ss st t tt v z".split()
 _VOWELS = "a a a e e e i i o o u ä ö ü é ai au ei ie ou y".split()
-# In capitals in English and German, and spelled alike.
+# Capitalized and spelled alike in English and German.
 _MONTHS = {"April", "August", "September", "November"}
 _ENDS = "a e o er en in i ez ov ic us el ard sson mann ton ini ero ska".split() + [""] * 6
 
@@ -16,10 +16,10 @@ _ENDS = "a e o er en in i ez ov ic us el ard sson mann ton ini ero ska".split() 
 def substitute_names(sources, targets, copies=1, seed=0):
     """Makes pairs with other names from pairs that have the same names on both sides.
 
-    Most names in a text are few and frequent, and a model learns to write these few. Here words in
-    capitals that both sides have, as often, are taken for names; each is replaced by a made-up one
-    on both sides. A word that many texts of a side begin with, and that seldom stands elsewhere in
-    capitals, is none ("Hand" in "Hand me the book").
+    A text often has the same few names, and a model learns to write these few. A capitalized word
+    that occurs equally often on both sides is taken for a name, and replaced by a made-up one on
+    both. On each side it must also be capitalized within a sentence somewhere in the texts: "Hand"
+    in "Hand me the book" is not.
 
     Args:
         sources: List of strings.
@@ -51,7 +51,7 @@ def substitute_names(sources, targets, copies=1, seed=0):
 
 
 def _inside(texts):
-    """The words in capitals that stand elsewhere than at the beginning of a sentence."""
+    """Counts the capitalized words that do not begin a sentence."""
     counts = Counter()
     for text in texts:
         for match in _WORD.finditer(text):

@@ -60,15 +60,16 @@ class _LSTMCell(_Int8, keras.layers.LSTMCell):
 
 
 class _OtherCell(keras.layers.RNN):
-    """Comes between a layer of Keras and its base, and changes the cell that passes by."""
+    """Comes between a layer of Keras and its base `RNN`, and replaces the cell that it is given."""
 
     kind = None
 
     def __init__(self, cell, **kwargs):
-        # The same initializers, which need not be registered, and have drawn their seeds.
+        # Pass the initializers on: new ones would draw new seeds, and ours is not registered.
         names = ("kernel_initializer", "recurrent_initializer", "bias_initializer")
         config = {**cell.get_config(), **{name: getattr(cell, name) for name in names}}
-        # Nor is the seed of a dropout that no cell here has to change what later layers draw.
+        # A cell also draws a seed for dropout, which ours do not have. Later layers draw as if it
+        # had not.
         state = random.getstate()
         cell = self.kind(**config)
         random.setstate(state)

@@ -22,11 +22,11 @@ class DataSet:
     """Name or folder of a preset that writes the inputs: the files then hold outputs alone, one on
     each line. Back-translation (Sennrich et al., 2016, https://arxiv.org/abs/1511.06709)."""
     outputs_by: str = ""
-    """The same for the outputs, of inputs: learning from another model."""
+    """The same for the outputs; the files then hold inputs alone."""
     sampler: str = ""
     """How that preset decodes: `"greedy"`, `"random"`, `"beam"`; by default in its own way."""
     prefix: str = ""
-    """What is put before each input of a text, such as the language to translate into."""
+    """Text put before each input, such as a tag of the language to translate into."""
     times: int = 1
     """How often each example comes in an epoch."""
 
@@ -39,7 +39,9 @@ class DataSet:
             raise RecipeError("'sampler' is for 'inputs_by' or 'outputs_by'.")
         if not all(isinstance(file, str) for file in self.files):
             raise RecipeError(f"'files' must be names of files. Received: {self.files}")
-        if len(self.files) not in (1, 2) and not (self.inputs_by or self.outputs_by):
+        if not self.files:
+            raise RecipeError("'files' must name a file. Received: []")
+        if len(self.files) > 2 and not (self.inputs_by or self.outputs_by):
             raise RecipeError(
                 "a set is one file, or two that belong together. Several sets are tables: "
                 f'[{{ files = ["a.tsv"] }}, {{ files = ["b.tsv"] }}]. Received: {self.files}'

@@ -73,6 +73,7 @@ def test_symbols_are_pieces():
         ('[{ files = ["a.tsv"], time = 2 }]', "'train': unknown key 'time'. Did you mean 'times'"),
         ('[{ files = ["a.tsv"], times = 0 }]', "'times' must be 1 or more. Received: 0"),
         ('[{ files = ["a"], inputs_by = "a", outputs_by = "b" }]', "one of them"),
+        ('[{ files = [], inputs_by = "a" }]', "'files' must name a file"),
         ('[{ files = ["a"], sampler = "greedy" }]', "'sampler' is for 'inputs_by'"),
         ('["a.tsv", "b.tsv", "c.tsv"]', "a set is one file, or two.*Several sets are tables"),
         ('[{ files = ["a", "b"], columns = [1, 0] }]', "Exchange the two files"),

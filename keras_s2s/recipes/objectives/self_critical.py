@@ -45,7 +45,7 @@ def train(recipe, stage, model, examples, callbacks, verbose):
         bar = keras.utils.Progbar(len(order), verbose=verbose)
         for start in range(0, len(order), stage.batch_size):
             rows = np.sort(order[start : start + stage.batch_size])
-            # Longer ones are worth little, and take long. Each new length makes a new graph.
+            # Longer samples score low and take long. Each new length makes a new graph.
             length = min(-(-lengths[rows].max() // 8) * 8, model.preprocessor.target_length)
             rewards.append(_step(model, examples, rows, reward, stage, int(length)))
             bar.update(min(start + len(rows), len(order)), [("reward", rewards[-1])])
