@@ -1,3 +1,4 @@
+import functools
 import gc
 import os
 import zlib
@@ -43,6 +44,7 @@ def pytest_collection_finish():
     """Before the first test of a process."""
     import keras
     import tensorflow as tf
+    from tensorflow.python.util import tf_stack
 
     if keras.backend.backend() == "jax":
         from tests import jax_compiles_less
@@ -51,6 +53,8 @@ def pytest_collection_finish():
     # Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
     # The processes that tests start have TensorFlow as it comes.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # Where in Python an operation was made serves messages of errors alone.
+    tf_stack.extract_stack = functools.partial(lambda stack, **_: stack, tf_stack.extract_stack())
     # What is imported stays: the garbage collector need not look through it again and again. It
     # looks less often through the rest, too.
     gc.collect()

@@ -27,7 +27,6 @@ TEXTS = [b"", b"", b"", b"", b"a", b" a", b"aa", b"b", b" "]
 PENALTIES = [(0.0, 0.0), (0.6, 0.0), (1.0, 0.3)]
 
 
-@pytest.mark.every_backend
 @pytest.mark.parametrize(["alpha", "beta"], fewer_elsewhere(PENALTIES, 2))
 def test_wide_beam_is_exhaustive_search(alpha, beta):
     decoder, memory, n = FakeDecoder(seed=1), make_memory(LENGTHS), 10

@@ -190,7 +190,6 @@ def test_a_memory_prepared_once_gives_the_same(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 5, first=7))
 def test_does_what_decoders_rely_on(kind):
     check_attention(ATTENTIONS[kind](), query_dim=DIM if kind.startswith("dot") else 4)
@@ -292,7 +291,6 @@ def test_gradient_reaches_every_weight_and_no_padding(kind):
 
 
 @pytest.mark.slow
-@pytest.mark.every_backend
 @pytest.mark.parametrize("policy", fewer_elsewhere(["mixed_bfloat16", "mixed_float16"], 2))
 @kinds_of_attentions
 def test_mixed_precision(kind, policy):

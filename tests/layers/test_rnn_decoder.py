@@ -616,7 +616,7 @@ def logits_of_steps(decoder, memory, training):
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 2))
+@pytest.mark.parametrize("wiring", fewer_elsewhere(["bahdanau", "none", "luong"], 3))
 def test_dropout_differs_between_steps(wiring):
     decoder, memory = still(wiring, dropout=0.5, num_layers=2)
     steps = logits_of_steps(decoder, memory, training=False)
