@@ -77,29 +77,38 @@ class NumberLanguage:
     code = None
     #: Templates of a day, a time and a year. `{}` is "Monday" or "May 3", "3:15", "1912".
     on, at, during = None, None, None
+    #: Template of "on Monday", if not that of a date.
+    weekday = None
     #: Words for tomorrow; for yesterday and other past times, in the same order in all languages. A
-    #: day before one of `parts_of_day`, or after one of `prepositions`, is not replaced.
+    #: day before one of `parts_of_day`, or after one of `prepositions`, is not replaced. These are
+    #: regular expressions, the latter of a known width.
     days, past, parts_of_day, prepositions = (), (), "", ()
     #: From currencies to their plural names and signs.
     currencies = {}
     #: Nouns that a number can follow, in the same order in all languages, and the determiners that
     #: it replaces: "my room" becomes "room 408".
     nouns, determiners = (), ""
+    #: The nouns as they stand before a number, if not as above: with an article.
+    numbered = ()
     #: Regular expression of a noun at the end of a sentence that a number can follow.
     number_noun = ""
-    #: Regular expressions. ORDINAL and MONTH stand for the words, NUMBER for digits or words.
-    ordinal, no_ordinal, time, date = "", "", "", ""
+    #: Regular expressions. ORDINAL and MONTH stand for the words, NUMBER for digits or words. What
+    #: `no_number` matches behind a number makes it something else, such as an ordinal.
+    digits = r"\d+(?:[.,]\d+)*"
+    ordinal, no_number, time, date = "", "", "", ""
+    #: The sign between thousands, if not that of the locale.
+    group = None
 
     def __init__(self):
         babel, num2words = import_babel(), import_num2words()
         code = self.code
         self._say = lambda value, to="cardinal": num2words(value, lang=code, to=to)
         self._decimal = babel.numbers.get_decimal_symbol(code)
-        self._group = babel.numbers.get_group_symbol(code)
+        self._group = self.group or babel.numbers.get_group_symbol(code)
         self._locale_date = lambda date, form: babel.dates.format_date(date, form, locale=code)
         self._months = list(babel.dates.get_month_names("wide", locale=code).values())
         weekdays = babel.dates.get_day_names("wide", locale=code)
-        weekdays = [self.on.format(weekdays[i]).lower() for i in range(7)]
+        weekdays = [(self.weekday or self.on).format(weekdays[i]).lower() for i in range(7)]
         self._days = [*weekdays, *self.days, *self.past]
         self._words = self._number_words()
         self._ordinals = {self._say(value, "ordinal"): value for value in range(2, 100)}
@@ -107,13 +116,14 @@ class NumberLanguage:
             "|".join(sorted(words, key=len, reverse=True))
             for words in (self._words, self._ordinals)
         )
-        digits = r"\d+(?:[.,]\d+)*"
+        digits = f"(?:{self.digits})"
         number = f"(?:{digits}|(?i:{words}))"
         names, signs = (
             "|".join(map(re.escape, column)) for column in zip(*self.currencies.values())
         )
         months = "|".join(self._months)
-        no_preposition = "".join(rf"(?<!\b{word} )" for word in self.prepositions)
+        before = (word if word.endswith("'") else f"{word} " for word in self.prepositions)
+        no_preposition = "".join(rf"(?<!\b{word})" for word in before)
         no_part_of_day = rf"(?!(?: |-)(?i:{self.parts_of_day})|'s)"
         patterns = {
             "date": self.date.replace("MONTH", months),
@@ -124,16 +134,17 @@ class NumberLanguage:
             "ordinal": self.ordinal.replace("ORDINAL", f"(?P<word>(?i:{ordinals}))"),
             "noun": rf"(?i:{self.determiners}) (?P<noun>{'|'.join(self.nouns)})",
             "end": rf"{self.number_noun}(?=\.$)",
-            "number": number + self.no_ordinal,
+            "number": number + self.no_number,
         }
         self._patterns = {
             kind: re.compile(rf"(?<![\w.,:$€-])(?:{pattern})(?![\w-]|[.,:]\d)")
             for kind, pattern in patterns.items()
+            if pattern
         }
         # Most sentences have none of these places, which one quick search shows.
         hints = {*self._words, *self._ordinals, *self._days, *(noun.lower() for noun in self.nouns)}
         hints = "|".join(sorted(hints, key=len, reverse=True))
-        self._hint = re.compile(rf"\d|(?i:\b(?:{hints})|nummer\.$|number\.$)")
+        self._hint = re.compile(rf"\d|(?i:\b(?:{hints})|(?:{self.number_noun})\.$)")
 
     def find(self, text):
         """Returns the `Place`s of a sentence, which do not overlap, in their order."""
@@ -172,7 +183,8 @@ class NumberLanguage:
             return self._words[text.lower()]
         whole, _, decimals = text.partition(self._decimal)
         first, *groups = whole.split(self._group)
-        if not decimals.isdigit() and decimals or any(len(group) != 3 for group in groups):
+        digits = [first, *groups, decimals or "0"]
+        if not all(map(str.isdigit, digits)) or any(len(group) != 3 for group in groups):
             return None
         return float(f"{first}{''.join(groups)}.{decimals or 0}")
 
@@ -184,7 +196,7 @@ class NumberLanguage:
             text = f"{value.value:{',' if value.grouped else ''}.{value.decimals}f}"
             return text.translate({ord(","): self._group, ord("."): self._decimal})
         if isinstance(value, Ordinal):
-            return self._say(value.value, "ordinal_num")
+            return self._write_ordinal(value.value)
         if isinstance(value, Price):
             name, sign = self.currencies[value.currency]
             amount = self.write(value.amount)
@@ -193,10 +205,13 @@ class NumberLanguage:
             return self._write_time(value)
         return self._write_year(value) if isinstance(value, Year) else self._write_date(value)
 
+    def _write_ordinal(self, value):
+        return self._say(value, "ordinal_num")
+
     def _write_date(self, value):
         date = datetime.date(value.year or 2000, value.month, value.day)
         text = self._locale_date(date, "long")
-        return text if value.year else re.sub(r",? 2000", "", text)
+        return text if value.year else re.sub(r"(?:,| de)? 2000", "", text)
 
     def _write_year(self, value):
         month = self._months[value.month - 1] if value.month else ""
@@ -211,94 +226,3 @@ class NumberLanguage:
 
     def _write_time(self, time):
         raise NotImplementedError
-
-
-class German(NumberLanguage):
-    """German."""
-
-    code = "de"
-    on, at, during = "am {}", "um {}", "{}"
-    days, past = ("morgen",), ("gestern", "letztes jahr")
-    parts_of_day = "früh|morgen|vormittag|mittag|nachmittag|abend|nacht"
-    prepositions = ("für", "bis", "von", "vor", "seit", "nach", "ab", "als", "auf", "zu")
-    currencies = {"dollar": ("Dollar", "$"), "euro": ("Euro", "€"), "yen": ("Yen", "¥")}
-    nouns = (
-        *("Zimmer", "Bus", "Seite", "Flug", "Zug", "Kapitel", "Haus", "Klasse", "Tisch"),
-        *("Tür", "Frage", "Büro", "Nummer", "Lektion"),
-    )
-    determiners = "d(?:er|ie|as|em|en)|(?:[mds]?ein|ihr|unser|eue?r)(?:e[mnrs]?)?"
-    number_noun = r"\w*[Nn]ummer"
-    ordinal, no_ordinal = r"(?P<digits>\d+)\.(?= \w)|ORDINAL[nrsm]?", r"(?!\. \w)"
-    time = r"(?P<hour>NUMBER)(?:[:.](?P<minute>\d\d))? Uhr(?! \d)"
-    date = r"(?P<day>\d\d?)\. (?P<month>MONTH)(?: (?P<year>\d{4}))?"
-
-    def _number_words(self):
-        large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
-        words = super()._number_words() | {self._say(value): value for value in large}
-        return words | {"hundert": 100, "einhundert": 100, "tausend": 1000, "eintausend": 1000}
-
-    def _with_sign(self, amount, sign):
-        return f"{amount} {sign}"
-
-    def _write_time(self, time):
-        if time.minute is None:
-            return f"{time.hour} Uhr"
-        # Both signs are usual; the sum chooses, so that a time is always written the same way.
-        colon = ":" if (time.hour + time.minute) % 3 else "."
-        return f"{time.hour}{colon}{time.minute:02} Uhr"
-
-    def _write_date(self, value):
-        if value.year and value.in_digits:
-            return f"{value.day}.{value.month}.{value.year}"
-        return super()._write_date(value)
-
-    def _write_year(self, value):
-        text = super()._write_year(value)
-        if value.month:
-            return f"im {text}"
-        return f"im {'Jahre' if value.year % 2 else 'Jahr'} {text}" if value.long else text
-
-
-class English(NumberLanguage):
-    """English, with American dates."""
-
-    code = "en"
-    on, at, during = "on {}", "at {}", "in {}"
-    days, past = ("tomorrow",), ("yesterday", "last year")
-    parts_of_day = "morning|noon|afternoon|evening|night"
-    prepositions = ("for", "by", "until", "till", "from", "since", "before", "after", "than", "of")
-    currencies = {"dollar": ("dollars", "$"), "euro": ("euros", "€"), "yen": ("yen", "¥")}
-    nouns = (
-        *("room", "bus", "page", "flight", "train", "chapter", "house", "class", "table"),
-        *("door", "question", "office", "number", "lesson"),
-    )
-    determiners = "the|an?|my|your|his|her|its|our|their"
-    number_noun = r"(?:\w+ )?number"
-    ordinal = r"(?P<digits>\d+)(?:st|nd|rd|th)|ORDINAL"
-    time = (
-        r"(?P<hour>NUMBER)(?:(?::(?P<minute>\d\d))(?: (?P<pm>[ap])\.?m\b\.?)?"
-        r"| o'clock| (?:[ap])\.?m\b\.?)"
-    )
-    date = r"(?P<month>MONTH) (?P<day>\d\d?)(?:st|nd|rd|th)?(?:, (?P<year>\d{4}))?"
-
-    def _number_words(self):
-        words = super()._number_words()
-        for word, value in (("hundred", 100), ("thousand", 1000)):
-            words |= {f"{prefix}{word}": value for prefix in ("", "a ", "one ")}
-            words |= {
-                f"{self._say(count)} {word}": count * value for count in (*range(2, 13), 20, 50)
-            }
-        return words
-
-    def _with_sign(self, amount, sign):
-        return f"{sign}{amount}"
-
-    def _write_time(self, time):
-        if time.minute is None and time.hour <= 12:
-            return f"{time.hour} o'clock"
-        # Not "6 p.m.": its hour differs on a 24-hour clock, so it could not be copied.
-        return f"{time.hour}:{time.minute or 0:02}"
-
-
-#: The languages that are known, by their codes.
-LANGUAGES = {language.code: language for language in (English, German)}

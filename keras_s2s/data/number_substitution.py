@@ -2,7 +2,8 @@
 
 import random
 
-from keras_s2s.data.number_language import LANGUAGES, Date, Number, Ordinal, Price, Time, Year
+from keras_s2s.data.number_language import Date, Number, Ordinal, Price, Time, Year
+from keras_s2s.data.number_languages import LANGUAGES
 
 #: Kinds of places that are far more frequent than numbers: pairs with only these get one copy.
 _FREQUENT = ("day", "past", "noun", "end")
@@ -23,8 +24,8 @@ def substitute_numbers(sources, targets, languages, copies=4, seed=0):
     Args:
         sources: List of strings.
         targets: List of strings, as many.
-        languages: The codes of the source's and the target's language; `"de"` and `"en"` are
-            known.
+        languages: The codes of the source's and the target's language; `"de"`, `"en"`,
+            `"es"` and `"fr"` are known.
         copies: Integer, the pairs to make of each pair that has a number.
         seed: Integer. The same seed gives the same pairs.
 
@@ -101,7 +102,7 @@ def _replace(text, places, values, language):
             if time:
                 new += f" {language.at.format(language.write(time))}"
         elif place.kind == "noun":
-            new = f"{language.nouns[place.value]} {value}"
+            new = f"{(language.numbered or language.nouns)[place.value]} {value}"
         elif place.kind == "end":
             new = f"{old}: {value}"
         else:

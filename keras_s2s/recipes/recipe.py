@@ -8,7 +8,7 @@ from typing import Literal
 import keras
 
 from keras_s2s import decoding, evaluation, layers
-from keras_s2s.data import number_language
+from keras_s2s.data import number_languages
 from keras_s2s.layers import attention_names
 from keras_s2s.models.seq2seq import Seq2Seq
 from keras_s2s.preprocessing.sentence_piece_tokenizer import NORMALIZATIONS
@@ -58,11 +58,11 @@ class Data:
         languages = one.languages
         if not (languages or one.columns or one.prefix):
             languages = self.languages
-        if len(languages) != 2 or not set(languages) <= set(number_language.LANGUAGES):
+        known = number_languages.LANGUAGES
+        if len(languages) != 2 or not set(languages) <= set(known):
             raise RecipeError(
-                f"'number_copies' needs 'languages', two of "
-                f"{', '.join(number_language.LANGUAGES)}, of each set with 'columns' or a 'prefix' "
-                f"too. Received: {languages}"
+                f"'number_copies' needs 'languages', two of {', '.join(known)}, "
+                f"of each set with 'columns' or a 'prefix' too. Received: {languages}"
             )
 
     def files(self):

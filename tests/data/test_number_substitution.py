@@ -3,16 +3,8 @@ import re
 import pytest
 
 from keras_s2s.data import substitute_numbers
-from keras_s2s.data.number_language import (
-    Date,
-    English,
-    German,
-    Number,
-    Ordinal,
-    Price,
-    Time,
-    Year,
-)
+from keras_s2s.data.number_language import Date, Number, Ordinal, Price, Time, Year
+from keras_s2s.data.number_languages import English, French, German, Spanish
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +15,16 @@ def german():
 @pytest.fixture(scope="module")
 def english():
     return English()
+
+
+@pytest.fixture(scope="module")
+def french():
+    return French()
+
+
+@pytest.fixture(scope="module")
+def spanish():
+    return Spanish()
 
 
 @pytest.mark.parametrize(
@@ -58,6 +60,33 @@ def test_spelling(german, english, value, in_german, in_english):
 
 
 @pytest.mark.parametrize(
+    "value, in_french, in_spanish",
+    [
+        (Number(1250, grouped=True), "1 250", "1.250"),
+        (Number(3.5, 1), "3,5", "3,5"),
+        (Price(Number(12.5, 2), "euro", False), "12,50 euros", "12,50 euros"),
+        (Price(Number(1250, grouped=True), "dollar", True), "1 250 $", "1.250 $"),
+        (Time(18, None), "18 heures", "18:00"),
+        (Time(1, None), "1 heure", "1"),
+        (Time(8, 46), "8:46", "8:46"),
+        (Time(8, 47), "8h47", "8:47"),
+        (Time(8, 48), "8 h 48", "8:48"),
+        (Date(1, 5, 2021), "1er mai 2021", "1 de mayo de 2021"),
+        (Date(11, 5, None), "11 mai", "11 de mayo"),
+        (Date(3, 5, 2021, in_digits=True), "3/5/2021", "3/5/2021"),
+        (Year(1912, 5), "mai 1912", "mayo de 1912"),
+        (Year(1912, None, long=True), "1912", "1912"),
+    ],
+)
+def test_spelling_of_french_and_spanish(french, spanish, value, in_french, in_spanish):
+    assert (french.write(value), spanish.write(value)) == (in_french, in_spanish)
+
+
+def test_french_ordinals(french):
+    assert french.write(Ordinal(12)) == "12e"
+
+
+@pytest.mark.parametrize(
     "in_german, in_english, kinds, values",
     [
         ("Ich habe drei Hunde.", "I have 3 dogs.", ["number"], [3]),
@@ -82,6 +111,57 @@ def test_both_sides_say_the_same(german, english, in_german, in_english, kinds, 
         places = language.find(text)
         assert [place.kind for place in places] == kinds
         assert [place.value for place in places] == values
+
+
+@pytest.mark.parametrize(
+    "in_french, in_spanish, in_english, kinds, values",
+    [
+        ("J'ai trois chiens.", "Tengo tres perros.", "I have 3 dogs.", ["number"], [3]),
+        ("Il y en a 1 250.", "Son 1.250.", "It's 1,250.", ["number"], [1250]),
+        ("Ça fait 3,5.", "Son 3,5.", "It's 3.5.", ["number"], [3.5]),
+        ("Ça coûte dix dollars.", "Cuesta 10 $.", "It costs $10.", ["price"], [10]),
+        ("À six heures.", "A las seis.", "At six o'clock.", ["time"], [(6, 0)]),
+        ("Dès 18h30.", "Hasta las 18:30.", "Until 6:30 p.m.", ["time"], [(6, 30)]),
+        ("Le 1er mai 2014.", "El 1 de mayo de 2014.", "On May 1st, 2014.", ["date"], [(1, 4)]),
+        ("Il vient lundi.", "Viene el lunes.", "He's coming on Monday.", ["day"], [0]),
+        ("Il est venu hier.", "Vino ayer.", "He came yesterday.", ["past"], [8]),
+        ("Où est ma chambre ?", "¿Dónde está mi habitación?", "Where's my room?", ["noun"], [0]),
+    ],
+)
+def test_french_and_spanish(
+    french, spanish, english, in_french, in_spanish, in_english, kinds, values
+):
+    for language, text in ((french, in_french), (spanish, in_spanish), (english, in_english)):
+        places = language.find(text)
+        assert [place.kind for place in places] == kinds
+        assert [place.value for place in places] == values
+
+
+@pytest.mark.parametrize(
+    "language, text",
+    [
+        ("french", "Cela dure trois heures."),  # how long, or when
+        ("french", "À demain, ou lundi matin."),
+        ("french", "La journée d'hier."),
+        ("french", "Le toit de la maison."),
+        ("spanish", "Por la mañana, o mañana por la tarde."),
+        ("spanish", "El techo de mi casa."),
+    ],
+)
+def test_no_number_in_french_and_spanish(request, language, text):
+    assert request.getfixturevalue(language).find(text) == []
+
+
+def test_french_and_spanish_sentences_with_other_numbers():
+    sources = ["Je suis dans ma chambre."] * 20 + ["Il part demain."] * 20
+    targets = ["I am in my room."] * 20 + ["He is leaving tomorrow."] * 20
+    for source, target in zip(*substitute_numbers(sources, targets, ("fr", "en"), 1)):
+        if number := re.fullmatch(r"Je suis dans la chambre (\d+)\.", source):
+            assert target == f"I am in room {number[1]}."
+        else:
+            assert re.fullmatch(r"Il part (demain à|le|en) .+\.", source)
+    [source], [target] = substitute_numbers(["Era 1912."], ["It was 1912."], ("es", "en"), 1)
+    assert source.removeprefix("Era ") == target.removeprefix("It was ") != "1912."
 
 
 @pytest.mark.parametrize(
@@ -175,5 +255,5 @@ def test_seed():
 
 
 def test_unknown_language():
-    with pytest.raises(ValueError, match="`languages` must be two of en, de"):
+    with pytest.raises(ValueError, match="`languages` must be two of en, fr, de, es"):
         substitute_numbers(["a"], ["b"], ("de", "tlh"))

@@ -292,7 +292,7 @@ def test_other_numbers_and_normalization(data, capsys):
         ),
         (["training.scheduled_sampling=1.5"], "'scheduled_sampling' must be from 0 to 1"),
         (["training.ema_momentum=-0.5"], "'ema_momentum' must be from 0 to 1"),
-        (["data.number_copies=2"], r"'number_copies' needs 'languages', two of en, de"),
+        (["data.number_copies=2"], r"'number_copies' needs 'languages', two of en, fr, de, es"),
         (["tokenizer.normalization=nfc"], "'normalization' must be one of 'nmt_nfkc'"),
         (["model.attention=dot"], "'attention' must be one of 'bahdanau', 'luong'"),
         (["card.samples=[{ input = 'a' }]"], r"'samples' must be like { row = ..., remark = "),
