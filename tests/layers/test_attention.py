@@ -190,6 +190,7 @@ def test_a_memory_prepared_once_gives_the_same(kind):
 
 
 @pytest.mark.slow
+@pytest.mark.every_backend
 @pytest.mark.parametrize("kind", fewer_elsewhere(ATTENTIONS, 5, first=7))
 def test_does_what_decoders_rely_on(kind):
     check_attention(ATTENTIONS[kind](), query_dim=DIM if kind.startswith("dot") else 4)

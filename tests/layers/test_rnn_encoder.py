@@ -369,6 +369,7 @@ def test_global_policy_is_honoured():
 
 
 @pytest.mark.slow
+@pytest.mark.every_backend
 def test_dropout_of_the_values():
     encoder = make(dropout=0.25)
     inputs = random(40, 10, DIM)
@@ -437,6 +438,7 @@ def test_recurrent_dropout_has_one_mask_per_sequence(bidirectional):
 
 
 @pytest.mark.slow
+@pytest.mark.every_backend
 def test_dropout_repeats_with_the_seed():
     outputs = []
     for _ in range(2):
