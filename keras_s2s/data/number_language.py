@@ -219,7 +219,8 @@ class NumberLanguage:
 
     def _number_words(self):
         """Dict from the words of numbers, in lower case, to their values."""
-        return {self._say(value): value for value in range(2, 100)}
+        large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
+        return {self._say(value): value for value in (*range(2, 100), *large)}
 
     def _with_sign(self, amount, sign):
         raise NotImplementedError

@@ -22,7 +22,7 @@ class French(NumberLanguage):
         *("la classe", "la table", "la porte", "la question", "le bureau", "le numéro", "la leçon"),
     )
     # "de le" would have to become "du".
-    determiners = r"(?<!\bde )(?<!\bà )(?:une?|l[ae]|[mts](?:on|a)|[nv]otre|leur)"
+    determiners = r"(?<!\b[Dd]e )(?<!\b[Àà] )(?:une?|l[ae]|[mts](?:on|a)|[nv]otre|leur)"
     number_noun = r"numéro(?: de téléphone)?"
     # Not "second", which is a time, too.
     ordinal = r"(?P<digits>\d+)(?:e|ème)|ORDINAL"
@@ -37,9 +37,7 @@ class French(NumberLanguage):
     date = r"(?P<day>\d\d?)(?:er)? (?P<month>MONTH)(?: (?P<year>\d{4}))?"
 
     def _number_words(self):
-        large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
-        words = super()._number_words() | {self._say(value): value for value in large}
-        return words | {"cent": 100, "mille": 1000}
+        return super()._number_words() | {"cent": 100, "mille": 1000}
 
     def _write_ordinal(self, value):
         return f"{value}e"

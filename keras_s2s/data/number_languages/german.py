@@ -21,9 +21,12 @@ class German(NumberLanguage):
     date = r"(?P<day>\d\d?)\. (?P<month>MONTH)(?: (?P<year>\d{4}))?"
 
     def _number_words(self):
-        large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
-        words = super()._number_words() | {self._say(value): value for value in large}
-        return words | {"hundert": 100, "einhundert": 100, "tausend": 1000, "eintausend": 1000}
+        return super()._number_words() | {
+            "hundert": 100,
+            "einhundert": 100,
+            "tausend": 1000,
+            "eintausend": 1000,
+        }
 
     def _with_sign(self, amount, sign):
         return f"{amount} {sign}"

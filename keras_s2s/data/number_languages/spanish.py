@@ -24,7 +24,7 @@ class Spanish(NumberLanguage):
         *("el número", "la lección"),
     )
     # "de el" would have to become "del".
-    determiners = r"(?<!\bde )(?<!\ba )(?:el|la|una?|mi|tu|su|[nv]uestr[oa])"
+    determiners = r"(?<!\b[Dd]e )(?<!\b[Aa] )(?:el|la|una?|mi|tu|su|[nv]uestr[oa])"
     number_noun = r"número(?: de teléfono)?"
     # No ordinals: they have a gender, and SentencePiece makes "17.o" of "17.º".
     # After "las" alone as many are persons or things.
@@ -35,9 +35,7 @@ class Spanish(NumberLanguage):
     date = r"(?P<day>\d\d?) de (?P<month>MONTH)(?: del? (?P<year>\d{4}))?"
 
     def _number_words(self):
-        large = [*range(200, 1000, 100), *range(2000, 13000, 1000), 20000, 50000]
-        words = super()._number_words() | {self._say(value): value for value in large}
-        return words | {"cien": 100, "mil": 1000}
+        return super()._number_words() | {"cien": 100, "mil": 1000}
 
     def _with_sign(self, amount, sign):
         return f"{amount} {sign}"
