@@ -53,7 +53,7 @@ def pytest_collection_finish():
     # Most graphs of tests run once or twice, and optimizing one takes about as long as tracing it.
     # The processes that tests start have TensorFlow as it comes.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    # Where in Python an operation was made serves messages of errors alone.
+    # TensorFlow records the Python stack of each operation for error messages. Tests do without.
     tf_stack.extract_stack = functools.partial(lambda stack, **_: stack, tf_stack.extract_stack())
     # What is imported stays: the garbage collector need not look through it again and again. It
     # looks less often through the rest, too.
