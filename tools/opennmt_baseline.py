@@ -1,7 +1,7 @@
 r"""Trains OpenNMT-py's copying RNN on a summarizer's data, as a figure to compare with.
 
     python tools/opennmt_baseline.py zoo/summarization_arxiv_titles/recipe.toml --data DATA \
-        --output RUN --python ONMT/bin/python --updates 1050
+        --output RUN --python ONMT/bin/python --updates 1250
 
 `--python` is the Python of a virtual environment with `torch==2.13.0 setuptools "numpy<2"
 configargparse ctranslate2 pyonmttok sacrebleu sentencepiece pyyaml tensorboard waitress flask six
