@@ -44,7 +44,11 @@ def _rows(preprocessor):
                 tokenizers.append(part)
                 name = f"{'source' if len(columns) == 1 else column.raw_name}_tokenizer"
             yield name, part, config
-    shared = ", the source's" if tokenizers == [target] else ""
+    shared = (
+        ", the source's"
+        if [getattr(part, "plain", part) for part in tokenizers] == [target]
+        else ""
+    )
     config = f"vocabulary size: {target.vocabulary_size:,}, "
     config += f"at most {preprocessor.target_length} tokens{shared}"
     yield "target_tokenizer", target, config

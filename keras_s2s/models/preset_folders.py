@@ -58,6 +58,31 @@ def find(name_or_path):
     )
 
 
+def of_files(folder, name):
+    """Finds the preset whose weights and tokenizers another preset uses.
+
+    Args:
+        folder: `pathlib.Path` of the other preset.
+        name: `files_of` in its config: the name of a folder beside it, or of a shipped preset.
+
+    Returns:
+        The folder as a `pathlib.Path`.
+
+    Raises:
+        FileNotFoundError: If there is neither.
+    """
+    beside = folder.parent / name
+    if beside.is_dir():
+        return beside
+    if name in names():
+        return root() / name
+    raise FileNotFoundError(
+        f"The preset {str(folder)!r} uses the weights and tokenizers of the preset {name!r}, which "
+        "is neither beside it nor among the shipped ones. Copy that folder, too. Or load the "
+        "preset where both are, and write a folder of its own: `model.save_to_preset(path)`."
+    )
+
+
 def _unknown(name):
     known = [*(alias for alias, target in ALIASES.items() if target in names()), *names()]
     near = difflib.get_close_matches(name.lower(), known, cutoff=0.5)

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from keras_s2s.layers import _parts
 from keras_s2s.models import preset_folders
 
 CONFIG, WEIGHTS, METADATA, ASSETS = "config.json", "model.weights.h5", "metadata.json", "assets"
+_FILES_OF = "files_of"
 
 
 def save(model, path, weights_dtype="float16"):
@@ -21,14 +23,45 @@ def save(model, path, weights_dtype="float16"):
         raise ValueError("The model has no weights yet. Build it or call it, then save it.")
     folder = Path(path)
     folder.mkdir(parents=True, exist_ok=True)
-    config = keras.saving.serialize_keras_object(model)
-    config.pop("compile_config", None)
-    if model.preprocessor is not None:
-        config["config"]["preprocessor"]["config"] = model.preprocessor.save_assets(folder / ASSETS)
-    _write_json(folder / CONFIG, config)
+    _write_json(folder / CONFIG, _config(model, folder / ASSETS))
     with _without_optimizer(model):
         model.save_weights(folder / WEIGHTS)
     _cast_weights(folder / WEIGHTS, weights_dtype)
+    _write_metadata(model, folder)
+
+
+def save_name(model, path, of):
+    """Writes a preset that is another name of a preset, with a config of its own.
+
+    Args:
+        model: A model with the weights and the tokenizers' files of the other preset.
+        path: The folder; it gets `config.json` and `metadata.json`.
+        of: The name of the other preset, beside it or shipped.
+    """
+    folder = Path(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as assets:
+        config = _config(model, Path(assets))
+    _write_json(folder / CONFIG, {_FILES_OF: of, **config})
+    _write_metadata(model, folder)
+
+
+def folder_of_files(folder):
+    """The folder with the weights and tokenizers of a preset: it itself, or another preset."""
+    other = _read_config(folder / CONFIG).get(_FILES_OF)
+    return folder if other is None else preset_folders.of_files(folder, other)
+
+
+def _config(model, assets):
+    """The config of a model, whose tokenizers are written to the folder `assets`."""
+    config = keras.saving.serialize_keras_object(model)
+    config.pop("compile_config", None)
+    if model.preprocessor is not None:
+        config["config"]["preprocessor"]["config"] = model.preprocessor.save_assets(assets)
+    return config
+
+
+def _write_metadata(model, folder):
     _write_json(
         folder / METADATA,
         {
@@ -43,13 +76,15 @@ def save(model, path, weights_dtype="float16"):
 def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
     """Reads what `save` wrote."""
     folder = preset_folders.find(name_or_path)
+    files = folder_of_files(folder)
     config = _read_config(folder / CONFIG)
+    config.pop(_FILES_OF, None)
     config["config"].update(kwargs)
     preprocessor = config["config"]["preprocessor"]
     if isinstance(preprocessor, dict):
         found = keras.saving.get_registered_object(preprocessor["registered_name"])
         config["config"]["preprocessor"] = keras.saving.serialize_keras_object(
-            found.from_assets(folder / ASSETS, preprocessor["config"])
+            found.from_assets(files / ASSETS, preprocessor["config"])
         )
     if dtype is not None:
         _parts.replace_dtype(config["config"], keras.dtype_policies.get(dtype))
@@ -60,14 +95,14 @@ def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
             f"{cls.__name__}. Use {type(model).__name__}.from_preset or keras_s2s.zoo.load."
         )
     if load_weights:
-        if not (folder / WEIGHTS).is_file():
-            raise FileNotFoundError(f"The preset lacks its weights, {str(folder / WEIGHTS)!r}.")
+        if not (files / WEIGHTS).is_file():
+            raise FileNotFoundError(f"The preset lacks its weights, {str(files / WEIGHTS)!r}.")
         try:
             with _without_optimizer(model):
-                model.load_weights(folder / WEIGHTS)
+                model.load_weights(files / WEIGHTS)
         except (OSError, RuntimeError, KeyError) as error:  # h5py has no error class
             raise ValueError(
-                f"{str(folder / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
+                f"{str(files / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
             ) from error
     return model
 

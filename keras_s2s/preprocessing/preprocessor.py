@@ -71,6 +71,11 @@ class Preprocessor:
             _check_words(self.columns[0].tokenizer, target_tokenizer)
         self.raw = self.columns[0] if len(self.columns) == 1 else ColumnGroup(self.columns)
         self.target_tokenizer = check_tokenizer(target_tokenizer, "target_tokenizer")
+        if getattr(target_tokenizer, "prefix", None) is not None:
+            raise ValueError(
+                "A `prefix` is for inputs, and `target_tokenizer` has the prefix "
+                f"{target_tokenizer.prefix!r}. Pass its `plain`."
+            )
         self.target_length = check_length(target_length, "target_length")
         self.several_targets = several_targets
 

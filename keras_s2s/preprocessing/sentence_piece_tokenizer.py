@@ -46,15 +46,20 @@ class SentencePieceTokenizer(Tokenizer):
         sample_alpha: Float or `None`. If given, `tokenize(..., sample=True)` draws among all
             segmentations with this inverse temperature (subword regularisation; 0.1 to 0.5 are
             usual, small values mean more and shorter pieces). Needs a unigram model.
+        prefix: String or `None`. Its pieces come before those of each text that is made ids, such
+            as the tag of the language that a multilingual model is to write (Johnson et al., 2017,
+            https://arxiv.org/abs/1611.04558). `decode` and `detokenize` do not take it off.
 
     Attributes:
         proto: `bytes`, the model.
         vocabulary_size: Number of pieces, special ones included.
         normalization: `str`, the rule by which the model normalises text, see `train`.
         pad_token_id, unknown_token_id, start_token_id, end_token_id: 0, 1, 2, 3.
+        plain: The tokenizer without `prefix`, which shares its library and TensorFlow resources.
 
     Raises:
-        ValueError: If the model is damaged or truncated, or its special ids are others.
+        ValueError: If the model is damaged or truncated, its special ids are others, or it cannot
+            spell `prefix`.
 
     Example:
     ```python
@@ -69,7 +74,7 @@ class SentencePieceTokenizer(Tokenizer):
 
     file_name = "spm.model"
 
-    def __init__(self, proto, sample_alpha=None):
+    def __init__(self, proto, sample_alpha=None, prefix=None):
         origin = "`proto`"
         if isinstance(proto, (str, os.PathLike)):
             origin = f"The file {os.fspath(proto)!r}"
@@ -99,6 +104,10 @@ class SentencePieceTokenizer(Tokenizer):
             )
         super().__init__(pieces)
         self._library_of_proto = None
+        self.prefix = prefix
+        if prefix is not None:
+            self.plain = type(self)(self.proto, sample_alpha)
+            self._prefix_ids = self._checked_prefix(prefix)
 
     @classmethod
     def train(
@@ -215,11 +224,12 @@ class SentencePieceTokenizer(Tokenizer):
     def get_config(self):
         return {
             "proto": base64.b64encode(self.proto).decode("ascii"),
-            "sample_alpha": self.sample_alpha,
+            **self.config_beside_file(),
         }
 
     def config_beside_file(self):
-        return {"sample_alpha": self.sample_alpha}
+        prefix = {} if self.prefix is None else {"prefix": self.prefix}
+        return {"sample_alpha": self.sample_alpha, **prefix}
 
     @classmethod
     def from_file(cls, path, config):
@@ -231,7 +241,19 @@ class SentencePieceTokenizer(Tokenizer):
 
     def __reduce__(self):
         # Copies and pickles do not hold the library and TensorFlow resources, but make their own.
-        return type(self), (self.proto, self.sample_alpha)
+        return type(self), (self.proto, self.sample_alpha, self.prefix)
+
+    def _checked_prefix(self, prefix):
+        if not isinstance(prefix, str):
+            raise TypeError(f"`prefix` must be a string or None. Received: {prefix!r}")
+        [ids] = self._rows([prefix])
+        if not ids or self.unknown_token_id in ids:
+            raise ValueError(
+                f"The tokenizer cannot spell `prefix`: {prefix!r} has the ids {ids}, and "
+                f"{self.unknown_token_id} is unknown. Train it with such tags, "
+                "`SentencePieceTokenizer.train(..., user_defined_symbols=[...])`."
+            )
+        return ids
 
     def _rows(self, texts):
         return self._library().encode(texts)
@@ -244,12 +266,16 @@ class SentencePieceTokenizer(Tokenizer):
 
     # Made at first use, so that other methods need no sentencepiece.
     def _library(self):
+        if self.plain is not self:
+            return self.plain._library()
         with _creation:
             if self._library_of_proto is None:
                 self._library_of_proto = SentencePieceLibrary(self.proto)
             return self._library_of_proto
 
     def _make_ops(self):
+        if self.plain is not self:
+            return self.plain._ops()
         try:
             import_tensorflow_text()
         except ImportError:

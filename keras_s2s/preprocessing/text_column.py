@@ -129,6 +129,8 @@ class TextColumn(Column):
 
     def described(self):
         config = f"vocabulary size: {self.vocabulary_size:,}, at most {self.length} tokens"
+        if (prefix := getattr(self.tokenizer, "prefix", None)) is not None:
+            config += f", {prefix!r} before each text"
         return [("tokenizer", self.tokenizer, config)]
 
     @property

@@ -26,9 +26,9 @@ class TextPairPreprocessor(Preprocessor):
 
     Args:
         source_tokenizer: `SentencePieceTokenizer` of the input text.
-        target_tokenizer: Tokenizer of the output text. `None` shares the source's. To draw
-            segmentations differently on the two sides of a shared vocabulary, pass two tokenizers
-            with the same `proto`.
+        target_tokenizer: Tokenizer of the output text. `None` shares the source's, but for its
+            `prefix`. To draw segmentations differently on the two sides of a shared vocabulary,
+            pass two tokenizers with the same `proto`.
         source_length: Largest number of source ids, the end id included. `None` means 256.
         target_length: Largest number of target ids, the end id included. `None` means 256.
         copy_slots: Integer, for a decoder with `keras_s2s.layers.CopyHead(slots)` and a
@@ -59,7 +59,7 @@ class TextPairPreprocessor(Preprocessor):
         check_tokenizer(source_tokenizer, "source_tokenizer")
         length = check_length(source_length, "source_length")
         column = TextColumn(source_tokenizer, length, copy_slots=copy_slots)
-        super().__init__([column], target_tokenizer or source_tokenizer, target_length)
+        super().__init__([column], target_tokenizer or _plain(source_tokenizer), target_length)
 
     @property
     def source_tokenizer(self):
@@ -77,13 +77,31 @@ class TextPairPreprocessor(Preprocessor):
     def copy_slots(self):
         return self.raw.copy_slots
 
+    def with_prefix(self, prefix):
+        """Returns a copy whose `source_tokenizer` has another `prefix`, or with `None` none.
+
+        Raises:
+            TypeError: If the tokenizer is none that takes a prefix.
+            ValueError: If it cannot spell the prefix.
+        """
+        source = self.source_tokenizer
+        if not hasattr(source, "prefix"):
+            raise TypeError(f"A {type(source).__name__} takes no `prefix`.")
+        shared = self.target_tokenizer is _plain(source)
+        return TextPairPreprocessor(
+            type(source)(source.proto, source.sample_alpha, prefix),
+            None if shared else self.target_tokenizer,
+            self.source_length,
+            self.target_length,
+        )
+
     def count_source_ids(self, inputs):
         """Returns the number of ids of each input, the end id included, before any is cut."""
         return self.raw.count_ids(inputs)
 
     @property
     def resources(self):
-        if self.target_tokenizer is self.source_tokenizer:
+        if self.target_tokenizer is _plain(self.source_tokenizer):
             return self.source_tokenizer.resources
         return super().resources
 
@@ -114,7 +132,7 @@ class TextPairPreprocessor(Preprocessor):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        shared = self.target_tokenizer is self.source_tokenizer
+        shared = self.target_tokenizer is _plain(self.source_tokenizer)
         return {
             "source_tokenizer": serialize(self.source_tokenizer),
             "target_tokenizer": None if shared else serialize(self.target_tokenizer),
@@ -130,3 +148,8 @@ class TextPairPreprocessor(Preprocessor):
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
+
+
+def _plain(tokenizer):
+    """A tokenizer of inputs without its prefix, for outputs."""
+    return getattr(tokenizer, "plain", tokenizer)

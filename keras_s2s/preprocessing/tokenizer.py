@@ -36,6 +36,7 @@ class Tokenizer:
     Attributes:
         vocabulary_size: Number of pieces, special ones included.
         pad_token_id, unknown_token_id, start_token_id, end_token_id: 0, 1, 2, 3.
+        plain: The tokenizer of outputs that go with its inputs: itself, but without a prefix.
     """
 
     pad_token_id = tokens.PAD
@@ -44,10 +45,13 @@ class Tokenizer:
     end_token_id = tokens.END
     #: Temperature of drawn segmentations, where there are such draws.
     sample_alpha = None
+    #: Ids that come before those of each text.
+    _prefix_ids = ()
     #: The name of the file in a preset.
     file_name = None
 
     def __init__(self, pieces):
+        self.plain = self
         self._pieces = pieces
         self._ids = {piece: index for index, piece in enumerate(pieces)}
         self._made_ops = None
@@ -114,6 +118,9 @@ class Tokenizer:
         strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
         alpha = self._checked_alpha() if sample else None
         ids = self._ops().tokenize(tf.reshape(strings, [-1]), alpha)
+        if self._prefix_ids:
+            prefix = tf.constant([self._prefix_ids], ids.dtype)
+            ids = tf.concat([tf.repeat(prefix, ids.nrows(), axis=0), ids], axis=1)
         return ids.values if strings.shape.rank == 0 else ids
 
     @unconverted
@@ -167,7 +174,7 @@ class Tokenizer:
         if sample:
             self._checked_alpha()
         rows = self._sampled_rows(texts, seed) if sample else self._rows(texts)
-        return [np.array(row, "int32") for row in rows]
+        return [np.array([*self._prefix_ids, *row], "int32") for row in rows]
 
     def decode(self, ids):
         """Turns ids into text on the host: no TensorFlow needed.

@@ -4,7 +4,7 @@ import dataclasses
 import json
 
 from keras_s2s.recipes import stages
-from keras_s2s.recipes.recipe import Data, Model, Stage, Tokenizer
+from keras_s2s.recipes.recipe import Data, Model, Recipe, Stage, Tokenizer
 from keras_s2s.recipes.typed_config import RecipeError
 
 _FILE = "trained.json"
@@ -54,7 +54,7 @@ def _values(recipe):
 def _is_default(key, value):
     """Whether a key of a section has its default, whatever the section."""
     *_, name = key.split(".")
-    sections = Data, Model, Stage, Tokenizer
+    sections = Data, Model, Recipe, Stage, Tokenizer
     fields = (field for section in sections for field in dataclasses.fields(section))
     return any(field.name == name and _default(field) == value for field in fields)
 

@@ -20,10 +20,10 @@ from keras_s2s.recipes.typed_config import RecipeError
 class Data:
     """The data to train and test on. Files are relative to the data folder."""
 
-    train: list | dict
+    train: list | dict = field(default_factory=list)
     """Files: a table of pairs, or two files that belong together, see the task's `read`. Or several
     sets of them, see `keras_s2s.recipes.data_sets.data_sets`."""
-    valid: list | dict
+    valid: list | dict = field(default_factory=list)
     """The same, for scores while it trains."""
     tests: dict
     """From the names of test sets to their files."""
@@ -46,11 +46,11 @@ class Data:
     """The same for names, see `keras_s2s.data.substitute_names`."""
 
     def __post_init__(self):
-        for name, split in self._splits():
+        for name, split in self.splits():
             sets = data_sets(split, repr(name))
             if name != "train" and any(one.times > 1 for one in sets):
                 raise RecipeError(f"{name!r}: 'times' is for training data. Leave it out.")
-        if self.number_copies:
+        if self.number_copies and self.train:
             for one in data_sets(self.train, "'train'"):
                 self._check_languages(one)
 
@@ -68,11 +68,13 @@ class Data:
     def files(self):
         """Every file below the data folder."""
         weights = [self.backbone_weights] if self.backbone_weights.endswith(".npz") else []
-        sets = [one for name, split in self._splits() for one in data_sets(split, repr(name))]
+        sets = [one for name, split in self.splits() for one in data_sets(split, repr(name))]
         return [*weights, *(file for one in sets for file in one.files), *self.texts]
 
-    def _splits(self):
-        return [("train", self.train), ("valid", self.valid), *self.tests.items()]
+    def splits(self):
+        """The name and the sets of each split that the recipe has, the test sets among them."""
+        training = {"train": self.train, "valid": self.valid}
+        return [*((name, split) for name, split in training.items() if split), *self.tests.items()]
 
 
 @dataclass(kw_only=True)
@@ -306,7 +308,10 @@ class Recipe:
     dtype: str = "float32"
     """Dtype policy while it trains; the preset computes in float32."""
     start: str = ""
-    """Name or folder of a preset to train on, with its tokenizer and model."""
+    """Name or folder of a preset to train on, with its tokenizer and model. Without training data,
+    the new preset is another name of it: another prefix, decoding, tests and card."""
+    prefix: str = ""
+    """With `start`: text whose pieces come before those of each input."""
     tensorboard: bool = False
     """Whether to write what TensorBoard shows."""
     data: Data
@@ -335,10 +340,11 @@ class Recipe:
 
     def __post_init__(self):
         self.is_staged = bool(self.stages)
-        if not self.is_staged:
-            if self.training is None:
-                raise RecipeError("missing 'training'.")
+        if self.training is not None and not self.is_staged:
             self.stages = {"training": self.training}
+        self._check_training()
+        if self.prefix and not self.start:
+            raise RecipeError("'prefix' is for 'start'. Sets of training data have their own.")
         for section in ("tokenizer", "model"):
             if bool(self.start) == (getattr(self, section) is not None):
                 raise RecipeError(
@@ -363,6 +369,15 @@ class Recipe:
                         f"[{where}]: {key!r} can only be {' or '.join(map(repr, values))} with "
                         f"task = {self.task!r}. Received: {getattr(table, key)!r}"
                     )
+
+    def _check_training(self):
+        missing = [key for key in ("train", "valid") if not getattr(self.data, key)]
+        if self.start and not self.stages and len(missing) == 2:
+            return  # Another name of a preset.
+        if missing:
+            raise RecipeError(f"[data]: missing {', '.join(map(repr, missing))}.")
+        if not self.stages:
+            raise RecipeError("missing 'training'.")
 
     def _check_samples(self):
         key = self.sample_key
@@ -465,6 +480,10 @@ class Recipe:
 
     def initialize(self, model, inputs, folder):
         """Gives an untrained model its initial weights, if they are not random."""
+
+    def set_prefix(self, model):
+        """Puts the recipe's prefix before each input of a model."""
+        raise RecipeError(f"'prefix' is not for task = {self.task!r}.")
 
     def freeze(self, model, part):
         """Freezes the part of the model that `Stage.freeze` names, and nothing else."""

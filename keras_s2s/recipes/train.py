@@ -2,15 +2,18 @@ from pathlib import Path
 
 import keras
 
+from keras_s2s.models import preset_folders, presets
 from keras_s2s.recipes import progress, stages, toml
 from keras_s2s.recipes.read import read
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 def train(recipe, output, data=None, changes=(), verbose=2):
     r"""Trains a model from its recipe.
 
     Called again after an interruption, it goes on where the last full epoch ended; called again
-    after the end, it trains nothing.
+    after the end, it trains nothing. A recipe with `start` and no training data gives another name
+    of that preset, which uses its weights and tokenizers.
 
     Args:
         recipe: Path of the TOML file.
@@ -46,6 +49,11 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     recipe.check_files(data)
     progress.check(recipe, output)
     output.mkdir(parents=True, exist_ok=True)
+    preset = output / "preset"
+    if not recipe.stages:
+        presets.save_name(_started(recipe), preset, _shipped(recipe.start))
+        _write_recipe(preset, path, changes)
+        return preset
     keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.dtype)
@@ -56,14 +64,17 @@ def train(recipe, output, data=None, changes=(), verbose=2):
         stages.run(recipe, model, splits, output, verbose)
     finally:
         keras.config.set_dtype_policy(policy)
-    preset = output / "preset"
     model.save_to_preset(preset)
     # Whatever it was trained in, the preset computes in float32, without scheduled sampling.
     plain = type(model).from_preset(preset, dtype="float32", scheduled_sampling=None)
     plain.save_to_preset(preset)
+    _write_recipe(preset, path, changes)
+    return preset
+
+
+def _write_recipe(preset, path, changes):
     header = "".join(f"# --set {toml.comment(change)}\n" for change in changes)
     (preset / "recipe.toml").write_text(header + path.read_text(encoding="utf-8"), encoding="utf-8")
-    return preset
 
 
 def _model(recipe, pairs, folder, output, verbose):
@@ -74,11 +85,30 @@ def _model(recipe, pairs, folder, output, verbose):
         if not stages.is_done(next(iter(recipe.stages)), output):
             recipe.initialize(model, pairs[0], folder)
         return model
+    return _started(recipe)
+
+
+def _shipped(name_or_path):
+    """The name of the shipped preset whose files a preset has."""
+    folder = presets.folder_of_files(preset_folders.find(name_or_path))
+    if folder.parent.resolve() != preset_folders.root().resolve():
+        raise RecipeError(
+            "A recipe without training data gives another name to a shipped preset, and "
+            f"{str(name_or_path)!r} is none ({', '.join(preset_folders.names())}). Give the recipe "
+            "training data, or start = one of those."
+        )
+    return folder.name
+
+
+def _started(recipe):
+    """The model of the preset that the recipe starts from."""
     sampling = recipe.scheduled_sampling()
     model = recipe.kind.from_preset(
         recipe.start,
         dtype=recipe.dtype,
         scheduled_sampling=sampling and keras.saving.serialize_keras_object(sampling),
     )
+    if recipe.prefix:
+        recipe.set_prefix(model)
     model.compile(sampler=recipe.sampler())
     return model

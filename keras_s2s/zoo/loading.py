@@ -1,7 +1,7 @@
 """Loads trained models and verifies that they are intact."""
 
 from keras_s2s import models
-from keras_s2s.models import preset_folders
+from keras_s2s.models import preset_folders, presets
 from keras_s2s.zoo import cards, integrity
 
 
@@ -49,8 +49,10 @@ def load(name_or_path, load_weights=True, dtype=None, **kwargs):
         ```
     """
     folder = preset_folders.find(name_or_path)
-    if (folder / "card.json").exists():
-        integrity.check(folder, cards.read(folder)["files"], needed_only=True)
+    _check_if_it_has_a_card(folder)
+    files = presets.folder_of_files(folder)
+    if files != folder:
+        _check_if_it_has_a_card(files)
     return models.Seq2Seq.from_preset(folder, load_weights=load_weights, dtype=dtype, **kwargs)
 
 
@@ -77,6 +79,9 @@ def verify(name_or_path):
     folder = preset_folders.find(name_or_path)
     card = cards.read(folder)
     integrity.check(folder, card["files"])
+    files = presets.folder_of_files(folder)
+    if files != folder:
+        integrity.check(files, cards.read(files)["files"])
     examples = card["examples"]
     # The input of an example may be the name of an image in the folder.
     inputs = [example["input"] for example in examples]
@@ -93,3 +98,8 @@ def verify(name_or_path):
                 "from the one it was made with (metadata.json)."
             )
     return {"folder": str(folder), "files": card["files"], "examples": examples}
+
+
+def _check_if_it_has_a_card(folder):
+    if (folder / "card.json").exists():
+        integrity.check(folder, cards.read(folder)["files"], needed_only=True)

@@ -403,3 +403,57 @@ def test_saved_model_in_a_process_without_keras_s2s(tokenizer, tmp_path):
     expected = tokenizer.tokenize(texts)
     assert ids == expected.to_tensor().numpy().tolist()
     assert text == [t.decode() for t in tokenizer.detokenize(expected).numpy()]
+
+
+@pytest.fixture(scope="module")
+def tagged(tokenizer):
+    return SentencePieceTokenizer(tokenizer.proto, prefix="der Baum")
+
+
+def test_prefix_comes_before_the_pieces_of_each_text(tagged, tokenizer, reference):
+    texts = ["ein Hund", "", "zwei Männer am Fluß"]
+    rows = [reference.encode("der Baum") + reference.encode(text) for text in texts]
+    assert [row.tolist() for row in tagged.encode(texts)] == rows
+    assert tagged.tokenize(texts).to_list() == rows
+    assert tagged.tokenize("ein Hund").numpy().tolist() == rows[0]
+    assert tagged.encode([]) == [] and tagged.tokenize(tf.constant([], tf.string)).to_list() == []
+    in_data = tf.data.Dataset.from_tensors(texts).map(tagged.tokenize)
+    assert next(iter(in_data)).to_list() == rows
+    assert tagged.decode(rows[0]) == "der Baum ein Hund"
+    # The tokenizer of outputs has none.
+    assert tagged.plain.encode(texts)[0].tolist() == tokenizer.encode(texts)[0].tolist()
+    assert tokenizer.plain is tokenizer
+
+
+def test_prefix_before_drawn_pieces(tokenizer, reference):
+    tagged = SentencePieceTokenizer(tokenizer.proto, sample_alpha=0.1, prefix="der Baum")
+    start = reference.encode("der Baum")
+    texts = ["zwei Männer am Fluß"] * 50
+    for rows in (tagged.tokenize(texts, sample=True).to_list(), tagged.encode(texts, sample=True)):
+        rows = [list(row) for row in rows]
+        assert all(row[: len(start)] == start for row in rows)
+        assert len({tuple(row) for row in rows}) > 5
+
+
+def test_prefix_is_kept(tagged, tmp_path):
+    texts = ["ein Hund"]
+    expected = tagged.encode(texts)[0].tolist()
+    tagged.save(tmp_path / tagged.file_name)
+    serialized = json.loads(json.dumps(keras.saving.serialize_keras_object(tagged)))
+    for again in (
+        copy.deepcopy(tagged),
+        pickle.loads(pickle.dumps(tagged)),
+        keras.saving.deserialize_keras_object(serialized),
+        SentencePieceTokenizer.from_file(tmp_path / tagged.file_name, tagged.config_beside_file()),
+    ):
+        assert again.prefix == "der Baum"
+        assert again.encode(texts)[0].tolist() == expected
+
+
+def test_prefix_that_cannot_be(tokenizer):
+    with pytest.raises(ValueError, match="cannot spell `prefix`: '語' has the ids"):
+        SentencePieceTokenizer(tokenizer.proto, prefix="語")
+    with pytest.raises(ValueError, match="cannot spell `prefix`: '' has the ids"):
+        SentencePieceTokenizer(tokenizer.proto, prefix="")
+    with pytest.raises(TypeError, match="`prefix` must be a string or None. Received: 3"):
+        SentencePieceTokenizer(tokenizer.proto, prefix=3)

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_s2s.preprocessing import SentencePieceTokenizer, TextPairPreprocessor
+from keras_s2s.preprocessing import (
+    SentencePieceTokenizer,
+    TextPairPreprocessor,
+    WordTokenizer,
+)
 from tests.preprocessing.sentences import make_sentences
 
 PAD, UNK, START, END = 0, 1, 2, 3
@@ -203,3 +207,42 @@ def test_draws_of_lists_are_those_of_the_random_seed(sampling_tokenizer):
         keras.utils.set_random_seed(seed)
         draws.append([to_lists(preprocessor(texts, texts, sample=True)) for _ in range(2)])
     assert draws[0] == draws[1] != draws[2] and draws[0][0] != draws[0][1]
+
+
+def test_a_prefix_is_for_inputs_alone(preprocessor, tokenizer, tmp_path):
+    tagged = preprocessor.with_prefix("der Baum")
+    x, labels, _ = tagged(["ein Hund"], ["ein Hund"])
+    plain, same, _ = preprocessor(["der Baum ein Hund"], ["ein Hund"])
+    assert to_lists(x) == to_lists(plain) and labels.tolist() == same.tolist()
+    assert tagged.count_source_ids(["ein Hund"]).tolist() == [x["encoder_token_ids"].shape[1]]
+    in_graph = tagged(tf.constant(["ein Hund"]), tf.constant(["ein Hund"]))
+    assert to_lists(in_graph[0]) == to_lists(x)
+    # One resource serves both sides of an export.
+    assert len(tagged.resources) == 1
+    serialized = keras.saving.serialize_keras_object(tagged)
+    config = tagged.save_assets(tmp_path)
+    assert config["target_tokenizer"] is None
+    for again in (
+        keras.saving.deserialize_keras_object(serialized),
+        TextPairPreprocessor.from_assets(tmp_path, config),
+    ):
+        assert to_lists(again(["ein Hund"], ["ein Hund"])[0]) == to_lists(x)
+    assert to_lists(tagged.with_prefix(None)(["ein Hund"], ["ein Hund"])) == to_lists(
+        preprocessor(["ein Hund"], ["ein Hund"])
+    )
+
+
+def test_a_prefix_outlives_the_cut(tokenizer, reference):
+    tagged = TextPairPreprocessor(tokenizer, source_length=8).with_prefix("der Baum")
+    start = reference.encode("der Baum")
+    [ids] = tagged(["ein Hund " * 9], [""])[0]["encoder_token_ids"].tolist()
+    assert len(ids) == 8 and ids[: len(start)] == start and ids[-1] == END
+
+
+def test_a_prefix_where_none_can_be(tokenizer):
+    tagged = SentencePieceTokenizer(tokenizer.proto, prefix="ein")
+    with pytest.raises(ValueError, match="A `prefix` is for inputs, and `target_tokenizer` has"):
+        TextPairPreprocessor(tokenizer, tagged)
+    words = TextPairPreprocessor(WordTokenizer(["ein", "Hund"]))
+    with pytest.raises(TypeError, match="A WordTokenizer takes no `prefix`"):
+        words.with_prefix("ein")

@@ -43,11 +43,13 @@ def test_it_names_every_key_with_its_default(table):
     text = sections()[table]
     fields = dataclasses.fields(TABLES.get(table, recipes.Recipe))
     fields = {f.name: f for f in fields if table or f.name not in (*TABLES, "stages")}
-    # Required keys are marked, and one of the two ways to say how large a batch is.
+    # Required keys are marked, also those that only a recipe which trains needs, and one of the
+    # two ways to say how large a batch is.
     required = {
         name
         for name, f in fields.items()
-        if f.default is f.default_factory is dataclasses.MISSING or name == "batch_size"
+        if f.default is f.default_factory is dataclasses.MISSING
+        or name in ("train", "valid", "batch_size")
     }
     lines = re.findall(r"^(# )?(\w+) = (.*)", text, flags=re.MULTILINE)
     assert sorted(key for _, key, _ in lines) == sorted(fields)
@@ -66,6 +68,7 @@ def test_the_keys_are_those_of_both_tasks():
         assert isinstance(recipes.read(REFERENCE, [f"task={name}"]), task)
     for change, message in (
         (["model.backbone=VGG16"], r"\[model\]: 'backbone' can only be 'MobileNetV2'"),
+        (["prefix=<de>"], "'prefix' is for 'start'"),
         (["training.freeze=backbone"], "'freeze' can only be 'nothing' or 'encoder'"),
         (["task=captioning", "tokenizer.shared=false"], "'shared' can only be True"),
         (["task=captioning", "data.number_copies=1"], "'number_copies' needs"),

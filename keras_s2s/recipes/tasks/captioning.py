@@ -36,7 +36,7 @@ class Captioning(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        for split in (self.data.train, self.data.valid, *self.data.tests.values()):
+        for _, split in self.data.splits():
             for one in data_sets(split, "the data"):
                 for key in ("prefix", "inputs_by", "outputs_by", "languages"):
                     if getattr(one, key):

@@ -124,6 +124,12 @@ class TextToText(Recipe):
             **self.options(),
         )
 
+    def set_prefix(self, model):
+        try:
+            model.preprocessor = model.preprocessor.with_prefix(self.prefix)
+        except (TypeError, ValueError) as error:
+            raise RecipeError(str(error)) from error
+
     def batches(self, stage, model, pairs, is_train, cache, verbose):
         max_buckets = "auto" if stage.max_buckets is None else stage.max_buckets
         if stage.batch_size is not None:
