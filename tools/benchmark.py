@@ -22,7 +22,7 @@ from pathlib import Path
 import keras
 
 from benchmarks import corpus, report
-from benchmarks.cases import CASES, Setting
+from benchmarks.cases import CASES, Decode, Setting
 from benchmarks.processes import Worker, WorkerError, run_peer
 
 
@@ -74,7 +74,8 @@ def read_settings(batch_sizes, dtypes, max_buckets=None):
     if min(sizes) < 1 or (max_buckets is not None and max_buckets < 1):
         raise ValueError("--batch-size and --max-buckets must be at least 1")
     for dtype in dtypes:
-        keras.dtype_policies.get(dtype)
+        if dtype != "int8":
+            keras.dtype_policies.get(dtype)
     settings = {
         f", {size}, {dtype}": {"batch_size": size, "dtype": dtype, "max_buckets": max_buckets}
         for dtype in dtypes
@@ -104,7 +105,11 @@ def check(arguments):
         raise ValueError(f"--rounds must be at least 1. Received: {arguments.rounds}")
     if arguments.peer and not (arguments.peers and (arguments.peers / "run.sh").is_file()):
         raise ValueError("--peer needs --peers, the folder of a run.sh")
-    return cases, read_settings(arguments.batch_size, arguments.dtype, arguments.max_buckets)
+    settings = read_settings(arguments.batch_size, arguments.dtype, arguments.max_buckets)
+    decoding = [case for case in CASES if isinstance(CASES[case], Decode)]
+    if any(s["dtype"] == "int8" for s in settings.values()) and not set(cases) <= set(decoding):
+        raise ValueError(f"int8 is for decoding: --cases {','.join(decoding)}")
+    return cases, settings
 
 
 def main():
@@ -115,7 +120,7 @@ def main():
     parser.add_argument("--cases", default=",".join(CASES), help=f"of {', '.join(CASES)}")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--batch-size", default="64", help="one or more, with commas")
-    parser.add_argument("--dtype", default="float32", help="dtype policies of the models")
+    parser.add_argument("--dtype", default="float32", help="dtype policies of the models, or int8")
     parser.add_argument(
         "--max-buckets", type=int, help="most batch shapes; by default as ExamplesPerBatch has it"
     )

@@ -140,6 +140,7 @@ def test_settings():
     several = benchmark.read_settings("1,8", "float32,float16", max_buckets=2)
     assert len(several) == 4
     assert several[", 8, float16"] == {"batch_size": 8, "dtype": "float16", "max_buckets": 2}
+    assert benchmark.read_settings("1", "int8")[""]["dtype"] == "int8"
 
 
 def test_comparison(run_main, tmp_path):
@@ -206,6 +207,7 @@ def test_peer_that_fails(script, tmp_path):
         (["--batch-size", "0"], "at least 1"),
         (["--max-buckets", "0"], "at least 1"),
         (["--dtype", "float31"], "float31"),
+        (["--dtype", "float32,int8"], "int8 is for decoding: --cases greedy,beam-5,latency"),
         (["--rounds", "0"], "at least 1"),
         (["--batch-size", "64,large"], "large"),
         (["--cases", "gemm", "--output", "/nowhere/now.json"], "No such file"),

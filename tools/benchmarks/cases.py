@@ -23,7 +23,8 @@ class Setting:
     workspace: str
     batch_size: int = 64
     dtype: str = "float32"
-    """Dtype policy of the models; the products of `Gemm` are in its compute dtype."""
+    """Dtype policy of the models; the products of `Gemm` are in its compute dtype. "int8" is
+    float32 with quantized weights, for cases that decode."""
     max_buckets: int | None = None
     """Batch shapes in training; None as `ExamplesPerBatch` has it."""
 
@@ -183,6 +184,9 @@ class Decode(Case):
         preprocessor, sentences = corpus.read(setting.workspace)
         keras.utils.set_random_seed(1)
         self.model = keras_s2s.models.Translator(*build(), preprocessor)
+        if setting.dtype == "int8":
+            self.model.generate(sentences["tests"][0], max_length=1)  # Builds it.
+            self.model.quantize("int8")
         self.batch_size = setting.batch_size
         self.traces = _Calls(self.model.encoder, "call")
         ids = [[*row, 3] for row in preprocessor.source_tokenizer.encode(sentences["tests"])]
