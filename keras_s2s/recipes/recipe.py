@@ -293,8 +293,8 @@ class Card:
     """Inputs; the outputs are filled in."""
     limitations: str = ""
     samples: list = field(default_factory=list)
-    """`{ input = image below the data folder, remark = what to say of the output }`, or of text
-    `{ row = place in the first test set, from 1 on, remark = ... }`."""
+    """`{ input = image below the data folder, remark = what to say of the output }`; of text
+    `{ input = text, remark = ... }` or `{ row = place in the first test set, from 1 on, ... }`."""
 
 
 @dataclass(kw_only=True)
@@ -333,8 +333,8 @@ class Recipe:
     bootstrap = 1000
     #: What messages call the inputs, and the training examples.
     unit = examples = "examples"
-    #: The key that says which input a sample of the card has.
-    sample_key = "input"
+    #: The keys that can say which input a sample of the card has.
+    sample_keys = ("input",)
     #: By section, the keys whose values the task restricts, such as keys that it does not use.
     only = {}
 
@@ -380,12 +380,14 @@ class Recipe:
             raise RecipeError("missing 'training'.")
 
     def _check_samples(self):
-        key = self.sample_key
         for sample in self.card.samples if self.card else []:
-            if not (isinstance(sample, dict) and {key} <= set(sample) <= {key, "remark"}):
+            keys = set(sample) - {"remark"} if isinstance(sample, dict) else ()
+            text = isinstance(sample["input"], str) if "input" in keys else True
+            if len(keys) != 1 or not keys <= set(self.sample_keys) or not text:
+                known = " or ".join(f'{{ {k} = ..., remark = "..." }}' for k in self.sample_keys)
                 raise RecipeError(
-                    f"[card]: with task = {self.task!r}, 'samples' must be like "
-                    f'{{ {key} = ..., remark = "..." }}. Received: {sample!r}'
+                    f"[card]: with task = {self.task!r}, 'samples' must be like {known}. "
+                    f"Received: {sample!r}"
                 )
 
     def _tables(self):

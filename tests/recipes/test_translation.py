@@ -53,7 +53,7 @@ licence = "CC0-1.0"
 languages = ["de", "en"]
 data = [{ name = "Numbers", licence = "CC0-1.0" }]
 examples = ["eins", "zwei drei", "{long}"]
-samples = [{ row = 2, remark = "It counts." }]
+samples = [{ row = 2, remark = "It counts." }, { input = "vier", remark = "One." }]
 """
 
 
@@ -123,7 +123,9 @@ def test_train_evaluate_export(data, command, monkeypatch):
     assert code == 0 and "numbers: 30 sentences" in out, errors
     examples = zoo.verify(preset)["examples"]
     assert [e["input"] for e in examples] == ["eins", "zwei drei", LONG]
-    [sample] = zoo.card(preset)["samples"]
+    sample, of_text = zoo.card(preset)["samples"]
+    assert (of_text["input"], of_text["remark"]) == ("vier", "One.")
+    assert of_text["output"] == zoo.load(preset).generate("vier")
     source, target = (data / "valid.tsv").read_text().splitlines()[1].split("\t")
     assert (sample["input"], sample["reference"]) == (source, target)
     assert sample["output"] in (preset / "README.md").read_text().split("## Samples")[1]
@@ -295,7 +297,10 @@ def test_other_numbers_and_normalization(data, capsys):
         (["data.number_copies=2"], r"'number_copies' needs 'languages', two of en, fr, de, es"),
         (["tokenizer.normalization=nfc"], "'normalization' must be one of 'nmt_nfkc'"),
         (["model.attention=dot"], "'attention' must be one of 'bahdanau', 'luong'"),
-        (["card.samples=[{ input = 'a' }]"], r"'samples' must be like { row = ..., remark = "),
+        (["card.samples=[{ output = 'a' }]"], r"'samples' must be like { row = ..., remark = "),
+        (["card.samples=[{ input = 'a', row = 1 }]"], r"or { input = ..., remark = "),
+        (["card.samples=[{ input = 1 }]"], r"'samples' must be like"),
+        (["card.samples=['a']"], r"'samples' must be like"),
     ],
 )
 def test_values_that_do_not_go(data, changes, message):

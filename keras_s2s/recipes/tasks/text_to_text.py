@@ -27,7 +27,7 @@ class TextToText(Recipe):
     """
 
     examples = "pairs"
-    sample_key = "row"
+    sample_keys = ("row", "input")
     only = {
         "data": {"images": [""], "backbone_weights": [""], "texts": [[]]},
         "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
@@ -68,6 +68,8 @@ class TextToText(Recipe):
         return _with_prefix(data_set.prefix, inputs), outputs
 
     def sample(self, sample, folder):
+        if "input" in sample:
+            return sample["input"], {"input": sample["input"]}
         inputs, references = self.read(next(iter(self.data.tests.values())), folder)
         row = sample["row"]
         if not (isinstance(row, int) and 1 <= row <= len(inputs)):
