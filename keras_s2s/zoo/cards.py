@@ -114,7 +114,7 @@ def body(name, card):
         _section("Samples", _samples(card)),
         _section("Data", "\n".join(_source(source) for source in card["data"])),
         _section("Recipe", _recipe(card["recipe"])),
-        _section("Limitations", "\n\n".join(_limitations(card))),
+        _section("What it cannot do", "\n\n".join(_limitations(card))),
         _section("Changes", card.get("changes")),
         _section("Licence", f"{card['licence']} (the weights)."),
     ]

@@ -74,13 +74,13 @@ def test_readme_body(paper):
     assert "| Four sentences | BLEU | 1.5 ± 0.5 | `nrefs:1\\|tok:13a` |" in text
     assert 'model.generate("Sie sagt: \\"Ä\\".")' in text
     assert "- train: `keras-s2s train recipe.toml`" in text
-    assert "Limitations" not in text and "evaluate" not in text
+    assert "What it cannot do" not in text and "evaluate" not in text
 
 
 def test_limits_stand_with_the_limitations(paper, card):
     zoo.write_card(paper, {**card, "limitations": "Short ones.", "limits": "Up to 9 pieces."})
     readme = (paper / "README.md").read_text(encoding="utf-8")
-    assert "## Limitations\n\nShort ones.\n\nUp to 9 pieces.\n" in readme
+    assert "## What it cannot do\n\nShort ones.\n\nUp to 9 pieces.\n" in readme
 
 
 @pytest.mark.slow
