@@ -22,7 +22,8 @@ def find(preprocessor, items):
     long = set()
     for column, values in _by_column(preprocessor, items):
         if column.length is not None:
-            long.update(np.flatnonzero(column.count_ids(values) > column.length).tolist())
+            counts = column.count_text_ids(values)
+            long.update(np.flatnonzero(counts > column.text_length).tolist())
     return sorted(long)
 
 
@@ -152,7 +153,8 @@ class Parts:
 
 def _message(preprocessor, long, rows):
     lengths = [
-        pieces(column.length) + ("" if column is preprocessor.raw else f" of {column.raw_name!r}")
+        pieces(column.text_length)
+        + ("" if column is preprocessor.raw else f" of {column.raw_name!r}")
         for column in preprocessor.columns
         if column.length is not None
     ]
@@ -165,8 +167,8 @@ def _message(preprocessor, long, rows):
 def _split(preprocessor, item):
     pairs = sentences.split_long(
         item.decode("utf-8", errors="replace"),
-        preprocessor.raw.count_ids,
-        preprocessor.raw.length,
+        preprocessor.raw.count_text_ids,
+        preprocessor.raw.text_length,
     )
     parts, separators = zip(*pairs)
     return [part.encode("utf-8") for part in parts], separators

@@ -27,7 +27,7 @@ def print_preprocessor(preprocessor, line_length=None, print_fn=None):
     table = rich.table.Table("Part (type)", "Config", width=width, show_lines=True)
     for name, part, config in _rows(preprocessor):
         kind = rich.markup.escape(type(part).__name__)
-        table.add_row(f"{name} ([color(33)]{kind}[/])", config)
+        table.add_row(f"{name} ([color(33)]{kind}[/])", rich.markup.escape(config))
     console.print(f"[bold]Preprocessor: {type(preprocessor).__name__}[/]")
     console.print(table)
     if print_fn is not None:

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from pathlib import Path
 
 # The name of a task stands for its default preset.
@@ -69,10 +70,17 @@ def of_files(folder, name):
         The folder as a `pathlib.Path`.
 
     Raises:
+        ValueError: If `name` is no name of a folder.
         FileNotFoundError: If there is neither.
     """
-    beside = folder.parent / name
-    if beside.is_dir():
+    # Never a path, with which a preset could have other files of a machine read.
+    if not (isinstance(name, str) and re.fullmatch(r"\w[\w.-]*", name)):
+        raise ValueError(
+            f"The preset {str(folder)!r} is damaged: `files_of` in its config must be the name of "
+            f"a preset. Received: {name!r}"
+        )
+    beside = folder.resolve().parent / name
+    if (beside / "config.json").is_file():
         return beside
     if name in names():
         return root() / name

@@ -48,7 +48,8 @@ def save_name(model, path, of):
 
 def folder_of_files(folder):
     """The folder with the weights and tokenizers of a preset: it itself, or another preset."""
-    other = _read_config(folder / CONFIG).get(_FILES_OF)
+    config = _read_json(folder / CONFIG)
+    other = config.get(_FILES_OF) if isinstance(config, dict) else None
     return folder if other is None else preset_folders.of_files(folder, other)
 
 

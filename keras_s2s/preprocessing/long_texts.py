@@ -138,8 +138,8 @@ class CutTexts:
         [column] = [column for column in p.columns if column.raw_name == side]
         if len(p.columns) == 1:
             option = "`source_length` of the preprocessor"
-            return column.length, column.count_ids, "inputs", option
-        return column.length, column.count_ids, repr(side), "`length` of that column"
+            return column.text_length, column.count_text_ids, "inputs", option
+        return column.text_length, column.count_text_ids, repr(side), "`length` of that column"
 
     def _count(self, side, texts, count_all=False):
         length, count, _, _ = self._limit(side)

@@ -46,15 +46,17 @@ class SentencePieceTokenizer(Tokenizer):
         sample_alpha: Float or `None`. If given, `tokenize(..., sample=True)` draws among all
             segmentations with this inverse temperature (subword regularisation; 0.1 to 0.5 are
             usual, small values mean more and shorter pieces). Needs a unigram model.
-        prefix: String or `None`. Its pieces come before those of each text that is made ids, such
-            as the tag of the language that a multilingual model is to write (Johnson et al., 2017,
-            https://arxiv.org/abs/1611.04558). `decode` and `detokenize` do not take it off.
+        prefix: String or `None`. Its pieces come before those of each text that is made ids, but
+            for an empty one, such as the tag of the language that a multilingual model is to write
+            (Johnson et al., 2017, https://arxiv.org/abs/1611.04558). `decode` and `detokenize` do
+            not take it off.
 
     Attributes:
         proto: `bytes`, the model.
         vocabulary_size: Number of pieces, special ones included.
         normalization: `str`, the rule by which the model normalises text, see `train`.
         pad_token_id, unknown_token_id, start_token_id, end_token_id: 0, 1, 2, 3.
+        prefix_ids: Tuple of integers, the ids of `prefix`.
         plain: The tokenizer without `prefix`, which shares its library and TensorFlow resources.
 
     Raises:
@@ -107,7 +109,7 @@ class SentencePieceTokenizer(Tokenizer):
         self.prefix = prefix
         if prefix is not None:
             self.plain = type(self)(self.proto, sample_alpha)
-            self._prefix_ids = self._checked_prefix(prefix)
+            self.prefix_ids = self._checked_prefix(prefix)
 
     @classmethod
     def train(
@@ -241,7 +243,8 @@ class SentencePieceTokenizer(Tokenizer):
 
     def __reduce__(self):
         # Copies and pickles do not hold the library and TensorFlow resources, but make their own.
-        return type(self), (self.proto, self.sample_alpha, self.prefix)
+        prefix = () if self.prefix is None else (self.prefix,)
+        return type(self), (self.proto, self.sample_alpha, *prefix)
 
     def _checked_prefix(self, prefix):
         if not isinstance(prefix, str):
@@ -253,7 +256,7 @@ class SentencePieceTokenizer(Tokenizer):
                 f"{self.unknown_token_id} is unknown. Train it with such tags, "
                 "`SentencePieceTokenizer.train(..., user_defined_symbols=[...])`."
             )
-        return ids
+        return tuple(ids)
 
     def _rows(self, texts):
         return self._library().encode(texts)

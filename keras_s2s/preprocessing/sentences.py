@@ -152,13 +152,12 @@ def _is_end(text, match):
 
 def _grouped(units, count, most):
     """Joins neighbouring units to parts of at most `most` ids."""
-    # What each text has, such as an end id, a part of several units has only once.
-    empty, *counts = count(["", *(unit for unit, _ in units)])
     groups, length = [], most
-    for (unit, separator), more in zip(units, counts):
-        if not groups or length + more - empty > most:
+    for (unit, separator), more in zip(units, count([unit for unit, _ in units])):
+        # Each count includes an end id, of which a part has only one.
+        if length + more - 1 > most:
             groups.append(("", ""))
-            length = empty
+            length = 1
         groups[-1] = "".join(groups[-1]) + unit, separator
-        length += more - empty
+        length += more - 1
     return groups

@@ -55,7 +55,7 @@ class TextColumn(Column):
     ):
         super().__init__(name, raw_name)
         self.tokenizer = check_tokenizer(tokenizer, "tokenizer")
-        self.length = check_length(length, "length")
+        self.length = length
         self.copy_slots = check_int("copy_slots", copy_slots, 0)
         if copy_slots and not isinstance(tokenizer, WordTokenizer):
             raise TypeError(
@@ -63,6 +63,29 @@ class TextColumn(Column):
                 f"WordTokenizer. Received a {type(tokenizer).__name__}, whose pieces spell every "
                 "word: a CopyHead() without slots copies them."
             )
+
+    @property
+    def length(self):
+        return self._length
+
+    @length.setter
+    def length(self, value):
+        self._length = check_length(value, "length")
+        if self.text_length < 2 and self._prefix_length:
+            raise ValueError(
+                f"`length` is {self._length}, which the tokenizer's prefix "
+                f"{self.tokenizer.prefix!r}, of {self._prefix_length} ids, and the end fill. Pass "
+                f"`length` >= {self._prefix_length + 2}."
+            )
+
+    @property
+    def text_length(self):
+        """Largest number of ids of a text without the prefix, the end id included."""
+        return self._length - self._prefix_length
+
+    @property
+    def _prefix_length(self):
+        return len(getattr(self.tokenizer, "prefix_ids", ()))
 
     @property
     def vocabulary_size(self):
@@ -109,6 +132,10 @@ class TextColumn(Column):
 
     def count_ids(self, values):
         return count_ids(values, self.tokenizer)
+
+    def count_text_ids(self, values):
+        """`count_ids` without those of the tokenizer's prefix, to compare with `text_length`."""
+        return count_ids(values, getattr(self.tokenizer, "plain", self.tokenizer))
 
     def size(self, item):
         return len(item)

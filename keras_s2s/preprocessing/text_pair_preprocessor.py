@@ -87,13 +87,8 @@ class TextPairPreprocessor(Preprocessor):
         source = self.source_tokenizer
         if not hasattr(source, "prefix"):
             raise TypeError(f"A {type(source).__name__} takes no `prefix`.")
-        shared = self.target_tokenizer is _plain(source)
-        return TextPairPreprocessor(
-            type(source)(source.proto, source.sample_alpha, prefix),
-            None if shared else self.target_tokenizer,
-            self.source_length,
-            self.target_length,
-        )
+        tokenizer = type(source).from_config({**source.get_config(), "prefix": prefix})
+        return type(self).from_config({**self.get_config(), "source_tokenizer": tokenizer})
 
     def count_source_ids(self, inputs):
         """Returns the number of ids of each input, the end id included, before any is cut."""

@@ -45,8 +45,8 @@ class Tokenizer:
     end_token_id = tokens.END
     #: Temperature of drawn segmentations, where there are such draws.
     sample_alpha = None
-    #: Ids that come before those of each text.
-    _prefix_ids = ()
+    #: Ids that come before those of each text but the empty one.
+    prefix_ids = ()
     #: The name of the file in a preset.
     file_name = None
 
@@ -118,9 +118,8 @@ class Tokenizer:
         strings = tf.strings.unicode_transcode(strings, "UTF-8", "UTF-8", errors="replace")
         alpha = self._checked_alpha() if sample else None
         ids = self._ops().tokenize(tf.reshape(strings, [-1]), alpha)
-        if self._prefix_ids:
-            prefix = tf.constant([self._prefix_ids], ids.dtype)
-            ids = tf.concat([tf.repeat(prefix, ids.nrows(), axis=0), ids], axis=1)
+        if self.prefix_ids:
+            ids = self._with_prefix(ids)
         return ids.values if strings.shape.rank == 0 else ids
 
     @unconverted
@@ -174,7 +173,7 @@ class Tokenizer:
         if sample:
             self._checked_alpha()
         rows = self._sampled_rows(texts, seed) if sample else self._rows(texts)
-        return [np.array([*self._prefix_ids, *row], "int32") for row in rows]
+        return [np.array([*self.prefix_ids, *row] if row else row, "int32") for row in rows]
 
     def decode(self, ids):
         """Turns ids into text on the host: no TensorFlow needed.
@@ -268,6 +267,15 @@ class Tokenizer:
         ids = tf.cast(inputs, tf.int32)
         tokens = tf.reshape(self._ops().id_to_token(tf.reshape(ids, [-1])), tf.shape(ids))
         return tf.ensure_shape(tokens, ids.shape)
+
+    def _with_prefix(self, ids):
+        """Ragged ids after those of the prefix."""
+        tf = import_tensorflow()
+        lengths = ids.row_lengths()
+        counts = tf.where(lengths > 0, tf.cast(len(self.prefix_ids), lengths.dtype), 0)
+        times = tf.math.count_nonzero(lengths, dtype=tf.int32)
+        prefixes = tf.tile(tf.constant(self.prefix_ids, ids.dtype), [times])
+        return tf.concat([tf.RaggedTensor.from_row_lengths(prefixes, counts), ids], axis=1)
 
     def _checked_alpha(self):
         if self.sample_alpha is None:

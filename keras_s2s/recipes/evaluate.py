@@ -3,6 +3,7 @@ import time
 from pathlib import Path
 
 from keras_s2s import evaluation
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 def evaluate(
@@ -43,6 +44,8 @@ def evaluate(
     tokenize = tokenize or recipe.evaluation.tokenize
     evaluation.require(recipe.metrics, tokenize)
     sets = {"valid": recipe.data.valid} if split == "valid" else recipe.data.tests
+    if not all(sets.values()):
+        raise RecipeError(f"The recipe {recipe.name!r} has no validation data.")
     figures = []
     for name, files in sets.items():
         inputs, references = recipe.read(files, Path(data))

@@ -5,7 +5,7 @@ import warnings
 from pathlib import Path
 
 from keras_s2s.data import read_captions
-from keras_s2s.models import preset_folders
+from keras_s2s.models import preset_folders, presets
 from keras_s2s.preprocessing import SentencePieceTokenizer
 from keras_s2s.recipes import held_out, image_folders, toml
 from keras_s2s.recipes.show import pair_for_people
@@ -144,7 +144,8 @@ def _recipe(path, place, texts, count, valid):
         place.encode("utf-8")
     except UnicodeEncodeError as error:
         raise RecipeError(f"{place!r} is no UTF-8, as a recipe must be. Rename it.") from error
-    model = preset_folders.find(preset) / "assets" / "target_tokenizer" / "spm.model"
+    folder = presets.folder_of_files(preset_folders.find(preset))
+    model = folder / "assets" / "target_tokenizer" / "spm.model"
     is_new = not can_spell(SentencePieceTokenizer(str(model)), texts)
     start = "" if is_new else _START.format(preset=toml.string(preset))
     model, weights = "", ""

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_s2s.models import preset_folders
+from keras_s2s.models import preset_folders, presets
 from keras_s2s.preprocessing import SentencePieceTokenizer
 from keras_s2s.recipes import held_out, toml
 from keras_s2s.recipes.spelling import can_spell
@@ -138,7 +138,7 @@ def _recipe(path, summaries, splits):
 
 def _is_for(preset, texts, summaries):
     """Whether a preset can be trained further on these texts and summaries."""
-    folder = preset_folders.find(preset)
+    folder = presets.folder_of_files(preset_folders.find(preset))
     tokenizer = SentencePieceTokenizer(str(folder / "assets" / "source_tokenizer" / "spm.model"))
     if not can_spell(tokenizer, [*texts, *summaries]):
         return False

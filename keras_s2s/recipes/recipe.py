@@ -310,8 +310,9 @@ class Recipe:
     start: str = ""
     """Name or folder of a preset to train on, with its tokenizer and model. Without training data,
     the new preset is another name of it: another prefix, decoding, tests and card."""
-    prefix: str = ""
-    """With `start`: text whose pieces come before those of each input."""
+    prefix: str | None = None
+    """With `start`: text whose pieces come before those of each input, in place of the preset's
+    prefix; "" for none."""
     tensorboard: bool = False
     """Whether to write what TensorBoard shows."""
     data: Data
@@ -343,7 +344,7 @@ class Recipe:
         if self.training is not None and not self.is_staged:
             self.stages = {"training": self.training}
         self._check_training()
-        if self.prefix and not self.start:
+        if self.prefix is not None and not self.start:
             raise RecipeError("'prefix' is for 'start'. Sets of training data have their own.")
         for section in ("tokenizer", "model"):
             if bool(self.start) == (getattr(self, section) is not None):
@@ -485,7 +486,8 @@ class Recipe:
 
     def set_prefix(self, model):
         """Puts the recipe's prefix before each input of a model."""
-        raise RecipeError(f"'prefix' is not for task = {self.task!r}.")
+        if self.prefix is not None:
+            raise RecipeError(f"'prefix' is not for task = {self.task!r}.")
 
     def freeze(self, model, part):
         """Freezes the part of the model that `Stage.freeze` names, and nothing else."""

@@ -48,12 +48,13 @@ def train(recipe, output, data=None, changes=(), verbose=2):
     recipe, data = read(path, changes), Path(data) if data else path.parent
     recipe.check_files(data)
     progress.check(recipe, output)
-    output.mkdir(parents=True, exist_ok=True)
     preset = output / "preset"
     if not recipe.stages:
-        presets.save_name(_started(recipe), preset, _shipped(recipe.start))
+        shipped = _shipped(recipe.start)
+        presets.save_name(_started(recipe, "float32"), preset, shipped)
         _write_recipe(preset, path, changes)
         return preset
+    output.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(recipe.seed)
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(recipe.dtype)
@@ -85,7 +86,7 @@ def _model(recipe, pairs, folder, output, verbose):
         if not stages.is_done(next(iter(recipe.stages)), output):
             recipe.initialize(model, pairs[0], folder)
         return model
-    return _started(recipe)
+    return _started(recipe, recipe.dtype)
 
 
 def _shipped(name_or_path):
@@ -100,15 +101,14 @@ def _shipped(name_or_path):
     return folder.name
 
 
-def _started(recipe):
+def _started(recipe, dtype):
     """The model of the preset that the recipe starts from."""
     sampling = recipe.scheduled_sampling()
     model = recipe.kind.from_preset(
         recipe.start,
-        dtype=recipe.dtype,
+        dtype=dtype,
         scheduled_sampling=sampling and keras.saving.serialize_keras_object(sampling),
     )
-    if recipe.prefix:
-        recipe.set_prefix(model)
+    recipe.set_prefix(model)
     model.compile(sampler=recipe.sampler())
     return model

@@ -61,10 +61,10 @@ def limits(model, texts):
     """
     preprocessor = model.preprocessor
     target = f"Outputs have at most {pieces(preprocessor.target_length)}."
-    most = preprocessor.raw.length
-    if most is None:
+    if preprocessor.raw.length is None:
         return target
-    count = np.sum(preprocessor.raw.count_ids(texts) - 1)
+    most = preprocessor.raw.text_length
+    count = np.sum(preprocessor.raw.count_text_ids(texts) - 1)
     words, characters = (sum(map(len, t)) for t in ([text.split() for text in texts], texts))
     # In scripts without blanks, words cannot be counted.
     unit, units = ("words", words) if words > 2 * len(texts) else ("characters", characters)

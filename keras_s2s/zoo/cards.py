@@ -81,7 +81,8 @@ def write_card(folder, card=None):
             `None` takes the card that is there and computes the hashes anew.
 
     Returns:
-        The card as written, with `files`.
+        The card as written, with `files`; for another name of a preset also `shared_files`, the
+        sha256 of that preset's weights and tokenizers.
 
     Raises:
         ValueError: if a key is missing.
@@ -95,6 +96,9 @@ def write_card(folder, card=None):
     name = os.fsencode(folder.resolve().name).decode("utf-8", errors="replace")
     _write(folder / "README.md", f"{_header(name, card)}\n\n{body(name, card)}\n")
     card["files"] = integrity.hashes(folder)
+    card.pop("shared_files", None)
+    if shared := integrity.shared_hashes(folder):
+        card["shared_files"] = shared
     _write(folder / "card.json", json.dumps(card, ensure_ascii=False, indent=2) + "\n")
     return card
 
@@ -195,7 +199,12 @@ def _samples(card):
     if not rows:
         return ""
     lines = ["| input | output | remark |", "| --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {i} | {o} | {r} |" for i, o, r in rows)])
+    return "\n".join([*lines, *("| " + " | ".join(map(_cell, row)) + " |" for row in rows)])
+
+
+def _cell(text):
+    """Text that ends neither a cell nor a row of a table."""
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _text_sample(number, sample):

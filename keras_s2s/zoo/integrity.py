@@ -3,6 +3,8 @@
 import hashlib
 from pathlib import Path
 
+from keras_s2s.models import presets
+
 # Files for people, not needed to build the model: a preset still loads after they were edited.
 _FOR_PEOPLE = {".md", ".toml"}
 
@@ -23,6 +25,42 @@ def hashes(folder):
         for name in files
         if (folder / name).is_file() and name != "card.json"
     }
+
+
+def shared_hashes(folder):
+    """Computes the sha256 of the weights and tokenizers that a preset uses of another.
+
+    Args:
+        folder: path of the preset.
+
+    Returns:
+        Dict from path relative to the other preset to sha256; empty if the files are its own.
+    """
+    if not (Path(folder) / presets.CONFIG).is_file():
+        return {}
+    other = presets.folder_of_files(Path(folder))
+    if other == Path(folder):
+        return {}
+    needed = presets.WEIGHTS, presets.ASSETS
+    return {name: h for name, h in hashes(other).items() if name.split("/")[0] in needed}
+
+
+def check_preset(folder, card, needed_only=False):
+    """Compares the files of a preset, and those that it uses of another, with its card.
+
+    Args:
+        folder: path of the preset.
+        card: its card, a dict with `files`.
+        needed_only: as in `check`.
+
+    Returns:
+        Dict from relative path to sha256 of all of these files.
+    """
+    check(folder, card["files"], needed_only)
+    shared = card.get("shared_files", {})
+    if shared:
+        check(presets.folder_of_files(Path(folder)), shared)
+    return {**card["files"], **shared}
 
 
 def check(folder, expected, needed_only=False):

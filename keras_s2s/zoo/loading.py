@@ -1,7 +1,7 @@
 """Loads trained models and verifies that they are intact."""
 
 from keras_s2s import models
-from keras_s2s.models import preset_folders, presets
+from keras_s2s.models import preset_folders
 from keras_s2s.zoo import cards, integrity
 
 
@@ -49,10 +49,8 @@ def load(name_or_path, load_weights=True, dtype=None, **kwargs):
         ```
     """
     folder = preset_folders.find(name_or_path)
-    _check_if_it_has_a_card(folder)
-    files = presets.folder_of_files(folder)
-    if files != folder:
-        _check_if_it_has_a_card(files)
+    if (folder / "card.json").exists():
+        integrity.check_preset(folder, cards.read(folder), needed_only=True)
     return models.Seq2Seq.from_preset(folder, load_weights=load_weights, dtype=dtype, **kwargs)
 
 
@@ -78,10 +76,7 @@ def verify(name_or_path):
     """
     folder = preset_folders.find(name_or_path)
     card = cards.read(folder)
-    integrity.check(folder, card["files"])
-    files = presets.folder_of_files(folder)
-    if files != folder:
-        integrity.check(files, cards.read(files)["files"])
+    checked = integrity.check_preset(folder, card)
     examples = card["examples"]
     # The input of an example may be the name of an image in the folder.
     inputs = [example["input"] for example in examples]
@@ -97,9 +92,4 @@ def verify(name_or_path):
                 "Its files are intact, so the installed Keras, TensorFlow or keras_s2s differs "
                 "from the one it was made with (metadata.json)."
             )
-    return {"folder": str(folder), "files": card["files"], "examples": examples}
-
-
-def _check_if_it_has_a_card(folder):
-    if (folder / "card.json").exists():
-        integrity.check(folder, cards.read(folder)["files"], needed_only=True)
+    return {"folder": str(folder), "files": checked, "examples": examples}

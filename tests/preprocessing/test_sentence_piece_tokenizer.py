@@ -411,12 +411,14 @@ def tagged(tokenizer):
 
 
 def test_prefix_comes_before_the_pieces_of_each_text(tagged, tokenizer, reference):
-    texts = ["ein Hund", "", "zwei Männer am Fluß"]
-    rows = [reference.encode("der Baum") + reference.encode(text) for text in texts]
+    texts = ["ein Hund", "", "zwei Männer am Fluß", "  "]
+    rows = [reference.encode(f"der Baum {text}") if text.strip() else [] for text in texts]
+    assert tagged.prefix_ids == tuple(reference.encode("der Baum"))
     assert [row.tolist() for row in tagged.encode(texts)] == rows
     assert tagged.tokenize(texts).to_list() == rows
     assert tagged.tokenize("ein Hund").numpy().tolist() == rows[0]
     assert tagged.encode([]) == [] and tagged.tokenize(tf.constant([], tf.string)).to_list() == []
+    assert tagged.tokenize("").shape == (0,) and tagged.tokenize(["", ""]).to_list() == [[], []]
     in_data = tf.data.Dataset.from_tensors(texts).map(tagged.tokenize)
     assert next(iter(in_data)).to_list() == rows
     assert tagged.decode(rows[0]) == "der Baum ein Hund"
@@ -448,6 +450,14 @@ def test_prefix_is_kept(tagged, tmp_path):
     ):
         assert again.prefix == "der Baum"
         assert again.encode(texts)[0].tolist() == expected
+
+
+def test_a_subclass_without_prefix_is_copied(tokenizer):
+    class Lower(SentencePieceTokenizer):
+        def __init__(self, proto, sample_alpha=None):
+            super().__init__(proto, sample_alpha)
+
+    assert copy.deepcopy(Lower(tokenizer.proto, 0.5)).sample_alpha == 0.5
 
 
 def test_prefix_that_cannot_be(tokenizer):

@@ -237,6 +237,16 @@ def test_a_prefix_outlives_the_cut(tokenizer, reference):
     start = reference.encode("der Baum")
     [ids] = tagged(["ein Hund " * 9], [""])[0]["encoder_token_ids"].tolist()
     assert len(ids) == 8 and ids[: len(start)] == start and ids[-1] == END
+    assert tagged(["", "ein"], ["", ""])[0]["encoder_token_ids"][0].tolist()[:2] == [END, PAD]
+    # No text would be left.
+    least = len(start) + 2
+    tagged.source_length = least
+    for shorter in (
+        lambda: TextPairPreprocessor(tagged.source_tokenizer, None, least - 1),
+        lambda: setattr(tagged, "source_length", least - 1),
+    ):
+        with pytest.raises(ValueError, match=f"'der Baum', of .* Pass `length` >= {least}"):
+            shorter()
 
 
 def test_a_prefix_where_none_can_be(tokenizer):

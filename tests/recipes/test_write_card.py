@@ -18,7 +18,8 @@ def test_limits_are_in_pieces_and_words(length, texts, count, expected):
     preprocessor = SimpleNamespace(
         raw=SimpleNamespace(
             length=length,
-            count_ids=lambda texts: np.array([count(text) + 1 for text in texts]),
+            text_length=length,
+            count_text_ids=lambda texts: np.array([count(text) + 1 for text in texts]),
         ),
         target_length=50,
     )

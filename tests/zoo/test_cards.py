@@ -95,6 +95,12 @@ def test_folders_of_any_name_have_cards(preset, name, tmp_path):
     assert zoo.load(folder).name == zoo.load(preset).name
 
 
+def test_samples_in_a_table(paper, card):
+    samples = [{"input": "a|b\nc", "output": "A | B", "remark": "wrong"}]
+    zoo.write_card(paper, {**card, "samples": samples})
+    assert "\n| a\\|b c | A \\| B | wrong |\n" in (paper / "README.md").read_text()
+
+
 def test_samples_with_references_are_a_list(paper, card):
     sample = {"input": "A long text.", "output": "A text", "reference": "Text", "remark": "good"}
     zoo.write_card(paper, {**card, "samples": [sample, {**sample, "remark": ""}]})

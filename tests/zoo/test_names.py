@@ -1,5 +1,6 @@
 """Presets that are other names of a preset: with its weights, and a prefix of their own."""
 
+import json
 import shutil
 
 import pytest
@@ -47,8 +48,10 @@ def test_it_puts_its_prefix_before_each_input(folder, tmp_path):
     ]
     model, base = zoo.load(folder), zoo.load("translation_de_en")
     texts, beam = ["ein Hund", "eine Katze bellt", ""], decoding.Beam(2, length_penalty=1.0)
-    outputs = base.generate([f"guten Morgen {text}" for text in texts], sampler=beam)
+    tagged = [f"guten Morgen {text}" if text else "" for text in texts]
+    outputs = base.generate(tagged, sampler=beam)
     assert model.generate(texts) == outputs != base.generate(texts, sampler=beam)
+    assert outputs[2] == ""
     score = base.score(["guten Morgen ein Hund"], ["a dog"])
     assert model.score(["ein Hund"], ["a dog"]) == pytest.approx(score)
     # In each of the sentences of a long text, too.
@@ -81,10 +84,16 @@ def test_its_card(folder, tmp_path):
         "recipe.toml",
     ]
     assert zoo.verify(NAME)["examples"] == zoo.card(NAME)["examples"]
-    weights = folder.parent / "translation_de_en" / "model.weights.h5"
+    shared = zoo.card(NAME)["shared_files"]
+    assert set(shared) == {"model.weights.h5", "assets/source_tokenizer/spm.model"}
+    assert shared.items() <= zoo.verify(NAME)["files"].items()
+    # A preset of the same name is not enough: the weights are those that the card is about.
+    other = folder.parent / "translation_de_en"
+    weights = other / "model.weights.h5"
     damaged = bytearray(weights.read_bytes())
     damaged[-1] ^= 1
     weights.write_bytes(damaged)
+    zoo.write_card(other)
     for read in (zoo.load, zoo.verify):
         with pytest.raises(ValueError, match=r"translation_de_en.model.weights.h5' was truncated"):
             read(NAME)
@@ -97,12 +106,32 @@ def test_without_the_other(folder):
             read(folder)
 
 
+@pytest.mark.parametrize("name", ["/etc", "..", ".", "", "a/b", "a\\b", "//host/share", 3, ["a"]])
+def test_it_names_no_path(folder, name):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "files_of": name}))
+    with pytest.raises(ValueError, match="`files_of` in its config must be the name of a preset"):
+        zoo.load(folder)
+
+
+@pytest.mark.slow
+def test_it_can_be_copied_with_the_other(folder, tmp_path, monkeypatch):
+    copies = shutil.copytree(folder.parent, tmp_path / "copies")
+    shutil.rmtree(folder.parent / "translation_de_en")
+    monkeypatch.chdir(copies / NAME)
+    assert zoo.load(".").preprocessor.source_tokenizer.prefix == "guten Morgen"
+
+
 def test_what_it_cannot_be(folder, tmp_path):
     path, run = tmp_path / "recipe.toml", tmp_path / "other"
     own = shutil.copytree(folder.parent / "translation_de_en", tmp_path / "own")
     for changes, message in (
         ([f"start={own}"], "gives another name to a shipped preset"),
         (["prefix=語"], "The tokenizer cannot spell `prefix`: '語'"),
+        (
+            ["data.tests.few={files=['few.tsv'], prefix='ein '}"],
+            "and the data have a 'prefix', too",
+        ),
         (["start="], "missing 'train', 'valid'"),
         (["data.train=['few.tsv']"], r"\[data\]: missing 'valid'"),
         (["data.train=['few.tsv']", "data.valid=['few.tsv']"], "missing 'training'"),
@@ -113,4 +142,6 @@ def test_what_it_cannot_be(folder, tmp_path):
             recipes.train(path, run, changes=changes, verbose=0)
     with pytest.raises(recipes.RecipeError, match="'prefix' is not for task = 'captioning'"):
         recipes.read(path, ["task=captioning"]).set_prefix(None)
-    assert not (run / "preset").exists()
+    assert not run.exists()
+    with pytest.raises(recipes.RecipeError, match="has no validation data"):
+        recipes.evaluate(None, recipes.read(path), tmp_path, split="valid")

@@ -127,10 +127,18 @@ class TextToText(Recipe):
         )
 
     def set_prefix(self, model):
-        try:
-            model.preprocessor = model.preprocessor.with_prefix(self.prefix)
-        except (TypeError, ValueError) as error:
-            raise RecipeError(str(error)) from error
+        if self.prefix is not None:
+            try:
+                model.preprocessor = model.preprocessor.with_prefix(self.prefix or None)
+            except (AttributeError, TypeError, ValueError) as error:
+                raise RecipeError(f"'prefix': {error}") from error
+        prefix = getattr(getattr(model.preprocessor.raw, "tokenizer", None), "prefix", None)
+        sets = (one for name, split in self.data.splits() for one in data_sets(split, repr(name)))
+        if prefix is not None and any(one.prefix for one in sets):
+            raise RecipeError(
+                f"The model puts {prefix!r} before each input, and the data have a 'prefix', too. "
+                "Leave out the one or the other."
+            )
 
     def batches(self, stage, model, pairs, is_train, cache, verbose):
         max_buckets = "auto" if stage.max_buckets is None else stage.max_buckets
