@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from keras_s2s.layers import RNNDecoder
+from keras_s2s.preprocessing import SentencePieceTokenizer, TextPairPreprocessor
 from tests.models.helpers import make_model
 
 
@@ -74,6 +75,16 @@ def test_summary_shows_the_preprocessor(width, make_translator):
         size = getattr(model.preprocessor, f"{tokenizer}_tokenizer").vocabulary_size
         assert f"{tokenizer}_tokenizer" in text and f"vocabulary size: {size}" in text
     assert max(map(len, text.splitlines())) <= (width or 88)
+
+
+def test_summary_shows_the_prefix(make_translator):
+    model = make_translator(simple=True)
+    tokenizer = SentencePieceTokenizer.train(
+        ["ein Hund", "a dog"], 15, user_defined_symbols=["[/de]"]
+    )
+    model.preprocessor = TextPairPreprocessor(tokenizer).with_prefix("[/de]")
+    text = summary(model, line_length=88)
+    assert text.count("'[/de]' before each text") == 1 and "the source's" in text
 
 
 def test_output_of_the_decoder_in_a_functional_model():
