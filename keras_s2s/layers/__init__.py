@@ -13,6 +13,8 @@ from keras_s2s.layers.copy_head import CopyHead as CopyHead
 from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
 from keras_s2s.layers.decoder import Decoder as Decoder
 from keras_s2s.layers.encoder import Encoder as Encoder
+from keras_s2s.layers.ensemble_decoder import EnsembleDecoder as EnsembleDecoder
+from keras_s2s.layers.ensemble_encoder import EnsembleEncoder as EnsembleEncoder
 from keras_s2s.layers.heads import Head as Head
 from keras_s2s.layers.heads import VocabularyHead as VocabularyHead
 from keras_s2s.layers.image_encoder import ImageEncoder as ImageEncoder

@@ -207,3 +207,26 @@ def replace_dtype(node, policy):
     elif isinstance(node, list):
         for value in node:
             replace_dtype(value, policy)
+
+
+def layers_of(parts, name, kind):
+    """A list of layers, which a config may hold in their serialized form."""
+    if not isinstance(parts, (list, tuple)) or not parts:
+        raise ValueError(f"`{name}` must be a list of at least one layer. Received: {parts!r}")
+    parts = [
+        keras.saving.deserialize_keras_object(part) if isinstance(part, dict) else part
+        for part in parts
+    ]
+    for i, part in enumerate(parts):
+        if not isinstance(part, kind):
+            raise ValueError(
+                f"`{name}[{i}]` must be a keras_s2s.layers.{kind.__name__}. Received: {part!r}"
+            )
+    return parts
+
+
+def unbuilt_config(layer):
+    """The config of a layer without shapes: they would build it before embeddings are shared."""
+    config = keras.saving.serialize_keras_object(layer)
+    config.pop("build_config", None)
+    return config

@@ -78,6 +78,32 @@ class Encoder(KeepsParts, keras.layers.Layer):
             return None
         return {name: ((None, None), "int32") for name in self.input_names}
 
+    def share_embedding(self, decoder):
+        """Embeds with the embedding of a decoder from now on.
+
+        Args:
+            decoder: A `keras_s2s.layers.Decoder` of the same vocabulary.
+
+        Raises:
+            ValueError: If the decoder's embedding has another size, or the encoder is built.
+        """
+        theirs = decoder.embedding
+        if self.embedding is theirs and theirs is not None:
+            return
+        sizes = [e and (e.input_dim, e.output_dim) for e in (self.embedding, theirs)]
+        if sizes[0] is None or sizes[0] != sizes[1]:
+            raise ValueError(
+                "`share_embedding=True` needs an encoder with the vocabulary size and embedding "
+                f"dimension of the decoder, {sizes[1]}. Received an encoder with {sizes[0]}."
+            )
+        if self.built:
+            raise ValueError(
+                "`share_embedding=True` needs an encoder that has not been built or called yet."
+            )
+        # Otherwise Keras would keep the replaced layer as a part, and it would never be built.
+        self._tracker.untrack(self.embedding)
+        self.embedding = theirs
+
     def check_features(self, inputs):
         """Raises a `ValueError` for values that the encoder cannot read, before any training.
 

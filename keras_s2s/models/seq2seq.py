@@ -5,7 +5,7 @@ from keras_s2s import decoding
 from keras_s2s._backend.replicas import batch_mean, number_of_replicas
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s.layers import Decoder, Encoder, ScheduledSampling
-from keras_s2s.layers._parts import KeepsParts
+from keras_s2s.layers._parts import KeepsParts, unbuilt_config
 from keras_s2s.models import _files, _summary, presets
 from keras_s2s.models._compiled_functions import Functions
 from keras_s2s.models.generation import Generates
@@ -72,7 +72,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         self.scheduled_sampling = scheduled_sampling
         self._check_columns()
         if share_embedding:
-            self._share_embedding()
+            self.encoder.share_embedding(self.decoder)
         self.compile()
         self._build_if_shapes_are_known()
 
@@ -116,26 +116,6 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             return
         shapes = {name: tuple(shape) for name, (shape, _) in specs.items()}
         self.build({**shapes, "decoder_token_ids": (None, None)})
-
-    def _share_embedding(self):
-        ours, theirs = self.encoder.embedding, self.decoder.embedding
-        if ours is None or (ours.input_dim, ours.output_dim) != (
-            theirs.input_dim,
-            theirs.output_dim,
-        ):
-            sizes = None if ours is None else (ours.input_dim, ours.output_dim)
-            raise ValueError(
-                "`share_embedding=True` needs an encoder with the vocabulary size and embedding "
-                f"dimension of the decoder, {(theirs.input_dim, theirs.output_dim)}. Received an "
-                f"encoder with {sizes}."
-            )
-        if self.encoder.built:
-            raise ValueError(
-                "`share_embedding=True` needs an encoder that has not been built or called yet."
-            )
-        # Otherwise Keras would keep the replaced layer as a part, and it would never be built.
-        self.encoder._tracker.untrack(ours)
-        self.encoder.embedding = theirs
 
     def build(self, input_shape):
         source = self.encoder.select(input_shape)
@@ -430,8 +410,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         serialize = keras.saving.serialize_keras_object
         return {
             **super().get_config(),
-            "encoder": _unbuilt(self.encoder),
-            "decoder": _unbuilt(self.decoder),
+            "encoder": unbuilt_config(self.encoder),
+            "decoder": unbuilt_config(self.decoder),
             "preprocessor": serialize(self.preprocessor),
             "share_embedding": self.share_embedding,
             "sampler": serialize(self.sampler),
@@ -454,10 +434,3 @@ def _check_vocabulary(side, size, layer, made_with):
             f"The {side} tokenizer has {size} tokens, but the {type(layer).__name__} was made with "
             f"vocabulary_size={made_with}. Pass vocabulary_size={size} there."
         )
-
-
-def _unbuilt(layer):
-    """The config of a layer without shapes: they would build it before embeddings are shared."""
-    config = keras.saving.serialize_keras_object(layer)
-    config.pop("build_config", None)
-    return config

@@ -18,11 +18,13 @@ class DataSet:
     """Columns of input and output in a table, in place of `data.columns`."""
     languages: list = field(default_factory=list)
     """The codes of the input's and the output's language, in place of `data.languages`."""
-    inputs_by: str = ""
-    """Name or folder of a preset that writes the inputs: the files then hold outputs alone, one on
-    each line. Back-translation (Sennrich et al., 2016, https://arxiv.org/abs/1511.06709)."""
-    outputs_by: str = ""
-    """The same for the outputs; the files then hold inputs alone."""
+    inputs_by: str | list = ""
+    """Name or folder of a preset that writes the inputs, or a list of some that write them
+    together: the files then hold outputs alone, one on each line. Back-translation (Sennrich et
+    al., 2016, https://arxiv.org/abs/1511.06709)."""
+    outputs_by: str | list = ""
+    """The same for the outputs; the files then hold inputs alone. Distillation (Kim and Rush, 2016,
+    https://arxiv.org/abs/1606.07947)."""
     sampler: str = ""
     """How that preset decodes: `"greedy"`, `"random"`, `"beam"`; by default in its own way."""
     prefix: str = ""
@@ -35,6 +37,10 @@ class DataSet:
             raise RecipeError(f"'times' must be 1 or more. Received: {self.times}")
         if self.inputs_by and self.outputs_by:
             raise RecipeError("give 'inputs_by' or 'outputs_by', one of them.")
+        for key in ("inputs_by", "outputs_by"):
+            names = getattr(self, key)
+            if not isinstance(names, str) and not all(isinstance(name, str) for name in names):
+                raise RecipeError(f"{key!r} must be names of presets. Received: {names}")
         if self.sampler and not (self.inputs_by or self.outputs_by):
             raise RecipeError("'sampler' is for 'inputs_by' or 'outputs_by'.")
         if not all(isinstance(file, str) for file in self.files):

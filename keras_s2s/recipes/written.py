@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from keras_s2s import zoo
+from keras_s2s import models, zoo
 from keras_s2s.data.readers import collapse
 
 # Texts between two writings to the disk.
@@ -14,7 +14,7 @@ def write(preset, texts, sampler, folder, verbose=0):
     """What a model makes of texts, from the disk as far as it did so before.
 
     Args:
-        preset: Name or folder of a preset.
+        preset: Name or folder of a preset, or a list of some, which write together.
         texts: List of strings without line ends.
         sampler: As in `Seq2Seq.generate`; None for the preset's.
         folder: `pathlib.Path` of the folder to keep the outputs in, made if needed.
@@ -23,8 +23,10 @@ def write(preset, texts, sampler, folder, verbose=0):
     Returns:
         List of as many strings.
     """
-    model = zoo.load(preset)
-    path = folder / f"{_key(model, texts, sampler)}.txt"
+    presets = [preset] if isinstance(preset, str) else preset
+    members = list(map(zoo.load, presets))
+    model = members[0] if len(members) == 1 else models.ensemble(members)
+    path = folder / f"{_key(members, texts, sampler)}.txt"
     folder.mkdir(parents=True, exist_ok=True)
     path.touch()
     # A line without an end was cut short.
@@ -37,15 +39,20 @@ def write(preset, texts, sampler, folder, verbose=0):
         with open(path, "a", encoding="utf-8", newline="\n") as file:
             file.writelines(f"{text}\n" for text in outputs[start:])
         if verbose:
-            print(f"{len(outputs):,} of {len(texts):,} texts written by {preset}", flush=True)
+            print(
+                f"{len(outputs):,} of {len(texts):,} texts written by {' and '.join(presets)}",
+                flush=True,
+            )
     return outputs
 
 
-def _key(model, texts, sampler):
+def _key(members, texts, sampler):
     """A hash of all that the outputs depend on."""
-    digest = hashlib.sha256(json.dumps([model.get_config(), sampler], default=str).encode())
-    for weights in model.get_weights():
-        digest.update(weights.tobytes())
+    configs = [model.get_config() for model in members]
+    digest = hashlib.sha256(json.dumps([*configs, sampler], default=str).encode())
+    for model in members:
+        for weights in model.get_weights():
+            digest.update(weights.tobytes())
     for text in texts:
         digest.update(text.encode() + b"\n")
     return digest.hexdigest()[:32]

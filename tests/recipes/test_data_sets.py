@@ -40,7 +40,9 @@ def test_texts_that_a_preset_writes(tmp_path, preset, monkeypatch, side):
     (tmp_path / "mono.txt").write_text("zwei drei\n\n1\teins\nvier\n")
     (tmp_path / "valid.tsv").write_text("vier\tfour\n")
     path = tmp_path / "recipe.toml"
-    table = f'{{ files = ["mono.txt"], {side} = "{preset}", sampler = "greedy", prefix = "<x> " }}'
+    # Two that are the same write together what one of them does.
+    by = f'"{preset}"' if side == "inputs_by" else f'["{preset}", "{preset}"]'
+    table = f'{{ files = ["mono.txt"], {side} = {by}, sampler = "greedy", prefix = "<x> " }}'
     path.write_text(RECIPE.replace('train = ["train.tsv"]', f"train = [{table}]"))
     recipe = recipes.read(path)
     model, texts = zoo.load(preset), ["zwei drei", "eins", "vier"]
@@ -69,10 +71,12 @@ def test_symbols_are_pieces():
 @pytest.mark.parametrize(
     ["sets", "message"],
     [
-        ("[]", "'train' must be a list of files, or of tables. Received: \\[\\]"),
+        ("[]", r"\[data\]: missing 'train'"),
+        ("[3]", r"'files' must be names of files. Received: \[3\]"),
         ('[{ files = ["a.tsv"], time = 2 }]', "'train': unknown key 'time'. Did you mean 'times'"),
         ('[{ files = ["a.tsv"], times = 0 }]', "'times' must be 1 or more. Received: 0"),
         ('[{ files = ["a"], inputs_by = "a", outputs_by = "b" }]', "one of them"),
+        ('[{ files = ["a"], outputs_by = [1] }]', "'outputs_by' must be names of presets"),
         ('[{ files = [], inputs_by = "a" }]', "'files' must name a file"),
         ('[{ files = ["a"], sampler = "greedy" }]', "'sampler' is for 'inputs_by'"),
         ('["a.tsv", "b.tsv", "c.tsv"]', "a set is one file, or two.*Several sets are tables"),
