@@ -1,12 +1,13 @@
-"""Text and images to arrays and back.
+"""Text, images and sound to arrays and back.
 
-Text in lists and the like needs no TensorFlow. Images, `tf.data` and exported models do.
+Text in lists and the like needs no TensorFlow. Images, sound, `tf.data` and exported models do.
 """
 
 from keras_s2s.preprocessing.column import Column
 from keras_s2s.preprocessing.image_column import ImageColumn
 from keras_s2s.preprocessing.image_converter import ImageConverter
 from keras_s2s.preprocessing.image_text_preprocessor import ImageTextPreprocessor
+from keras_s2s.preprocessing.log_mel import LogMelSpectrogram
 from keras_s2s.preprocessing.long_texts import CutWarning, SlotWarning
 from keras_s2s.preprocessing.preprocessor import Preprocessor
 from keras_s2s.preprocessing.sentence_piece_tokenizer import SentencePieceTokenizer
@@ -23,6 +24,7 @@ __all__ = [
     "ImageColumn",
     "ImageConverter",
     "ImageTextPreprocessor",
+    "LogMelSpectrogram",
     "Preprocessor",
     "SentencePieceTokenizer",
     "SlotWarning",
