@@ -20,6 +20,7 @@ TEXT_MACHINES = (
 TENSORFLOW = ["tensorflow>=2.21", f"tensorflow-text>=2.21.1; {TEXT_MACHINES}"]
 TRAIN = ["babel>=2.19", "num2words>=0.5.14"]
 METRICS = ["sacrebleu>=2.6", "pycocoevalcap>=1.2", "rouge-score>=0.1.2", "jiwer>=4"]
+AUDIO = ["soundfile>=0.14"]
 VISUALIZE = ["matplotlib>=3.11"]
 JAX = ["jax>=0.10.2"]
 TENSORBOARD = ["tensorboard>=2.21", *VISUALIZE]
@@ -43,6 +44,7 @@ setup(
         *TENSORFLOW,
     ],
     extras_require={
+        "audio": AUDIO,
         "train": TRAIN,
         "metrics": METRICS,
         "visualize": VISUALIZE,
@@ -51,6 +53,7 @@ setup(
         "dev": [
             *TRAIN,
             *METRICS,
+            *AUDIO,
             *JAX,
             *TENSORBOARD,
             # Comes with matplotlib; tests write images with it.

@@ -48,6 +48,17 @@ def import_tensorboard():
     return _import("tensorboard", 'pip install "keras-s2s[tensorboard]"', "Writing for TensorBoard")
 
 
+def import_soundfile():
+    """Returns the `soundfile` module, or raises an `ImportError` naming the pip command."""
+    # Where libsndfile is missing, the module raises OSError.
+    return _import(
+        "soundfile",
+        'pip install "keras-s2s[audio]"',
+        "Reading sound that is not in a WAV file, such as FLAC or MP3,",
+        errors=(ImportError, OSError),
+    )
+
+
 def import_babel():
     """Returns the `babel` module with its dates and numbers, or raises an `ImportError`."""
     babel = _import("babel", 'pip install "keras-s2s[train]"', "Substituting numbers")

@@ -1,5 +1,4 @@
 import functools
-import re
 from concurrent.futures import ThreadPoolExecutor
 
 import keras
@@ -7,7 +6,7 @@ import numpy as np
 
 from keras_s2s._autograph import unconverted
 from keras_s2s._optional import import_tensorflow
-from keras_s2s.preprocessing import image_files, image_items, image_pixels
+from keras_s2s.preprocessing import asserted, image_files, image_items, image_pixels
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -171,7 +170,7 @@ class ImageConverter:
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The image {item.name!r} cannot be read ({len(contents):,} bytes): "
-                f"{_reason(error)} Replace the file or leave it out."
+                f"{asserted.reason(error)} Replace the file or leave it out."
             ) from error
 
     def get_config(self):
@@ -191,12 +190,3 @@ def _decoder(size, with_webp):
         input_signature=[tf.TensorSpec([], tf.string)] * 2,
         autograph=False,
     )
-
-
-def _reason(error):
-    """TensorFlow's error message, without the names of its operations."""
-    asserted = re.search(r"\[(This image [^\]]*|This is no [^\]]*):\]", error.message)
-    if asserted:
-        return f"{asserted[1]}."
-    text = re.sub(r"\{\{.*?\}\}|\[Op:.*?\]", "", error.message).strip()
-    return text.split("\n")[0].rstrip(".") + "."
