@@ -106,10 +106,13 @@ class Features:
             `cached_features` returned. With a `converter` anything that it takes.
         converter: Function of the values of a batch, such as a
             `keras_s2s.preprocessing.ImageConverter`, or None.
+        shape: The shape of what it returns for one value, with None where that varies; by default
+            the same in all batches.
     """
 
-    def __init__(self, values, converter=None):
+    def __init__(self, values, converter=None, shape=None):
         self.values, self.converter = as_column(values, "values"), converter
+        self.shape = shape
 
     def __len__(self):
         return len(self.values)
@@ -117,8 +120,8 @@ class Features:
     def select(self, rows):
         values = self.values
         if isinstance(values, np.ndarray):
-            return Features(values[rows], self.converter)
-        return Features([values[int(row)] for row in rows], self.converter)
+            return Features(values[rows], self.converter, self.shape)
+        return Features([values[int(row)] for row in rows], self.converter, self.shape)
 
     def batch(self, rows, size):
         """The values at `rows`, `(size, ...)`."""

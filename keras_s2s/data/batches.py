@@ -1,6 +1,7 @@
 """Training batches of token ids and features."""
 
 import copy
+import functools
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -176,7 +177,8 @@ class Batches(keras.utils.PyDataset):
         for column in preprocessor.columns:
             values = given[column.raw_name]
             if column.vocabulary_size is None:
-                columns[column.name] = Features(values, column.as_batch)
+                convert = functools.partial(_features, column, sample)
+                columns[column.name] = Features(values, convert, column.shape)
                 continue
             strings, _ = as_list(values, column.raw_name)
             texts[column.name] = column.tokenizer, strings
@@ -292,7 +294,10 @@ class Batches(keras.utils.PyDataset):
         x, labels, weights = self[0]
 
         def spec(name, array):
-            shape = (None, *array.shape[1:]) if name in self.features else [None] * array.ndim
+            column = self.features.get(name)
+            shape = [None] * array.ndim
+            if column is not None:
+                shape = (None, *(column.shape or array.shape[1:]))
             return tf.TensorSpec(shape, array.dtype)
 
         signature = (
@@ -375,6 +380,10 @@ class Batches(keras.utils.PyDataset):
             plan = [plan[index] for index in rng.permutation(len(plan))]
         _show_what_varies(plan)
         return chosen, plan
+
+
+def _features(column, sample, values):
+    return np.asarray(column.encode(column.as_batch(values), sample))
 
 
 def _encode(tokenizer, strings, words):

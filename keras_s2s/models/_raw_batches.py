@@ -35,7 +35,9 @@ class RawBatches:
             outputs = _as_tensor(preprocessor.as_targets(outputs, "y"))
             if preprocessor.several_targets and outputs.shape.rank == 1:
                 outputs = outputs[:, None]
-            count = tf.nest.flatten(inputs)[0].shape[0]
+            # A ragged tensor is one value, which `flatten` would take apart.
+            count = next(iter(inputs.values())) if isinstance(inputs, dict) else inputs
+            count = count.shape[0]
             if count != outputs.shape[0]:
                 raise ValueError(
                     "A batch must have as many inputs as outputs. Received: "
@@ -46,7 +48,7 @@ class RawBatches:
         # Pixels are converted by now, so that only the number of images is unknown.
         inputs, outputs = tensors(self._first)
         signature = (
-            tf.nest.map_structure(lambda x: tf.TensorSpec([None, *x.shape[1:]], x.dtype), inputs),
+            tf.nest.map_structure(_spec, inputs),
             tf.TensorSpec([None] * outputs.shape.rank, tf.string),
         )
         dataset = tf.data.Dataset.from_generator(
@@ -144,6 +146,14 @@ def row(preprocessor, element):
         return element
     inputs = {name: element[name] for name in names}
     return (inputs if len(names) > 1 else inputs[names[0]]), element[outputs]
+
+
+def _spec(values):
+    """The spec of batches like this one, of any number of values."""
+    tf = import_tensorflow()
+    if isinstance(values, tf.RaggedTensor):
+        return tf.RaggedTensorSpec([None, *values.shape[1:]], values.dtype)
+    return tf.TensorSpec([None, *values.shape[1:]], values.dtype)
 
 
 def _as_tensor(values):

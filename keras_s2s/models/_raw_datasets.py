@@ -61,7 +61,8 @@ def make(preprocessor, x, y, batch_size, cuts, training, shuffle):
                 return load(source), target
 
             pairs = pairs.map(load_one, num_parallel_calls=tf.data.AUTOTUNE)
-        pairs = pairs.batch(batch_size)
+        is_ragged = preprocessor.raw.is_ragged
+        pairs = pairs.ragged_batch(batch_size) if is_ragged else pairs.batch(batch_size)
 
     @do_not_convert
     def prepare(source, target):
@@ -107,17 +108,24 @@ def equally_long(dataset):
     """The batches padded to the longest of all, so that their predictions can be joined."""
     tf = import_tensorflow()
     features = dataset.map(lambda features, *_: features)
-    # Only token ids: images have one size anyway.
-    longest = {name: 1 for name, spec in features.element_spec.items() if spec.dtype.is_integer}
+    # Token ids end with the axis that varies, spectrograms have it before the last. Images have one
+    # size anyway.
+    axes = {
+        name: -1 if spec.dtype.is_integer else -2
+        for name, spec in features.element_spec.items()
+        if spec.dtype.is_integer or spec.shape[1] is None
+    }
+    longest = dict.fromkeys(axes, 1)
     for batch in features:
-        longest = {name: max(most, batch[name].shape[-1]) for name, most in longest.items()}
+        longest = {name: max(most, batch[name].shape[axes[name]]) for name, most in longest.items()}
 
     def pad(features):
         padded = dict(features)
         for name, most in longest.items():
-            ids = features[name]
-            before = [[0, 0]] * (ids.shape.rank - 1)
-            padded[name] = tf.pad(ids, [*before, [0, most - tf.shape(ids)[-1]]])
+            values, axis = features[name], axes[name]
+            paddings = [[0, 0] for _ in range(values.shape.rank)]
+            paddings[axis] = [0, most - tf.shape(values)[axis]]
+            padded[name] = tf.pad(values, paddings)
         return padded
 
     return features.map(pad)

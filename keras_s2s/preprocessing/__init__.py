@@ -3,6 +3,7 @@
 Text in lists and the like needs no TensorFlow. Images, sound, `tf.data` and exported models do.
 """
 
+from keras_s2s.preprocessing.audio_column import AudioColumn
 from keras_s2s.preprocessing.audio_converter import AudioConverter
 from keras_s2s.preprocessing.column import Column
 from keras_s2s.preprocessing.image_column import ImageColumn
@@ -20,6 +21,7 @@ from keras_s2s.preprocessing.tokenizer import Tokenizer
 from keras_s2s.preprocessing.word_tokenizer import WordTokenizer
 
 __all__ = [
+    "AudioColumn",
     "AudioConverter",
     "Column",
     "CutWarning",

@@ -17,8 +17,10 @@ class Column:
     length = None
     #: Number of tokens, where the features are token ids.
     vocabulary_size = None
-    #: The shape of the features of one value, where all have the same; else None.
+    #: The shape of the features of one value; None where it is not known, or as a whole.
     shape = None
+    #: Whether values that `load` returned differ in size, so that their batches are ragged.
+    is_ragged = False
     #: How many words of a value have ids although the vocabulary lacks them, see `own_words`.
     copy_slots = 0
     #: Whether TensorFlow is needed to make features of Python values.

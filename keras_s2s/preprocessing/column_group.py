@@ -33,6 +33,10 @@ class ColumnGroup(Column):
     def needs_tensorflow(self):
         return any(column.needs_tensorflow for column in self.columns.values())
 
+    @property
+    def is_ragged(self):
+        return any(column.is_ragged for column in self.columns.values())
+
     def by_column(self, values, name="inputs"):
         """Raw values in either form as a dict of columns."""
         if not isinstance(values, dict):
