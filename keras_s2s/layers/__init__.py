@@ -28,3 +28,5 @@ from keras_s2s.layers.multi_source_encoder import MultiSourceEncoder as MultiSou
 from keras_s2s.layers.rnn_decoder import RNNDecoder as RNNDecoder
 from keras_s2s.layers.rnn_encoder import RNNEncoder as RNNEncoder
 from keras_s2s.layers.scheduled_sampling import ScheduledSampling as ScheduledSampling
+from keras_s2s.layers.spec_augment import SpecAugment as SpecAugment
+from keras_s2s.layers.speech_encoder import SpeechEncoder as SpeechEncoder
