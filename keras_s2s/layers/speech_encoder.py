@@ -16,9 +16,9 @@ _EPSILON = 1e-5
 class SpeechEncoder(Encoder):
     """Encoder of speech: from log-mel spectrograms to a memory with fewer positions.
 
-    Convolutions with a stride of 2 make one position of 2 frames each. Then follow bidirectional
-    recurrent layers; between them, two neighbouring positions may become one, which holds the
-    outputs of both (a pyramid). A clip gives the same alone and in a batch.
+    Each convolution halves the number of positions. Bidirectional recurrent layers follow. From
+    the second on, some of them halve it again: they read the outputs of two neighbouring positions
+    as one (a pyramid). A clip gives the same alone and in a batch.
 
     Args:
         units: Integer, size of the state of each recurrent layer and direction.
@@ -26,8 +26,8 @@ class SpeechEncoder(Encoder):
         filters: List of integers, the filters of each convolution.
         cell: One of `"rnn"`, `"gru"`, `"lstm"`.
         num_layers: Integer, the number of recurrent layers.
-        pyramid_layers: Integer, before how many of the recurrent layers from the second on two
-            positions become one.
+        pyramid_layers: Integer, how many recurrent layers halve the number of positions, from the
+            second on.
         dropout: Float in [0, 1), rate on the input of each recurrent layer and on the values.
         normalization: `"utterance"` subtracts the mean of each band over the clip, and divides by
             its deviation; `"stored"` takes mean and deviation from `adapt`.

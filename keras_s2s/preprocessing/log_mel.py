@@ -8,7 +8,7 @@ import numpy as np
 from keras_s2s._checks import check_int
 from keras_s2s._optional import import_tensorflow
 
-#: The smallest power; samples of 16 bits that are all 0 or 1 have about as much.
+#: The smallest power of a band, so that silence has a logarithm.
 FLOOR = 1e-10
 
 
@@ -16,10 +16,10 @@ FLOOR = 1e-10
 class LogMelSpectrogram:
     """Waveforms to the logarithm of the power in bands of the mel scale.
 
-    Frame `i` is about the samples around `i * hop_length`. As librosa's
-    `melspectrogram(power=2, htk=True, norm=None, pad_mode="reflect")`, of which the logarithm is
-    taken above a fixed floor. A waveform gives the same alone and in a batch: its frames do not
-    depend on the others, nor on padding.
+    Frame `i` has the samples around `i * hop_length`. The power is that of librosa's
+    `melspectrogram(power=2, htk=True, norm=None, pad_mode="reflect")`, and its logarithm has a
+    fixed floor. A waveform gives the same alone and in a batch: its frames do not depend on the
+    others, nor on padding.
 
     Args:
         sample_rate: Integer, samples per second.

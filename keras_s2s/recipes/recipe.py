@@ -309,7 +309,7 @@ class Recipe:
     """Dtype policy while it trains; the preset computes in float32."""
     start: str = ""
     """Name or folder of a preset to train on, with its tokenizer and model. Without training data,
-    the new preset is another name of it: another prefix, decoding, tests and card."""
+    the new preset is another name of it, with a prefix, decoding, tests and card of its own."""
     prefix: str | None = None
     """With `start`: text whose pieces come before those of each input, in place of the preset's
     prefix; "" for none."""
