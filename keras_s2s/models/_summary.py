@@ -6,6 +6,8 @@ import rich.markup
 import rich.table
 from absl import logging
 
+from keras_s2s.preprocessing.text_column import without_prefix
+
 
 def print_preprocessor(preprocessor, line_length=None, print_fn=None):
     """Prints a table of the parts of a preprocessor, in the style of Keras's table of layers.
@@ -44,11 +46,7 @@ def _rows(preprocessor):
                 tokenizers.append(part)
                 name = f"{'source' if len(columns) == 1 else column.raw_name}_tokenizer"
             yield name, part, config
-    shared = (
-        ", the source's"
-        if [getattr(part, "plain", part) for part in tokenizers] == [target]
-        else ""
-    )
+    shared = ", the source's" if list(map(without_prefix, tokenizers)) == [target] else ""
     config = f"vocabulary size: {target.vocabulary_size:,}, "
     config += f"at most {preprocessor.target_length} tokens{shared}"
     yield "target_tokenizer", target, config

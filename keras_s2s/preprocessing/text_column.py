@@ -135,7 +135,7 @@ class TextColumn(Column):
 
     def count_text_ids(self, values):
         """`count_ids` without those of the tokenizer's prefix, to compare with `text_length`."""
-        return count_ids(values, getattr(self.tokenizer, "plain", self.tokenizer))
+        return count_ids(values, without_prefix(self.tokenizer))
 
     def size(self, item):
         return len(item)
@@ -209,6 +209,11 @@ def check_tokenizer(tokenizer, name):
             f"Received {tokenizer!r}."
         )
     return tokenizer
+
+
+def without_prefix(tokenizer):
+    """The tokenizer of outputs that goes with one of inputs: itself, but without a prefix."""
+    return getattr(tokenizer, "plain", tokenizer)
 
 
 def check_length(value, name):

@@ -11,6 +11,7 @@ from keras_s2s.preprocessing.text_column import (
     check_tokenizer,
     load_tokenizer,
     save_tokenizer,
+    without_prefix,
 )
 
 _TOKENIZERS = ("source_tokenizer", "target_tokenizer")
@@ -59,7 +60,9 @@ class TextPairPreprocessor(Preprocessor):
         check_tokenizer(source_tokenizer, "source_tokenizer")
         length = check_length(source_length, "source_length")
         column = TextColumn(source_tokenizer, length, copy_slots=copy_slots)
-        super().__init__([column], target_tokenizer or _plain(source_tokenizer), target_length)
+        super().__init__(
+            [column], target_tokenizer or without_prefix(source_tokenizer), target_length
+        )
 
     @property
     def source_tokenizer(self):
@@ -96,7 +99,7 @@ class TextPairPreprocessor(Preprocessor):
 
     @property
     def resources(self):
-        if self.target_tokenizer is _plain(self.source_tokenizer):
+        if self.target_tokenizer is without_prefix(self.source_tokenizer):
             return self.source_tokenizer.resources
         return super().resources
 
@@ -127,7 +130,7 @@ class TextPairPreprocessor(Preprocessor):
 
     def get_config(self):
         serialize = keras.saving.serialize_keras_object
-        shared = self.target_tokenizer is _plain(self.source_tokenizer)
+        shared = self.target_tokenizer is without_prefix(self.source_tokenizer)
         return {
             "source_tokenizer": serialize(self.source_tokenizer),
             "target_tokenizer": None if shared else serialize(self.target_tokenizer),
@@ -143,8 +146,3 @@ class TextPairPreprocessor(Preprocessor):
             if isinstance(config[name], dict):
                 config[name] = keras.saving.deserialize_keras_object(config[name])
         return cls(**config)
-
-
-def _plain(tokenizer):
-    """A tokenizer of inputs without its prefix, for outputs."""
-    return getattr(tokenizer, "plain", tokenizer)
