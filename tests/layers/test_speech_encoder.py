@@ -27,6 +27,7 @@ def make(**options):
     return randomize(encoder, scale=0.7)
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize("options", [{}, {"filters": (), "pyramid_layers": 0}], ids=["all", "rnn"])
 def test_it_is_an_encoder(options):

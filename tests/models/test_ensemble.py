@@ -31,6 +31,7 @@ def make_decoders(**options):
     return [RNNDecoder(9, 4, cell=c, attention=a, **options) for c, a in kinds.items()]
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_it_is_an_encoder_and_a_decoder():
     check_encoder(EnsembleEncoder(make_encoders()))

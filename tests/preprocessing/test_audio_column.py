@@ -55,6 +55,7 @@ def test_spectrograms_in_every_form(column):
         np.testing.assert_allclose(column.encode(read(**inputs)), expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_speeds_are_drawn(column):
     fast = AudioColumn(column.spectrogram, speeds=[0.9, 1.0, 1.1])
     batch = fast.as_batch([clips()[0]] * 60)

@@ -82,6 +82,7 @@ def test_what_soundfile_reads(converter, form, tmp_path):
     np.testing.assert_array_equal(converter(tmp_path / "clip"), waveform)
 
 
+@pytest.mark.slow
 def test_in_a_dataset(converter, tmp_path):
     """WAV files in the graph, others on the host."""
     clips = [WAV, in_format("FLAC", 8000), in_format("WAV", 44100)]
