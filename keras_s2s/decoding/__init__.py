@@ -3,6 +3,7 @@
 import keras
 
 from keras_s2s.decoding.beam import Beam as Beam
+from keras_s2s.decoding.fusion import Fusion as Fusion
 from keras_s2s.decoding.greedy import Greedy as Greedy
 from keras_s2s.decoding.random import Random as Random
 from keras_s2s.decoding.sampler import Sampler as Sampler

@@ -85,15 +85,19 @@ class Choices:
         constraints: `Constraints`.
         tokens: int32 tensor `(rows, max_length)`, what was produced so far, zeros from `step` on.
         step: int32 scalar tensor, how many tokens were produced so far.
+        are_scores: Whether the logits are scores, which stand for log-probabilities as they are.
     """
 
-    def __init__(self, logits, constraints, tokens, step):
+    def __init__(self, logits, constraints, tokens, step, are_scores=False):
         self.logits = ops.cast(logits, "float32")
         self._constraints = constraints
         self._tokens, self._step = tokens, step
         self._forced = constraints.forced(step)
         self._groups = Groups(self.logits)
-        self._normalizer = self._groups.log_sum_exp(ops.softmax(self.logits))
+        if are_scores:
+            self._normalizer = ops.zeros_like(self.logits[:, :1])
+        else:
+            self._normalizer = self._groups.log_sum_exp(ops.softmax(self.logits))
 
     def best(self, k):
         """The k best: log-probabilities and ids `(rows, k)`.

@@ -65,7 +65,7 @@ class Sampler:
         """Decodes a batch.
 
         Args:
-            decoder: A `keras_s2s.layers.Decoder`.
+            decoder: A `keras_s2s.layers.Decoder` or a `keras_s2s.decoding.Fusion`.
             memory: What the encoder returned: `"values"` `(batch, source, dim)`, `"mask"`
                 `(batch, source)` and whatever else the decoder reads, with `batch` as first axis.
             max_length: Int, or on TensorFlow an int scalar tensor: tokens per hypothesis at most,
@@ -138,6 +138,8 @@ class Sampler:
         limits = variables[-1].get("limits")
         rows_of_done = 1 if "done" in self._of_examples else self.rows_per_example
         constraints = self._constraints(decoder.output_size, prefix, limits)
+        # Decoders by other authors need not be layers.
+        are_scores = getattr(decoder, "gives_scores", False)
 
         def is_unfinished(step, tokens, state, attention, search):
             if left is None:
@@ -155,7 +157,7 @@ class Sampler:
             else:
                 logits, state = decoder.step(tokens, state, memory)
                 weights = None
-            choices = Choices(logits, constraints, search["tokens"], step)
+            choices = Choices(logits, constraints, search["tokens"], step, are_scores)
             tokens, parents, search = self._advance(step, choices, weights, search)
             if parents is not None:
                 state = keras.tree.map_structure(lambda x: take_rows(x, parents), state)

@@ -11,6 +11,8 @@ from keras_s2s.layers.check_decoder import check_decoder as check_decoder
 from keras_s2s.layers.check_encoder import check_encoder as check_encoder
 from keras_s2s.layers.copy_head import CopyHead as CopyHead
 from keras_s2s.layers.coverage_attention import CoverageAttention as CoverageAttention
+from keras_s2s.layers.ctc import CTC as CTC
+from keras_s2s.layers.ctc_prefix_scorer import CTCPrefixScorer as CTCPrefixScorer
 from keras_s2s.layers.decoder import Decoder as Decoder
 from keras_s2s.layers.encoder import Encoder as Encoder
 from keras_s2s.layers.ensemble_decoder import EnsembleDecoder as EnsembleDecoder

@@ -31,6 +31,8 @@ class Decoder(KeepsParts, keras.layers.Layer):
 
     #: Whether steps give attention weights.
     attends = False
+    #: Whether steps give scores of at most 0 in place of logits, which searches add up as they are.
+    gives_scores = False
     #: Names of the features that steps read beside what the encoder returns. A model adds them to
     #: the memory.
     input_names = ()

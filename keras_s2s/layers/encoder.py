@@ -30,6 +30,8 @@ class Encoder(KeepsParts, keras.layers.Layer):
 
     #: Names of the features it reads among the inputs of a model.
     input_names = ("encoder_token_ids",)
+    #: How many steps of the input a position of the memory stands for, where its order is theirs.
+    reduction = 1
 
     def __init__(self, **kwargs):
         super().__init__(**kwargs)

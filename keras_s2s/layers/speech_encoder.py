@@ -117,7 +117,7 @@ class SpeechEncoder(Encoder):
 
     @property
     def reduction(self):
-        """How many frames one position stands for."""
+        """How many frames a position of the memory stands for."""
         return 2 ** (len(self.filters) + self.pyramid_layers)
 
     def input_spec_for_serving(self):

@@ -10,6 +10,7 @@ from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s._backend.shapes import size
 from keras_s2s.models._compile import compile, to_backend
+from keras_s2s.models._each_output import each_output
 from keras_s2s.models.alignment import alignments
 
 
@@ -56,7 +57,7 @@ def decode(
     is_empty = model.encoder.is_empty(model.encoder.select(inputs), memory)
     limits = ops.where(is_empty, 1, limits)
     return sampler(
-        model.decoder,
+        model.fused_decoder,
         memory,
         max_length,
         prefix=prompt,
@@ -76,10 +77,15 @@ def _spelling_tokenizer(model, sampler):
 
 @no_gradient()
 def score(model, inputs, labels, sample_weight):
-    """The log-probability of each row of labels: `(batch,)`."""
-    logits = ops.cast(model(inputs, training=False), "float32")
-    loss = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    return -ops.sum(loss * sample_weight, axis=tuple(range(1, len(loss.shape))))
+    """The log-probability of each row of labels, with scorers the score: `(batch,)`."""
+    decoder = model.fused_decoder
+    scores = each_output(decoder, inputs["decoder_token_ids"], model.encode(inputs))
+    scores = ops.cast(scores, "float32")
+    if not decoder.gives_scores:
+        scores = ops.log_softmax(scores, axis=-1)
+    chosen = ops.take_along_axis(scores, ops.expand_dims(ops.cast(labels, "int32"), -1), axis=-1)
+    chosen = ops.squeeze(chosen, -1) * sample_weight
+    return ops.sum(chosen, axis=tuple(range(1, len(chosen.shape))))
 
 
 _OURS = (decoding.Beam, decoding.Greedy, decoding.Random)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_s2s.models.times import seconds_per_position, token_times, word_times
 from keras_s2s.preprocessing.text_ids import to_tokens
 
 
@@ -11,16 +12,24 @@ class Alignment(NamedTuple):
     """Where the model looked.
 
     Attributes:
-        source_tokens: List of strings, the pieces of the source; None for an image. A model of
+        source_tokens: List of strings, the pieces of the source; None for what has none. A model of
             several inputs has a dict of them, by the `raw_name` of each.
         target_tokens: List of strings, the pieces of the output.
         weights: `(target, source)` float32, one row per piece of the output; for an image
             `(target, rows, columns)`, one grid per piece. A model of several inputs has a dict.
+        times: `(target, 2)` float32, when each piece of the output begins and ends in the sound, in
+            seconds; None where there is no sound.
     """
 
     source_tokens: list | dict | None
     target_tokens: list
     weights: np.ndarray | dict
+    times: np.ndarray | None = None
+
+    @property
+    def words(self):
+        """The words of an output about sound, a list of tuples `(word, begin, end)` in seconds."""
+        return None if self.times is None else word_times(self.target_tokens, self.times)
 
 
 def alignments(model, inputs, result, words=None):
@@ -33,6 +42,11 @@ def alignments(model, inputs, result, words=None):
     inputs = keras.tree.map_structure(ops.convert_to_numpy, encoder.select(inputs))
     by_input = encoder.split_attention(result["attention"], inputs)
     by_input = {name: ops.convert_to_numpy(weights) for name, weights in by_input.items()}
+    times = None
+    for name, weights in by_input.items():
+        seconds = seconds_per_position(encoder, columns[name])
+        if seconds is not None:
+            times = ops.convert_to_numpy(token_times(weights, seconds))
     by_name = inputs if isinstance(inputs, dict) else {encoder.input_names[0]: inputs}
     rows = []
     for i, hypotheses in enumerate(result["token_ids"]):
@@ -51,5 +65,6 @@ def alignments(model, inputs, result, words=None):
             else:
                 tokens = {columns[name].raw_name: value for name, value in sources.items()}
                 weights = {columns[name].raw_name: value for name, value in parts.items()}
-            rows[-1].append(Alignment(tokens, target, weights))
+            when = None if times is None else times[i, j, : len(ids)]
+            rows[-1].append(Alignment(tokens, target, weights, when))
     return rows

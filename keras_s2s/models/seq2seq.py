@@ -4,10 +4,12 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._backend.replicas import batch_mean, number_of_replicas
 from keras_s2s._backend.scan import no_gradient
-from keras_s2s.layers import Decoder, Encoder, ScheduledSampling
-from keras_s2s.layers._parts import KeepsParts, unbuilt_config
+from keras_s2s.layers import CTC, Decoder, Encoder, ScheduledSampling
+from keras_s2s.layers._parts import KeepsParts, layers_of, unbuilt_config
+from keras_s2s.layers.ctc import LOG_PROBS
 from keras_s2s.models import _files, _summary, presets
 from keras_s2s.models._compiled_functions import Functions
+from keras_s2s.models._each_output import each_output
 from keras_s2s.models.generation import Generates
 from keras_s2s.models.raw_data import TakesRawData
 from keras_s2s.tokens import UNKNOWN
@@ -35,6 +37,13 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             object of `keras_s2s.decoding`. `compile` can change it.
         scheduled_sampling: A `keras_s2s.layers.ScheduledSampling` for training, or its rate, a
             number or a schedule. By default the decoder reads true tokens only.
+        auxiliary_loss: A `keras_s2s.layers.CTC`, which reads the memory and adds its loss to that
+            of the tokens in training, or None. Its log-probabilities are part of the memory.
+        scorers: List of `keras_s2s.layers.Decoder`s with the decoder's tokens, whose
+            log-probabilities `generate`, `score` and exports add to the decoder's, such as a
+            `keras_s2s.layers.CTCPrefixScorer` or a language model; see
+            `keras_s2s.decoding.Fusion`. They do not train with the model.
+        scorer_weights: List of floats, a weight for each scorer. `compile` can change them.
         **kwargs: Keras's own model arguments.
 
     Call arguments:
@@ -57,6 +66,9 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         share_embedding=False,
         sampler="greedy",
         scheduled_sampling=None,
+        auxiliary_loss=None,
+        scorers=(),
+        scorer_weights=(),
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -70,11 +82,41 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         ):
             scheduled_sampling = ScheduledSampling(scheduled_sampling)
         self.scheduled_sampling = scheduled_sampling
+        self.auxiliary_loss = auxiliary_loss
+        if auxiliary_loss is not None:
+            _check_part("auxiliary_loss", auxiliary_loss, CTC)
+        self.scorers = layers_of(scorers, "scorers", Decoder) if scorers else []
+        for scorer in self.scorers:
+            scorer.trainable = False
+        self.scorer_weights = tuple(scorer_weights)
+        self._check_tokens()
         self._check_columns()
         if share_embedding:
             self.encoder.share_embedding(self.decoder)
         self.compile()
         self._build_if_shapes_are_known()
+
+    def _check_tokens(self):
+        """Raises a `ValueError` if other parts write other tokens than the decoder."""
+        decoding.Fusion(self.decoder, self.scorers, self.scorer_weights)
+        if self.auxiliary_loss is None:
+            return
+        size = self.auxiliary_loss.vocabulary_size
+        if size != self.decoder.vocabulary_size:
+            raise ValueError(
+                f"The decoder has {self.decoder.vocabulary_size} tokens, but the CTC was made with "
+                f"vocabulary_size={size}. Give both the same."
+            )
+
+    @property
+    def fused_decoder(self):
+        """What `generate`, `score` and exports search with: the decoder, with the scorers if any.
+
+        A `keras_s2s.layers.Decoder` or a `keras_s2s.decoding.Fusion`.
+        """
+        if not self.scorers:
+            return self.decoder
+        return decoding.Fusion(self.decoder, self.scorers, self.scorer_weights)
 
     def _check_columns(self):
         """Raises a `ValueError` if encoder or decoder cannot read what the preprocessor makes."""
@@ -107,7 +149,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             if made is not None and made != tuple(shape[1:]):
                 raise ValueError(
                     f"The preprocessor makes {name!r} of {made}, but the encoder takes "
-                    f"{tuple(shape[1:])}. Give both the same `image_size`."
+                    f"{tuple(shape[1:])}. Give both the same size."
                 )
 
     def _build_if_shapes_are_known(self):
@@ -122,9 +164,12 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         # A shared embedding must belong to one layer only: the encoder, which builds it first.
         if not self.encoder.built:
             self.encoder.build(source)
-        if not self.decoder.built:
-            memory = self.encoder.compute_output_shape(source)
-            self.decoder.build(input_shape["decoder_token_ids"], memory)
+        memory = self.encoder.compute_output_shape(source)
+        for decoder in (self.decoder, *self.scorers):
+            if not decoder.built:
+                decoder.build(input_shape["decoder_token_ids"], memory)
+        if self.auxiliary_loss is not None and not self.auxiliary_loss.built:
+            self.auxiliary_loss.build(memory)
         if self.scheduled_sampling is not None and not self.scheduled_sampling.built:
             self.scheduled_sampling.build()
 
@@ -136,8 +181,15 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             training: Whether to apply dropout.
 
         Returns:
-            The memory, see `keras_s2s.layers.Encoder`, with the features that the decoder reads.
+            The memory, see `keras_s2s.layers.Encoder`, with the features that the decoder reads,
+            and of a model with a `keras_s2s.layers.CTC` with its log-probabilities.
         """
+        memory = self._encode(features, training)
+        if self.auxiliary_loss is not None:
+            memory[LOG_PROBS] = self.auxiliary_loss(memory)
+        return memory
+
+    def _encode(self, features, training):
         read_by_decoder = {name: features[name] for name in self.decoder.input_names}
         memory = self.encoder(self._known_to_encoder(features), training=training)
         return {**memory, **read_by_decoder}
@@ -152,14 +204,15 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         return self.encoder.select(features)
 
     def call(self, inputs, training=False):
-        memory = self.encode(inputs, training)
+        memory = self._encode(inputs, training)
         targets = inputs["decoder_token_ids"]
-        if len(targets.shape) == 2:
-            return self._decode(targets, memory, training, rows_per_example=1)
-        batch, several, length = ops.shape(targets)
-        rows = ops.reshape(targets, (batch * several, length))
-        logits = self._decode(rows, memory, training, rows_per_example=several)
-        return ops.reshape(logits, (batch, several, *ops.shape(logits)[1:]))
+
+        def decode(targets, memory, rows_per_example):
+            if training and self.auxiliary_loss is not None:
+                self.auxiliary_loss(memory, targets, training=True)
+            return self._decode(targets, memory, training, rows_per_example)
+
+        return each_output(decode, targets, memory)
 
     def _decode(self, targets, memory, training, rows_per_example):
         if training and self.scheduled_sampling is not None:
@@ -178,6 +231,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         *,
         weighted_metrics="auto",
         sampler=None,
+        scorer_weights=None,
         jit_compile="auto",
         **kwargs,
     ):
@@ -189,6 +243,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             loss: A Keras loss, or `"auto"`: `keras_s2s.losses.TokenCrossentropy()`.
             weighted_metrics: Keras metrics, or `"auto"`: perplexity and token accuracy.
             sampler: How `generate` chooses tokens from now on, or None to leave it.
+            scorer_weights: List of floats, the weights of the scorers from now on, or None to leave
+                them.
             jit_compile: Whether to compile the training step with XLA. `"auto"` means no
                 on TensorFlow, where each new shape would cost a compilation, and yes on
                 JAX.
@@ -202,6 +258,9 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             weighted_metrics = [Perplexity(), TokenAccuracy()]
         if sampler is not None:
             self.sampler = decoding.get(sampler)
+        if scorer_weights is not None:
+            decoding.Fusion(self.decoder, self.scorers, scorer_weights)
+            self.scorer_weights = tuple(scorer_weights)
         self._functions = Functions()
         self._jit_compile_argument = jit_compile
         if jit_compile == "auto" and keras.backend.backend() == "tensorflow":
@@ -416,6 +475,9 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             "share_embedding": self.share_embedding,
             "sampler": serialize(self.sampler),
             "scheduled_sampling": serialize(self.scheduled_sampling),
+            "auxiliary_loss": self.auxiliary_loss and unbuilt_config(self.auxiliary_loss),
+            "scorers": [unbuilt_config(scorer) for scorer in self.scorers],
+            "scorer_weights": list(self.scorer_weights),
         }
 
 

@@ -51,6 +51,10 @@ class AudioColumn(Column):
     def shape(self):
         return (None, self.spectrogram.num_mels)
 
+    @property
+    def seconds_per_step(self):
+        return self.spectrogram.hop_length / self.spectrogram.sample_rate
+
     def as_batch(self, values, name="inputs"):
         return self._converter(values)
 

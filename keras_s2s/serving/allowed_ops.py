@@ -21,9 +21,10 @@ ALLOWED_OPS = set(
     # Shapes and indices.
     """
     BroadcastArgs BroadcastTo ConcatV2 EnsureShape ExpandDims Fill GatherNd GatherV2 MirrorPad
-    OneHot OnesLike Pack Pad PadV2 RaggedGather RaggedRange RaggedTensorToTensor Range Rank Reshape
-    ReverseV2 ScatterNd Shape ShapeN Size Slice Split SplitV Squeeze StopGradient StridedSlice
-    TensorScatterUpdate Tile Transpose Unpack Where ZerosLike
+    OneHot OnesLike Pack Pad PadV2 RaggedGather RaggedRange RaggedTensorFromVariant
+    RaggedTensorToTensor RaggedTensorToVariant Range Rank Reshape ReverseV2 ScatterNd Shape ShapeN
+    Size Slice Split SplitV Squeeze StopGradient StridedSlice TensorScatterUpdate Tile Transpose
+    Unpack Where ZerosLike
     """
     # Image files. Take DecodeWebP out of the set for TensorFlow before 2.20: exports then do
     # without it, and refuse WebP.
@@ -33,11 +34,11 @@ ALLOWED_OPS = set(
     """
     # Arithmetic, comparisons, reductions.
     """
-    Abs AddN AddV2 All Any ArgMax ArgMin BatchMatMulV2 Cast Ceil Cos Cumsum Einsum Equal Erf Exp
-    Expm1 Floor FloorDiv FloorMod Greater GreaterEqual IsFinite IsInf IsNan Less LessEqual Log Log1p
-    LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum Mul Neg NotEqual Pow Prod
-    RealDiv Reciprocal Round Rsqrt Select SelectV2 Sign Sin Sqrt Square SquaredDifference Sub Sum
-    TopKV2 UnsortedSegmentSum
+    Abs AddN AddV2 All Any ArgMax ArgMin BatchMatMulV2 Cast Ceil Cos Cumsum CumulativeLogsumexp
+    Einsum Equal Erf Exp Expm1 Floor FloorDiv FloorMod Greater GreaterEqual IsFinite IsInf IsNan
+    Less LessEqual Log Log1p LogicalAnd LogicalNot LogicalOr MatMul Max Maximum Mean Min Minimum
+    Mul Neg NotEqual Pow Prod RealDiv Reciprocal Round Rsqrt Select SelectV2 Sign Sin Sqrt Square
+    SquaredDifference Sub Sum TopKV2 UnsortedSegmentSum
     """
     # Products of int8, in quantized models.
     " BatchMatMulV3"

@@ -6,6 +6,7 @@ import warnings
 import tensorflow as tf
 
 from keras_s2s.models._compiled_functions import decode
+from keras_s2s.models.times import seconds_per_position, token_times
 from keras_s2s.preprocessing.text_ids import tokens_in_graph
 from keras_s2s.serving import allowed_ops
 
@@ -91,6 +92,9 @@ def make(model, sampler, max_length):
             if pieces is not None:
                 named[f"{prefix or 'source_'}tokens"] = pieces
             named[f"{prefix}attention"] = weights
+            seconds = seconds_per_position(model.encoder, columns[name])
+            if seconds is not None:
+                named["times"] = token_times(weights, seconds)
         target = tokens_in_graph(result["token_ids"], preprocessor.target_tokenizer, words)
         return {**text_of(raw, result), **named, "target_tokens": target}
 

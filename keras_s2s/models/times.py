@@ -1,0 +1,61 @@
+"""When the pieces and words of an output are said, from the attention to sound."""
+
+from keras import ops
+
+#: The shares of the attention of a piece that come before its begin and before its end.
+_BEGIN, _END = 0.25, 0.75
+_SPACE, _ENDS = "▁", "</s>"
+
+
+def seconds_per_position(encoder, column):
+    """How many seconds of the input a position of the memory stands for; None if it is no sound.
+
+    Args:
+        encoder: The `keras_s2s.layers.Encoder` of the column.
+        column: The column of its input.
+    """
+    if column.seconds_per_step is None:
+        return None
+    return column.seconds_per_step * encoder.reduction
+
+
+def token_times(weights, seconds):
+    """When each piece of an output begins and ends: what is between has half of its attention.
+
+    Args:
+        weights: `(..., target, positions)`, the attention of each piece.
+        seconds: Float, how long a position lasts.
+
+    Returns:
+        `(..., target, 2)` float32, in seconds.
+    """
+    sums = ops.cumsum(ops.cast(weights, "float32"), axis=-1)
+    before = [
+        ops.sum(ops.cast(sums < share * sums[..., -1:], "float32"), axis=-1)
+        for share in (_BEGIN, _END)
+    ]
+    return ops.stack([before[0], before[1] + 1], axis=-1) * seconds
+
+
+def word_times(pieces, times):
+    """The words of an output and their times.
+
+    Args:
+        pieces: List of strings, where a word begins with `"▁"`.
+        times: `(pieces, 2)`, in seconds.
+
+    Returns:
+        List of tuples `(word, begin, end)`.
+    """
+    words = []
+    for piece, (begin, end) in zip(pieces, times.tolist()):
+        if piece == _ENDS:
+            break
+        text = piece.removeprefix(_SPACE)
+        if text != piece or not words:
+            words.append((text, begin, end))
+            continue
+        before, first, last = words[-1]
+        # A space that is a piece by itself is not said.
+        words[-1] = (before + text, first if before else begin, max(last, end) if before else end)
+    return [word for word in words if word[0]]
