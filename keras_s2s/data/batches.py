@@ -45,6 +45,7 @@ class Batches(keras.utils.PyDataset):
         drop_long: If true, leave out examples with a longer text; if false, cut it, the end id
             kept. A `keras_s2s.preprocessing.CutWarning` says how many.
         shuffle: If false, the order is the same in all epochs.
+        shortest_first: Integer, in how many epochs the batches come in the order of their lengths.
         seed: Integer.
         resample: Callable, `resample(epoch)` that returns a dict of some of the columns: other
             segmentations of the same texts, for subword regularisation. Called once for each
@@ -85,12 +86,14 @@ class Batches(keras.utils.PyDataset):
         lengths=None,
         drop_long=False,
         shuffle=True,
+        shortest_first=0,
         seed=0,
         resample=None,
         **kwargs,
     ):
         super().__init__(**kwargs)
         self.shuffle, self.seed, self.epoch = shuffle, seed, 0
+        self.shortest_first = check_int("shortest_first", shortest_first, 0)
         if TARGETS not in columns:
             raise ValueError(
                 f"`columns` must hold the outputs, {TARGETS!r}. Received: {list(columns)}"
@@ -376,7 +379,9 @@ class Batches(keras.utils.PyDataset):
             size, widths, rows = plan[largest]
             plan[largest] = size, widths, rows[::2]
             plan.append((size, widths, rows[1::2]))
-        if self.shuffle:
+        if epoch < self.shortest_first:
+            plan.sort(key=lambda batch: sum(batch[1]))
+        elif self.shuffle:
             plan = [plan[index] for index in rng.permutation(len(plan))]
         _show_what_varies(plan)
         return chosen, plan

@@ -114,9 +114,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
 
         A `keras_s2s.layers.Decoder` or a `keras_s2s.decoding.Fusion`.
         """
-        if not self.scorers:
-            return self.decoder
-        return decoding.Fusion(self.decoder, self.scorers, self.scorer_weights)
+        used = [(s, w) for s, w in zip(self.scorers, self.scorer_weights) if w]
+        return decoding.Fusion(self.decoder, *zip(*used)) if used else self.decoder
 
     def _check_columns(self):
         """Raises a `ValueError` if encoder or decoder cannot read what the preprocessor makes."""

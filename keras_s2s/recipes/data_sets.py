@@ -1,10 +1,12 @@
 """The data sets that a split of a recipe is made of."""
 
 import collections.abc
+import inspect
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from keras_s2s.data import join_clips
 from keras_s2s.recipes.typed_config import RecipeError, typed
 
 
@@ -29,6 +31,12 @@ class DataSet:
     """How that preset decodes: `"greedy"`, `"random"`, `"beam"`; by default in its own way."""
     prefix: str = ""
     """Text put before each input, such as a tag of the language to translate into."""
+    where: dict = field(default_factory=dict)
+    """Of an archive of speech: which clips, see `keras_s2s.data.read_speech_archive`."""
+    joined: dict = field(default_factory=dict)
+    """Of an archive of speech: `{ group = "speaker" }` puts clips of the same speaker together at
+    random. Further keys are arguments of `keras_s2s.data.join_clips`; `count` is by default the
+    number of clips."""
     times: int = 1
     """How often each example comes in an epoch."""
 
@@ -51,6 +59,14 @@ class DataSet:
             raise RecipeError(
                 "a set is one file, or two that belong together. Several sets are tables: "
                 f'[{{ files = ["a.tsv"] }}, {{ files = ["b.tsv"] }}]. Received: {self.files}'
+            )
+        known = set(inspect.signature(join_clips).parameters) - {"clips", "texts", "groups"}
+        if self.joined and not (
+            isinstance(self.joined.get("group"), str) and set(self.joined) <= {"group", *known}
+        ):
+            raise RecipeError(
+                "'joined' must have a 'group', the name of an array, and may have "
+                f"{', '.join(sorted(known))}. Received: {self.joined}"
             )
         if self.columns and len(self.files) == 2:
             raise RecipeError(

@@ -1,5 +1,6 @@
 """The keys of a recipe, the same for every task."""
 
+import contextlib
 import dataclasses
 import re
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from keras_s2s.layers import attention_names
 from keras_s2s.models.seq2seq import Seq2Seq
 from keras_s2s.preprocessing.sentence_piece_tokenizer import NORMALIZATIONS
 from keras_s2s.recipes.data_sets import data_sets, join
+from keras_s2s.recipes.sound import LanguageModel, Sound
 from keras_s2s.recipes.typed_config import RecipeError
 
 
@@ -28,8 +30,8 @@ class Data:
     tests: dict
     """From the names of test sets to their files."""
     texts: list = field(default_factory=list)
-    """Files of captions without images, for stages with `texts_only`: one on each line, after the
-    last tab if there are tabs."""
+    """Files of captions without images, for stages with `texts_only`, or of texts for a language
+    model: one on each line, after the last tab if there are tabs."""
     columns: list = field(default_factory=lambda: [0, 1])
     """Columns of input and output in a table: indices from 0, or names in its first line."""
     images: str = ""
@@ -166,8 +168,13 @@ class Stage:
     the model samples, see `keras_s2s.recipes.objectives`."""
     freeze: Literal["nothing", "backbone", "encoder"] = "nothing"
     """What stays as it is. Features of a frozen backbone are computed once."""
+    part: Literal["model", "language_model"] = "model"
+    """What is trained: the model, or the language model of `[language_model]`, on the outputs of
+    the training data and on `data.texts`."""
     texts_only: bool = False
     """Whether to train on `data.texts`, with blank inputs: so the decoder learns the language."""
+    shortest_first: int = 0
+    """In so many epochs, batches come in the order of their lengths, the shortest first."""
     batch_size: int | None = None
     """Examples of a batch."""
     tokens_per_batch: int | None = None
@@ -216,6 +223,7 @@ class Stage:
             ("ema_momentum", 0, 1),
             ("cross_entropy_weight", 0, float("inf")),
             ("r_drop", 0, float("inf")),
+            ("shortest_first", 0, float("inf")),
         ):
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(
@@ -270,6 +278,16 @@ class Decoding:
     coverage_penalty: float = 0.0
     no_repeat_ngram_size: int = 0
     """No output has any n-gram of this many pieces twice; 0 for no limit."""
+    ctc_weight: float = 0.0
+    """Weight of the scores of `keras_s2s.layers.CTCPrefixScorer` beside those of the decoder."""
+    language_model_weight: float = 0.0
+    """Weight of the scores of the language model."""
+
+    def sampler(self):
+        """The beam search."""
+        options = dataclasses.asdict(self)
+        del options["ctc_weight"], options["language_model_weight"]
+        return decoding.Beam(**options)
 
 
 @dataclass(kw_only=True)
@@ -318,6 +336,10 @@ class Recipe:
     data: Data
     tokenizer: Tokenizer | None = None
     model: Model | None = None
+    sound: Sound | None = None
+    """Of speech recognition."""
+    language_model: LanguageModel | None = None
+    """Of speech recognition, where it has one."""
     training: Stage | None = None
     """The only stage."""
     stages: dict[str, Stage] = field(default_factory=dict)
@@ -356,12 +378,20 @@ class Recipe:
         for name, stage in self.stages.items():
             if not re.fullmatch(r"[\w-]+", name):
                 raise RecipeError(f"a stage is a folder, which cannot be called {name!r}.")
+            if stage.part == "language_model" and stage.objective != "cross_entropy":
+                raise RecipeError(
+                    f"[stages.{name}]: a language model learns with the objective 'cross_entropy'."
+                )
             if stage.texts_only and not (self.data.texts and stage.freeze == "encoder"):
                 raise RecipeError(
                     f"[stages.{name}]: 'texts_only' needs data.texts = [...], and trains the "
                     'decoder alone: set freeze = "encoder".'
                 )
         self._check_samples()
+        if self.task != "speech":
+            for section, default in (("sound", Sound()), ("language_model", LanguageModel())):
+                if getattr(self, section) not in (None, default):
+                    raise RecipeError(f"[{section}] is for task = 'speech'. Leave it out.")
         for where, table in self._tables():
             only = self.only.get(where.split(".")[0], {}) if table else {}
             for key, values in only.items():
@@ -393,6 +423,7 @@ class Recipe:
 
     def _tables(self):
         yield from (("data", self.data), ("tokenizer", self.tokenizer), ("model", self.model))
+        yield from (("sound", self.sound), ("language_model", self.language_model))
         yield from ((f"stages.{name}", stage) for name, stage in self.stages.items())
 
     def check_files(self, folder):
@@ -473,7 +504,7 @@ class Recipe:
 
     def sampler(self):
         """The beam search."""
-        return decoding.Beam(**dataclasses.asdict(self.decoding))
+        return self.decoding.sampler()
 
     def scheduled_sampling(self):
         """The layer if a stage needs it, else None; each stage sets its rate."""
@@ -493,6 +524,12 @@ class Recipe:
         """Freezes the part of the model that `Stage.freeze` names, and nothing else."""
         if model.encoder.trainable == (part == "encoder"):
             model.encoder.trainable = part != "encoder"
+
+    def trained_part(self, model, part):
+        """A context in which the part of a model that `Stage.part` names trains, as a model."""
+        if part != "model":
+            raise RecipeError(f"'part' is not for task = {self.task!r}.")
+        return contextlib.nullcontext(model)
 
     def batches(self, stage, model, pairs, is_train, cache, verbose):
         """A `keras.utils.PyDataset` of a split; `cache` is a folder for features."""

@@ -35,7 +35,8 @@ def run(recipe, model, splits, output, verbose=0):
             with np.load(done, allow_pickle=False) as weights:
                 model.set_weights([weights[key] for key in weights.files])
             continue
-        _train(recipe, name, stage, model, splits, output, verbose)
+        with recipe.trained_part(model, stage.part) as part:
+            _train(recipe, name, stage, model, part, splits, output, verbose)
         unfinished = done.with_suffix(".tmp.npz")
         np.savez(unfinished, *model.get_weights())
         unfinished.replace(done)
@@ -62,22 +63,24 @@ def _weights(name, output):
     return output / f"{name}.npz"
 
 
-def _train(recipe, name, stage, model, splits, output, verbose):
+def _train(recipe, name, stage, model, part, splits, output, verbose):
+    """Trains `part`, the model or a part of it, which is a model too."""
     folder = output / name if recipe.is_staged else output
     folder.mkdir(exist_ok=True)
     if verbose and recipe.is_staged:
         print(f"stage {name}", flush=True)
     train, valid = splits["train"], splits["valid"]
-    if stage.texts_only:
-        train = (None, [[text] for text in splits["texts"]])
+    of_texts = stage.texts_only or part is not model
+    if of_texts:
+        train = (None, splits["texts"])
     cache = output / "features"
     batches = recipe.batches(stage, model, train, True, cache, verbose)
     held_out = recipe.batches(stage, model, valid, False, cache, verbose)
     if verbose:
         count = len(train[1])
         told = [
-            f"{model.count_params():,} parameters",
-            f"{count:,} {'texts' if stage.texts_only else recipe.examples}",
+            f"{part.count_params():,} parameters",
+            f"{count:,} {'texts' if of_texts else recipe.examples}",
         ]
         told.append(f"{len(batches)} steps per epoch")
         if hasattr(batches, "padding_share"):
@@ -86,11 +89,11 @@ def _train(recipe, name, stage, model, splits, output, verbose):
             told.append(f"{batches.cut_share:.1%} of the {recipe.examples} cut")
         print(*told, sep=", ", flush=True)
     if recipe.is_staged:
-        seed_draws(model, [recipe.seed, *name.encode()])
+        seed_draws(part, [recipe.seed, *name.encode()])
     OBJECTIVES[stage.objective](
         recipe,
         stage,
-        model,
+        part,
         Examples(batches, held_out, *train),
         _callbacks(recipe, stage, valid, batches, held_out, folder, verbose),
         verbose,

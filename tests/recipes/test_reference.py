@@ -16,6 +16,8 @@ TABLES = {
     "data": schema.Data,
     "tokenizer": schema.Tokenizer,
     "model": schema.Model,
+    "sound": schema.Sound,
+    "language_model": schema.LanguageModel,
     "training": schema.Stage,
     "decoding": schema.Decoding,
     "evaluation": schema.Evaluation,

@@ -1,6 +1,7 @@
 """The tasks of recipes. A task says how to read its data, build its model and make batches."""
 
 from keras_s2s.recipes.tasks.captioning import Captioning
+from keras_s2s.recipes.tasks.speech import Speech
 from keras_s2s.recipes.tasks.summarization import Summarization
 from keras_s2s.recipes.tasks.translation import Translation
 
@@ -9,4 +10,5 @@ TASKS = {
     "translation": Translation,
     "captioning": Captioning,
     "summarization": Summarization,
+    "speech": Speech,
 }

@@ -56,7 +56,8 @@ class Captioning(Recipe):
     def splits(self, folder, verbose, cache=None):
         splits = super().splits(folder, verbose, cache)
         if self.data.texts:
-            splits["texts"] = text_files.read_lines(folder / file for file in self.data.texts)
+            texts = text_files.read_lines(folder / file for file in self.data.texts)
+            splits["texts"] = [[text] for text in texts]
         return splits
 
     def preprocessor(self, inputs, outputs, verbose=0):
