@@ -9,9 +9,12 @@ from keras import ops
 from keras_s2s import decoding
 from keras_s2s._backend.scan import no_gradient
 from keras_s2s._backend.shapes import size
+from keras_s2s.layers._ctc_alignment import align
+from keras_s2s.layers.ctc import LOG_PROBS
 from keras_s2s.models._compile import compile, to_backend
 from keras_s2s.models._each_output import each_output
 from keras_s2s.models.alignment import alignments
+from keras_s2s.tokens import END, PAD
 
 
 @no_gradient()
@@ -29,6 +32,10 @@ def decode(
         return_attention: Whether the sampler is to return attention weights.
         options: Dict of further arguments of the sampler's call, or None.
         encode: What to call in place of `model.encode`, or None.
+
+    Returns:
+        What the sampler returned; with attention of a model with a `keras_s2s.layers.CTC` also
+        `"spans"` `(batch, n, target, 2)`, the positions where it finds each token.
     """
     options = dict(options or {})
     tokenizer = _spelling_tokenizer(model, sampler)
@@ -56,7 +63,7 @@ def decode(
     # An empty input gives an empty output: only the end token.
     is_empty = model.encoder.is_empty(model.encoder.select(inputs), memory)
     limits = ops.where(is_empty, 1, limits)
-    return sampler(
+    result = sampler(
         model.fused_decoder,
         memory,
         max_length,
@@ -65,6 +72,18 @@ def decode(
         return_attention=return_attention,
         **options,
     )
+    if return_attention and LOG_PROBS in memory:
+        result["spans"] = _spans(memory, result["token_ids"])
+    return result
+
+
+def _spans(memory, token_ids):
+    """The first position of each token and the one after its last, `(batch, n, target, 2)`."""
+    batch, several, length = ops.shape(token_ids)
+    labels = ops.where(token_ids == END, PAD, token_ids)
+    labels = ops.reshape(labels, (batch * several, length))
+    spans = align(memory[LOG_PROBS], memory["mask"], labels)
+    return ops.reshape(spans, (batch, several, length, 2))
 
 
 def _spelling_tokenizer(model, sampler):

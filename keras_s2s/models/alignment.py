@@ -46,7 +46,7 @@ def alignments(model, inputs, result, words=None):
     for name, weights in by_input.items():
         seconds = seconds_per_position(encoder, columns[name])
         if seconds is not None:
-            times = ops.convert_to_numpy(token_times(weights, seconds))
+            times = ops.convert_to_numpy(token_times(result, weights, seconds))
     by_name = inputs if isinstance(inputs, dict) else {encoder.input_names[0]: inputs}
     rows = []
     for i, hypotheses in enumerate(result["token_ids"]):

@@ -1,4 +1,4 @@
-"""When the pieces and words of an output are said, from the attention to sound."""
+"""When the pieces and words of an output are said."""
 
 from keras import ops
 
@@ -19,16 +19,23 @@ def seconds_per_position(encoder, column):
     return column.seconds_per_step * encoder.reduction
 
 
-def token_times(weights, seconds):
-    """When each piece of an output begins and ends: what is between has half of its attention.
+def token_times(result, weights, seconds):
+    """When each piece of an output begins and ends.
+
+    A `keras_s2s.layers.CTC` knows it; attention only says what the decoder wanted to hear, which is
+    often less than the whole word, or what comes next.
 
     Args:
+        result: What `decode` returned. Without `"spans"`, half of the attention of a piece is
+            between the two times, a quarter before and a quarter after.
         weights: `(..., target, positions)`, the attention of each piece.
         seconds: Float, how long a position lasts.
 
     Returns:
         `(..., target, 2)` float32, in seconds.
     """
+    if "spans" in result:
+        return ops.cast(result["spans"], "float32") * seconds
     sums = ops.cumsum(ops.cast(weights, "float32"), axis=-1)
     before = [
         ops.sum(ops.cast(sums < share * sums[..., -1:], "float32"), axis=-1)

@@ -39,7 +39,7 @@ def make(model, sampler, max_length):
         result = {name: value[:, 0] for name, value in result.items()}
         # Cut to the longest row, to send less; at least 1, so that an empty batch works.
         longest = tf.reduce_max(tf.concat([result["lengths"], [1]], axis=0))
-        for name in ("token_ids", "attention") if with_attention else ("token_ids",):
+        for name in {"token_ids", "attention", "spans"} & set(result):
             result[name] = result[name][:, :longest]
         return result
 
@@ -94,7 +94,7 @@ def make(model, sampler, max_length):
             named[f"{prefix}attention"] = weights
             seconds = seconds_per_position(model.encoder, columns[name])
             if seconds is not None:
-                named["times"] = token_times(weights, seconds)
+                named["times"] = token_times(result, weights, seconds)
         target = tokens_in_graph(result["token_ids"], preprocessor.target_tokenizer, words)
         return {**text_of(raw, result), **named, "target_tokens": target}
 

@@ -7,6 +7,7 @@ import pytest
 from keras import ops
 
 from keras_s2s.layers import CTC, CTCPrefixScorer, ctc
+from keras_s2s.layers._ctc_alignment import align
 from keras_s2s.tokens import END, PAD, START
 from tests.layers.helpers import compiled, gradients, numpy, tensors
 
@@ -179,3 +180,30 @@ def test_other_vocabularies_are_refused():
         CTCPrefixScorer(7).start({**memory, "ctc_log_probs": log_probs})
     with pytest.raises(ValueError, match="`weight` must be"):
         CTC(5, weight=-1)
+
+
+def most_probable(log_probs, output):
+    """The path of an output, by trying all."""
+    paths = itertools.product(range(VOCABULARY), repeat=len(log_probs))
+    paths = [path for path in paths if collapsed(path) == output]
+    return max(paths, key=lambda path: sum(row[token] for row, token in zip(log_probs, path)))
+
+
+@pytest.mark.every_backend
+def test_alignment_is_the_most_probable_path():
+    log_probs, mask = make_log_probs(6, 4, 1, 5, 3)
+    outputs = [(4, 5, 5), (5,), (4,), (4, 4), ()]
+    spans = numpy(compiled(align)(*tensors((log_probs, mask, rows(*outputs)))))
+    for one, valid, output, found in zip(log_probs, mask, outputs, spans):
+        path = most_probable(one[valid], output)
+        expected = []
+        for token, run in itertools.groupby(enumerate(path), lambda pair: pair[1]):
+            positions = [position for position, _ in run]
+            if token != PAD:
+                expected.append([positions[0], positions[-1] + 1])
+        assert found[: len(output)].tolist() == expected
+        assert (found[len(output) :] == valid.sum()).all()
+    # Two outputs of one example, and the same in a wider batch.
+    twice = np.repeat(rows(*outputs), 2, axis=0)
+    padded = [np.pad(log_probs, ((0, 0), (0, 3), (0, 0))), np.pad(mask, ((0, 0), (0, 3)))]
+    np.testing.assert_array_equal(numpy(align(*tensors((*padded, twice))))[1::2], spans)

@@ -1,0 +1,78 @@
+"""Where each token of an output is said, by the most probable path of CTC."""
+
+from keras import ops
+
+from keras_s2s._backend.scan import no_gradient, scan
+from keras_s2s._backend.shapes import repeat_rows, size
+from keras_s2s.layers.attention import rows_of_each
+from keras_s2s.tokens import PAD
+
+_NEVER, _FARTHEST = -1e9, -1e30
+
+
+@no_gradient()
+def align(log_probs, mask, labels):
+    """The positions of each token on the most probable path that stands for the labels.
+
+    A path is at a state at each position: at token `i` of the labels, state `2 * i + 1`, or at the
+    blank before it, `2 * i`, or behind it. From one position to the next it stays, goes to the next
+    state, or from a token to a different one.
+
+    Args:
+        log_probs: `(batch, source, vocabulary)`, of which id 0 is the blank.
+        mask: `(batch, source)` bool, False at padding, which is behind the rest.
+        labels: `(rows, target)` token ids, 0 at padding. The rows of one example lie side by side.
+
+    Returns:
+        Int32 `(rows, target, 2)`: the first position of each token, and the one after its last. At
+        padding both are the number of positions.
+    """
+    rows = size(labels, 0)
+    each = rows_of_each(rows, size(mask, 0))
+    labels = ops.cast(labels, "int32")
+    lengths = ops.sum(ops.cast(labels != PAD, "int32"), axis=1)
+    tokens = ops.one_hot(labels, log_probs.shape[-1], dtype="float32")
+    # A blank before each token and behind the last.
+    said = ops.matmul(repeat_rows(log_probs, each), ops.transpose(tokens, (0, 2, 1)))
+    said = ops.where(ops.expand_dims(labels != PAD, 1), said, _NEVER)
+    blank = ops.broadcast_to(repeat_rows(log_probs, each)[..., PAD : PAD + 1], ops.shape(said))
+    scores = ops.reshape(ops.stack([blank, said], axis=-1), (rows, size(said, 1), -1))
+    scores = ops.concatenate([scores, blank[..., :1]], axis=-1)
+    states = size(scores, 2)
+    is_blank = ops.arange(states) % 2 == 0
+    mask = repeat_rows(mask, each)
+    scores = ops.where(ops.expand_dims(mask, -1), scores, ops.where(is_blank, 0.0, _NEVER))
+    # From a token to the next token, without a blank, unless they are equal.
+    differs = ops.pad(labels[:, 1:] != labels[:, :-1], ((0, 0), (1, 0)))
+    skips = ops.reshape(ops.stack([ops.zeros_like(differs), differs], axis=-1), (rows, -1))
+    skips = ops.pad(skips, ((0, 0), (0, 1)))
+
+    def forward(best, scores, skips):
+        by_one = ops.pad(best[:, :-1], ((0, 0), (1, 0)), constant_values=_NEVER)
+        by_two = ops.pad(best[:, :-2], ((0, 0), (2, 0)), constant_values=_NEVER)[:, : size(best, 1)]
+        ways = ops.stack([best, by_one, ops.where(skips, by_two, _NEVER)])
+        return ops.max(ways, axis=0) + scores, ops.cast(ops.argmax(ways, axis=0), "int32")
+
+    def back(state, moves, _):
+        moved = ops.take_along_axis(moves, ops.expand_dims(state, -1), axis=1)
+        return state - ops.squeeze(moved, -1), state
+
+    # Before the first position, a path is where only the first blank and the first token are next.
+    index = ops.arange(states, dtype="int32")
+    start = ops.where(index == 0, 0.0, _NEVER) + ops.zeros((rows, 1), dtype="float32")
+    like = ops.zeros_like(start, dtype="int32")
+    best, moves = scan(forward, start, ops.transpose(scores, (1, 0, 2)), like, skips)
+    # The last token, or the blank behind it.
+    behind = index - 2 * ops.expand_dims(lengths, -1)
+    ends = ops.logical_or(behind == 0, behind == -1)
+    last = ops.cast(ops.argmax(ops.where(ends, best, _FARTHEST), axis=-1), "int32")
+    _, path = scan(back, last, moves, ops.zeros_like(last), reverse=True)
+    # `(source, rows, target)`
+    path = ops.expand_dims(path, -1)
+    own = 2 * ops.arange(size(labels, 1), dtype="int32") + 1
+    real = ops.expand_dims(ops.transpose(mask), -1)
+    spans = [
+        ops.sum(ops.cast(ops.logical_and(real, before), "int32"), axis=0)
+        for before in (path < own, path <= own)
+    ]
+    return ops.stack(spans, axis=-1)
