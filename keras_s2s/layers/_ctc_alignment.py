@@ -50,8 +50,10 @@ def align(log_probs, mask, labels):
     def forward(best, scores, skips):
         by_one = ops.pad(best[:, :-1], ((0, 0), (1, 0)), constant_values=_NEVER)
         by_two = ops.pad(best[:, :-2], ((0, 0), (2, 0)), constant_values=_NEVER)[:, : size(best, 1)]
-        ways = ops.stack([best, by_one, ops.where(skips, by_two, _NEVER)])
-        return ops.max(ways, axis=0) + scores, ops.cast(ops.argmax(ways, axis=0), "int32")
+        by_two = ops.where(skips, by_two, _NEVER)
+        nearer = ops.maximum(best, by_one)
+        moves = ops.where(by_two > nearer, 2, ops.cast(by_one > best, "int32"))
+        return ops.maximum(nearer, by_two) + scores, moves
 
     def back(state, moves, _):
         moved = ops.take_along_axis(moves, ops.expand_dims(state, -1), axis=1)
@@ -64,8 +66,8 @@ def align(log_probs, mask, labels):
     best, moves = scan(forward, start, ops.transpose(scores, (1, 0, 2)), like, skips)
     # The last token, or the blank behind it.
     behind = index - 2 * ops.expand_dims(lengths, -1)
-    ends = ops.logical_or(behind == 0, behind == -1)
-    last = ops.cast(ops.argmax(ops.where(ends, best, _FARTHEST), axis=-1), "int32")
+    ends = [ops.max(ops.where(behind == at, best, _FARTHEST), axis=-1) for at in (-1, 0)]
+    last = 2 * lengths - ops.cast(ends[0] > ends[1], "int32")
     _, path = scan(back, last, moves, ops.zeros_like(last), reverse=True)
     # `(source, rows, target)`
     path = ops.expand_dims(path, -1)
