@@ -141,7 +141,7 @@ def generate(
     name: PresetName,
     text: Annotated[
         list[str] | None,
-        typer.Argument(help="Sentences, or paths of images; none: one a line from stdin."),
+        typer.Argument(help="Sentences, or paths of images or clips; none: one a line from stdin."),
     ] = None,
     source: Annotated[
         Path | None,
@@ -186,7 +186,7 @@ def generate(
         ),
     ] = "cut",
 ):
-    """Run a preset on texts, or a captioner on images: one in, one out, in the same order.
+    """Run a preset on texts, images or clips of speech: one in, one out, in the same order.
 
     An empty line stays empty. Bytes that are not UTF-8 become U+FFFD. The card of a preset
     (`keras-s2s card NAME`) says how long a text may be: 99 pieces, some 70 words, for the shipped
@@ -196,6 +196,7 @@ def generate(
 
     - `keras-s2s generate translation "Wo ist der Bahnhof?"`
     - `keras-s2s generate captioning beach.jpg dog.png`
+    - `keras-s2s generate run/preset clip.wav`
     - `keras-s2s generate translation --input in.de --output out.en`
     - `keras-s2s generate translation --input letter.de --on-long split`
     - `keras-s2s generate run/preset --input papers.jsonl --key abstract`
@@ -224,8 +225,9 @@ def generate(
     )
     # More than one batch is read at a time, so that sentences of similar length share a batch.
     chunk = 4 * batch_size
-    # The paths of images are what they are.
-    decode = os.fsdecode if model.encoder.input_names == ("images",) else _decode
+    # Paths are what they are.
+    reads_files = any(column.reads_files for column in model.preprocessor.columns)
+    decode = os.fsdecode if reads_files else _decode
     with contextlib.ExitStack() as stack:
         if text:
             # What a shell passes need not be UTF-8 either.
@@ -434,12 +436,14 @@ def export(
 @app.command()
 def draw(
     name: PresetName,
-    source: Annotated[str, typer.Argument(help="A sentence, or the path of an image.")],
+    source: Annotated[
+        str, typer.Argument(help="A sentence, or the path of an image or of a clip of speech.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="The picture.", dir_okay=False)
     ] = Path("attention.png"),
 ):
-    """Draw where a preset looks while it writes each word. Needs matplotlib.
+    """Draw where a preset looks, or listens, while it writes each word. Needs matplotlib.
 
     **Examples**
 
@@ -450,8 +454,13 @@ def draw(
     library = _library()
     model = library.zoo.load(name)
     text, alignment = model.generate(source, return_attention=True)
-    image = source if alignment.source_tokens is None else None
-    library.visualize.attention(alignment, image).savefig(output)
+    if alignment.times is None:
+        image = source if alignment.source_tokens is None else None
+        library.visualize.attention(alignment, image).savefig(output)
+    else:
+        column = model.preprocessor.raw
+        log_mels = column.encode(column.as_batch(source))
+        library.visualize.speech(alignment, log_mels, column.seconds_per_step).savefig(output)
     print(text)
     print("wrote", output)
 

@@ -52,7 +52,7 @@ def attention(alignment, image=None, columns=5, title=None):
         raise ValueError(
             "`image` must be given where the source is an image, and only there. Received: image="
             f"{'None' if image is None else type(image).__name__}, of a source of "
-            + ("image positions." if with_image else "text.")
+            + ("image positions (or sound: use `speech`)." if with_image else "text.")
         )
     if title is None:
         title = "".join(alignment.target_tokens[:-1]).replace("▁", " ").strip()
@@ -74,6 +74,68 @@ def attention(alignment, image=None, columns=5, title=None):
         for part, name, panel in zip(parts, sources, panels):
             panel.draw(part)
             part.supxlabel(name)
+    figure.suptitle(title)
+    return figure
+
+
+def speech(alignment, log_mels, seconds_per_frame=0.01, title=None):
+    """Draws sound, where a model listened for each piece of its output, and its words.
+
+    Above the spectrogram, with the words where they are said; below a matrix with a row for each
+    piece of the output, over the same time.
+
+    Args:
+        alignment: `keras_s2s.models.Alignment`, from `model.generate(..., return_attention=True)`.
+        log_mels: `(frames, bands)`, the spectrogram, `model.preprocessor.raw.encode(...)`.
+        seconds_per_frame: Float, `model.preprocessor.raw.seconds_per_step`.
+        title: String above it all; by default the output.
+
+    Returns:
+        `matplotlib.figure.Figure`; `figure.savefig("speech.png")` writes it.
+
+    Raises:
+        ValueError: If the alignment is not of sound.
+        ImportError: If matplotlib is missing.
+
+    Example:
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    times = np.array([[0.1, 0.3], [0.3, 0.4]])
+    looked = keras_s2s.models.Alignment(None, ["▁yes", "</s>"], np.eye(2, 5), times)
+    figure = keras_s2s.visualize.speech(looked, np.random.normal(size=(40, 80)))
+    figure.savefig("speech.png")
+    ```
+    """
+    if alignment.times is None:
+        raise ValueError("`alignment` is not of sound: it has no times. Use `attention` for it.")
+    log_mels = np.asarray(log_mels)
+    seconds = len(log_mels) * seconds_per_frame
+    target = [_shown(piece) for piece in alignment.target_tokens]
+    if title is None:
+        title = "".join(alignment.target_tokens[:-1]).replace("▁", " ").strip()
+    heights = 1.8, 0.4 + 0.16 * len(target)
+    figure = import_matplotlib().figure.Figure(
+        figsize=(max(5, 1.2 + 2 * seconds), sum(heights) + 0.6), layout="constrained"
+    )
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=heights)
+    above.imshow(log_mels.T, origin="lower", aspect="auto", cmap="magma", extent=(0, seconds, 0, 1))
+    above.set_yticks([])
+    above.set_ylabel("mel bands")
+    for word, begin, end in alignment.words:
+        above.axvspan(begin, end, color="white", alpha=0.2, linewidth=0)
+        above.text((begin + end) / 2, 1.02, word, ha="center", va="bottom", fontsize="small")
+    below.imshow(
+        alignment.weights,
+        cmap="Greys",
+        vmin=0,
+        vmax=1,
+        aspect="auto",
+        extent=(0, seconds, len(target) - 0.5, -0.5),
+    )
+    below.set_yticks(range(len(target)), target, fontsize="small")
+    below.set_xlabel("seconds")
     figure.suptitle(title)
     return figure
 

@@ -93,3 +93,25 @@ def test_without_matplotlib(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(ImportError, match=r"keras-s2s\[visualize\]"):
         visualize.attention(of_text())
+
+
+def of_sound():
+    times = np.array([[0.1, 0.2], [0.2, 0.4], [0.6, 0.8], [0.8, 0.8]])
+    return Alignment(None, ["▁ye", "s", "▁no", "</s>"], np.eye(4, 10), times)
+
+
+def test_sound_is_a_spectrogram_above_a_matrix():
+    log_mels = np.random.default_rng(0).normal(size=(80, 20))
+    figure = visualize.speech(of_sound(), log_mels)
+    above, below = figure.axes
+    np.testing.assert_array_equal(above.images[0].get_array(), log_mels.T)
+    assert above.images[0].get_extent() == pytest.approx([0, 0.8, 0, 1])
+    assert [(text.get_text(), text.get_position()[0]) for text in above.texts] == [
+        ("yes", pytest.approx(0.25)),
+        ("no", pytest.approx(0.7)),
+    ]
+    np.testing.assert_array_equal(below.images[0].get_array(), of_sound().weights)
+    assert [t.get_text() for t in below.get_yticklabels()] == ["ye", "s", "no", "</s>"]
+    assert figure.get_suptitle() == "yes no"
+    with pytest.raises(ValueError, match="is not of sound: it has no times"):
+        visualize.speech(of_text(), log_mels)

@@ -59,7 +59,12 @@ def alignments(model, inputs, result, words=None):
             parts = {}
             for name, tokens in sources.items():
                 weights = by_input[name][i, j, : len(ids)]
-                parts[name] = weights if tokens is None else weights[:, : len(tokens)]
+                if tokens is not None:
+                    weights = weights[:, : len(tokens)]
+                elif columns[name].seconds_per_step is not None:
+                    frames = np.any(by_name[name][i], axis=-1).sum()
+                    weights = weights[:, : -(-frames // encoder.reduction)]
+                parts[name] = weights
             if len(sources) == 1:
                 [tokens], [weights] = sources.values(), parts.values()
             else:

@@ -37,6 +37,7 @@ class AudioColumn(Column):
     """
 
     needs_tensorflow = True
+    reads_files = True
     is_ragged = True
 
     def __init__(self, spectrogram=None, speeds=(1.0,), name="log_mels", raw_name="audio"):

@@ -21,6 +21,8 @@ class Column:
     shape = None
     #: Whether values that `load` returned differ in size, so that their batches are ragged.
     is_ragged = False
+    #: Whether a raw value may be the path of a file.
+    reads_files = False
     #: How many seconds a step of the features lasts, where they are of sound.
     seconds_per_step = None
     #: How many words of a value have ids although the vocabulary lacks them, see `own_words`.

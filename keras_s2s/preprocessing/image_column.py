@@ -32,6 +32,7 @@ class ImageColumn(Column):
     """
 
     needs_tensorflow = True
+    reads_files = True
 
     def __init__(self, image_converter=(224, 224), name="images", raw_name="images"):
         super().__init__(name, raw_name)
