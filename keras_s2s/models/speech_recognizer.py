@@ -37,13 +37,13 @@ class SpeechRecognizer(Seq2Seq):
     import keras_s2s
 
     texts = ["yes", "no"]
-    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(texts, vocabulary_size=11)
+    tokenizer = keras_s2s.preprocessing.SentencePieceTokenizer.train(texts, vocabulary_size=10)
     model = keras_s2s.models.SpeechRecognizer(
         keras_s2s.layers.SpeechEncoder(8, filters=(4, 4), num_layers=1),
-        keras_s2s.layers.RNNDecoder(11, 16, attention="location_aware"),
+        keras_s2s.layers.RNNDecoder(10, 16, attention="location_aware"),
         keras_s2s.preprocessing.Preprocessor([keras_s2s.preprocessing.AudioColumn()], tokenizer),
-        auxiliary_loss=keras_s2s.layers.CTC(11),
-        scorers=[keras_s2s.layers.CTCPrefixScorer(11)],
+        auxiliary_loss=keras_s2s.layers.CTC(10),
+        scorers=[keras_s2s.layers.CTCPrefixScorer(10)],
         scorer_weights=[0.4],
     )
     clips = [np.random.uniform(-0.1, 0.1, 16000).astype("float32") for _ in texts]
