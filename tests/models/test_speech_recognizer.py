@@ -229,3 +229,27 @@ def test_parts_must_agree(tokenizer):
         recognizer.transcribe(clips()[0])
     with pytest.raises(ValueError, match="the encoder takes .None, 9.. Give both the same size"):
         SpeechRecognizer(SpeechEncoder(6, 9), RNNDecoder(SIZE, 7), model.preprocessor)
+
+
+@pytest.mark.slow
+def test_odd_clips(model, tmp_path):
+    """One sample, silence and none have a result; what cannot be heard is named."""
+    low = clips()[0]
+    odd = [low, low[:1], np.zeros(3000, "float32"), low[:0], (low * 0.5, 11025)]
+    texts = model.transcribe(odd)
+    assert texts[0] == model.transcribe(low) and texts[3] == ""
+    assert [model.transcribe(clip) for clip in odd] == texts
+    path = tmp_path / "text.wav"
+    path.write_bytes(b"This is no sound.")
+    truncated = wav(as_bits(low, 16), rate=RATE)[:50]
+    bad = [low, np.full(100, np.nan, "float32"), path, truncated, tmp_path / "none.wav"]
+    for clip, message in (
+        (bad[1], r"`inputs\[1\]`: the samples hold NaN or infinity"),
+        (bad[2], r"'inputs\[1\]: .*text.wav' cannot be read \(17 bytes\): this is no file of sound"),
+        (bad[3], r"'inputs\[1\]' cannot be read \(50 bytes\)"),
+        (bad[4], r"`inputs\[1\]`: there is no file '.*none.wav'"),
+    ):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            model.transcribe([low, clip])
+    with pytest.warns(UserWarning, match="4 of 5 inputs could not be read, and gave None"):
+        assert model.transcribe(bad, on_error="none") == [texts[0], None, None, None, None]
