@@ -73,21 +73,33 @@ class AudioColumn(Column):
                 return self.encode(tf.RaggedTensor.from_tensor(batch[None]), sample)[0]
             batch = tf.RaggedTensor.from_tensor(batch)
         if sample and self.speeds != (1.0,):
-            batch = tf.map_fn(
-                self._at_a_speed,
-                batch,
-                fn_output_signature=tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0),
-            )
+            batch = self._at_speeds(batch, tf.constant(self.speeds))
         return self.spectrogram(batch.to_tensor(), batch.row_lengths())
 
-    def _at_a_speed(self, waveform):
-        """The waveform at a drawn speed: sound of another sample rate, taken for its own."""
+    def at_speed(self, batch, speed):
+        """The log-mels of `encode`, of clips that are played at a speed.
+
+        Args:
+            batch: `tf.RaggedTensor` of samples.
+            speed: Float.
+        """
+        if speed != 1:
+            batch = self._at_speeds(batch, import_tensorflow().constant([float(speed)]))
+        return self.spectrogram(batch.to_tensor(), batch.row_lengths())
+
+    def _at_speeds(self, batch, speeds):
+        """The samples of each clip at one of the speeds, drawn: taken for those of another rate."""
         tf = import_tensorflow()
         rate = self.spectrogram.sample_rate
         # Whole percents have a large common divisor with the rate.
-        rates = tf.constant([round(rate * speed) for speed in self.speeds])
-        drawn = tf.random.uniform([], maxval=len(self.speeds), dtype=tf.int32)
-        return resample(waveform, rates[drawn], rate, "a clip at another speed")
+        rates = tf.cast(tf.round(speeds * rate), tf.int32)
+
+        def of_one(waveform):
+            drawn = tf.random.uniform([], maxval=tf.size(rates), dtype=tf.int32)
+            return resample(waveform, rates[drawn], rate, "a clip at another speed")
+
+        spec = tf.RaggedTensorSpec([None], tf.float32, ragged_rank=0)
+        return tf.map_fn(of_one, batch, fn_output_signature=spec)
 
     def is_raw(self, values):
         dtype = getattr(values, "dtype", None)

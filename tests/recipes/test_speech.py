@@ -8,6 +8,8 @@ import pytest
 
 import keras_s2s
 from keras_s2s import recipes, zoo
+from keras_s2s.recipes import log_mels
+from keras_s2s.recipes.log_mels import LogMels
 from tests.data.test_speech_readers import archive
 from tests.layers.helpers import numpy
 
@@ -148,6 +150,26 @@ def test_clips_of_an_epoch_are_those_of_all_sets(data):
     (data / "clips.tsv").write_text("a.wav\tlow\n")
     clips, texts = recipe.read(["clips.tsv"], data)
     assert clips == clips.names == [str(data / "a.wav")] and texts == ["low"]
+
+
+def test_spectrograms_are_those_of_the_column(data, monkeypatch):
+    recipe = recipes.read(data / "recipe.toml")
+    clips, column = recipe.read(recipe.data.valid, data)[0], recipe.sound.column()
+    waveforms = column.as_batch(clips)
+    plain = LogMels(column, clips, False, 0)
+    np.testing.assert_allclose(plain([3, 1]), numpy(column.encode(waveforms))[[3, 1]], atol=1e-4)
+    of_speed = {speed: numpy(column.at_speed(waveforms, speed)) for speed in column.speeds}
+    frames = {len(one[0]): speed for speed, one in of_speed.items()}
+    assert len(frames) == 3
+    for room in (2**20, 0):
+        monkeypatch.setattr(log_mels, "ROOM", room)
+        drawn, seen = LogMels(column, clips, True, 0), set()
+        for _ in range(8):
+            for row, made in zip((2, 0), drawn([2, 0])):
+                made = made[made.any(axis=-1)]
+                seen.add(speed := frames[len(made)])
+                np.testing.assert_allclose(made, of_speed[speed][row], atol=1e-4)
+        assert seen == set(column.speeds) and bool(drawn.kept) == bool(room)
 
 
 @pytest.mark.parametrize(

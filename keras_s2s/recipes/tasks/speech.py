@@ -6,6 +6,7 @@ from keras_s2s import data, layers, models, preprocessing
 from keras_s2s.recipes import language_model, text_files, tokenizer
 from keras_s2s.recipes.clips import join_clips_of_sets, read_set
 from keras_s2s.recipes.data_sets import data_sets
+from keras_s2s.recipes.log_mels import LogMels
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.sound import Sound
 from keras_s2s.recipes.typed_config import RecipeError
@@ -25,7 +26,12 @@ class Speech(Recipe):
             "name_copies": [0],
             "backbone_weights": [""],
         },
-        "tokenizer": {"kind": ["pieces"], "shared": [True], "target_length": [None]},
+        "tokenizer": {
+            "kind": ["pieces"],
+            "shared": [True],
+            "target_length": [None],
+            "sample_alpha": [None],
+        },
         "model": {
             "copy": [False],
             "copy_slots": [0],
@@ -121,11 +127,16 @@ class Speech(Recipe):
     def batches(self, stage, model, pairs, is_train, cache, verbose):
         if stage.part == "language_model":
             return language_model.batches(stage, model, pairs[1], is_train, self.seed)
-        return data.Batches.from_raw(
-            model.preprocessor,
-            *pairs,
+        clips, texts = pairs
+        column, tokenizer = model.preprocessor.raw, model.preprocessor.target_tokenizer
+        log_mels = LogMels(column, clips, is_train, self.seed)
+        return data.Batches(
+            {
+                column.name: data.Features(list(range(len(clips))), log_mels, column.shape),
+                "decoder_token_ids": tokenizer.encode(texts),
+            },
             data.SimilarLengths(stage.batch_size),
-            sample=is_train,
+            lengths={"decoder_token_ids": model.preprocessor.target_length},
             shuffle=is_train,
             shortest_first=stage.shortest_first,
             seed=self.seed,
