@@ -45,12 +45,13 @@ class Batches(keras.utils.PyDataset):
         drop_long: If true, leave out examples with a longer text; if false, cut it, the end id
             kept. A `keras_s2s.preprocessing.CutWarning` says how many.
         shuffle: If false, the order is the same in all epochs.
-        shortest_first: Integer, in how many epochs the batches come in the order of their lengths.
         seed: Integer.
         resample: Callable, `resample(epoch)` that returns a dict of some of the columns: other
             segmentations of the same texts, for subword regularisation. Called once for each
             epoch, in another thread while the epoch before trains; `epoch` should seed the draws.
             Where they are longer than the lengths or the widest bucket, the given ids are used.
+        shortest_first: Integer, in how many epochs the batches come in the order of their texts'
+            lengths. The longest is the second all the same, so that Keras sees that they vary.
         **kwargs: Keyword arguments of `keras.utils.PyDataset`.
 
     Attributes:
@@ -86,9 +87,9 @@ class Batches(keras.utils.PyDataset):
         lengths=None,
         drop_long=False,
         shuffle=True,
-        shortest_first=0,
         seed=0,
         resample=None,
+        shortest_first=0,
         **kwargs,
     ):
         super().__init__(**kwargs)

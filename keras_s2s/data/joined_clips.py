@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_s2s._checks import check_int
+
 
 def join_clips(clips, texts, groups, count, longest=5, gap=(0.1, 0.5), noise=1e-3, seed=0):
     """Makes clips of several, with silence between them, such as strings of digits.
@@ -25,6 +27,7 @@ def join_clips(clips, texts, groups, count, longest=5, gap=(0.1, 0.5), noise=1e-
         for each a list of tuples `(begin, end)`, when each part is said, in seconds.
 
     Raises:
+        TypeError: If the samples are not int16.
         ValueError: If there are no clips, or lists of unequal length, or rates differ.
 
     Example:
@@ -43,6 +46,9 @@ def join_clips(clips, texts, groups, count, longest=5, gap=(0.1, 0.5), noise=1e-
             "`clips`, `texts` and `groups` must be lists of the same length, at least 1. Received "
             f"{len(clips)}, {len(texts)} and {len(groups)}."
         )
+    if any(np.asarray(samples).dtype != "int16" for samples, _ in clips):
+        raise TypeError("The samples of `clips` must be int16.")
+    check_int("longest", longest, 1)
     rates = {rate for _, rate in clips}
     if len(rates) > 1:
         raise ValueError(f"All clips must have one sample rate. Received: {sorted(rates)}")

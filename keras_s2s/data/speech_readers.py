@@ -166,4 +166,6 @@ def read_speech_archive(path, where=None, text="text"):
     clips = [(samples[offsets[row] : offsets[row + 1]], rate) for row in rows]
     if texts.dtype.kind in "iu" and np.isin(texts, range(10)).all():
         texts = np.array(_DIGITS)[texts]
+    if texts.dtype.kind == "S":
+        texts = np.char.decode(texts, "utf-8")
     return clips, [str(texts[row]) for row in rows]

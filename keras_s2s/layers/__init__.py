@@ -15,6 +15,7 @@ from keras_s2s.layers.ctc import CTC as CTC
 from keras_s2s.layers.ctc_prefix_scorer import CTCPrefixScorer as CTCPrefixScorer
 from keras_s2s.layers.decoder import Decoder as Decoder
 from keras_s2s.layers.encoder import Encoder as Encoder
+from keras_s2s.layers.ensemble_ctc import EnsembleCTC as EnsembleCTC
 from keras_s2s.layers.ensemble_decoder import EnsembleDecoder as EnsembleDecoder
 from keras_s2s.layers.ensemble_encoder import EnsembleEncoder as EnsembleEncoder
 from keras_s2s.layers.heads import Head as Head

@@ -25,7 +25,8 @@ def align(log_probs, mask, labels):
 
     Returns:
         Int32 `(rows, target, 2)`: the first position of each token, and the one after its last. At
-        padding both are the number of positions.
+        padding both are the number of positions. Where there are more tokens than positions have
+        room for, all are -1.
     """
     rows = size(labels, 0)
     each = rows_of_each(rows, size(mask, 0))
@@ -77,4 +78,5 @@ def align(log_probs, mask, labels):
         ops.sum(ops.cast(ops.logical_and(real, before), "int32"), axis=0)
         for before in (path < own, path <= own)
     ]
-    return ops.stack(spans, axis=-1)
+    has_room = ops.expand_dims(ops.maximum(*ends) > _NEVER / 2, -1)
+    return ops.stack([ops.where(has_room, one, -1) for one in spans], axis=-1)

@@ -21,13 +21,14 @@ class CTC(KeepsParts, keras.layers.Layer):
     Pass it as the `auxiliary_loss` of a model whose outputs are in the order of its inputs, such as
     speech recognition. In training it adds to the loss of the tokens: `weight` times the mean over
     outputs of minus the log-probability of all tokens together, divided by their number. The
-    decoder then has an encoder that knows what is said where.
+    decoder then has an encoder that knows what is said where. `evaluate` and `val_loss` leave it
+    out, and sample weights are not for it.
 
     Each position of the memory gets a distribution over the blank, which has the id of padding, 0,
     and the tokens but start and end. The probability of an output is the sum over all ways to put
     its tokens onto positions in their order, where a token may last for several positions, and
     equal tokens need a blank between them. An output with more tokens than its input has positions
-    cannot be put there, and adds nothing.
+    cannot be put there, and adds 0.
 
     Args:
         vocabulary_size: Integer, the tokens of the decoder, including padding.
@@ -68,20 +69,20 @@ class CTC(KeepsParts, keras.layers.Layer):
     """
 
     def __init__(self, vocabulary_size, weight=1.0, dropout=0.0, **kwargs):
-        super().__init__(**kwargs)
+        # Without casts, since 16 bits do not hold logarithms of small probabilities.
+        super().__init__(autocast=False, **kwargs)
         check_sizes(vocabulary_size=vocabulary_size)
         check_rate("dropout", dropout)
         self.vocabulary_size = vocabulary_size
         self.weight = check_number("weight", weight, lambda x: x >= 0, "a number, at least 0")
         self.dropout = dropout
         self.seed_generator = keras.random.SeedGenerator()
-        self.projection = keras.layers.Dense(
-            vocabulary_size, dtype=self.dtype_policy, name="projection"
-        )
 
     def build(self, memory_shape):
-        if not self.projection.built:
-            self.projection.build((None, None, memory_shape["values"][-1]))
+        self.projection = keras.layers.Dense(
+            self.vocabulary_size, dtype=self.dtype_policy, name="projection"
+        )
+        self.projection.build((None, None, memory_shape["values"][-1]))
 
     def call(self, memory, targets=None, training=False):
         values = memory["values"]
@@ -94,7 +95,7 @@ class CTC(KeepsParts, keras.layers.Layer):
         is_output = ops.logical_and(token_ids != START, token_ids != END)
         log_probs = ops.log_softmax(ops.where(is_output, logits, _NEVER), axis=-1)
         if training and targets is not None:
-            self.add_loss(self.weight * mean_loss(log_probs, memory["mask"], targets[:, 1:]))
+            self.add_loss(self.weight * mean_loss(log_probs, memory["mask"], targets))
         return log_probs
 
     def compute_output_shape(self, memory_shape, targets_shape=None):
@@ -144,13 +145,19 @@ def losses(log_probs, mask, labels):
     return ops.where(has_room, values, 0.0)
 
 
-def mean_loss(log_probs, mask, labels):
-    """The mean over outputs of `losses` divided by the number of tokens; see `losses`.
+def mean_loss(log_probs, mask, targets):
+    """The mean over outputs of their `losses`, each divided by the number of its tokens.
 
-    Outputs without tokens or without room do not count.
+    Args:
+        log_probs: As in `losses`.
+        mask: As in `losses`.
+        targets: `(rows, target)`: the start token, then the output. Rows of padding do not count.
+
+    Returns:
+        A float32 scalar.
     """
+    labels = targets[:, 1:]
     lengths = ops.sum(ops.cast(labels != PAD, "float32"), axis=1)
-    values = losses(log_probs, mask, labels)
-    counts = ops.cast(ops.logical_and(lengths > 0, values > 0), "float32")
-    per_token = ops.divide_no_nan(values, lengths) * counts
+    per_token = ops.divide_no_nan(losses(log_probs, mask, labels), lengths)
+    counts = ops.cast(ops.any(targets != PAD, axis=1), "float32")
     return ops.divide_no_nan(ops.sum(per_token), ops.sum(counts))

@@ -60,7 +60,8 @@ class CTCPrefixScorer(Decoder):
     """
 
     def __init__(self, vocabulary_size, **kwargs):
-        super().__init__(**kwargs)
+        # Without casts: 16 bits hold neither the logarithms nor their differences.
+        super().__init__(autocast=False, **kwargs)
         check_sizes(vocabulary_size=vocabulary_size)
         self.vocabulary_size = vocabulary_size
 

@@ -60,6 +60,10 @@ class EnsembleEncoder(Encoder):
     def vocabulary_sizes(self):
         return self.encoders[0].vocabulary_sizes
 
+    @property
+    def reduction(self):
+        return self.encoders[0].reduction
+
     def select(self, features):
         return self.encoders[0].select(features)
 

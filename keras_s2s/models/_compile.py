@@ -120,9 +120,10 @@ def to_backend(structure):
 
     def convert(tensor):
         value = np.asarray(tensor)
-        if keras.backend.backend() == "jax" and value.ndim == 2:
-            width = -(-value.shape[1] // 16) * 16
-            value = np.pad(value, ((0, 0), (0, width - value.shape[1])))
+        step = {2: 16, 3: 64}.get(value.ndim)  # of ids and of spectrograms
+        if keras.backend.backend() == "jax" and step:
+            missing = -value.shape[1] % step
+            value = np.pad(value, [(0, 0), (0, missing), (0, 0)][: value.ndim])
         return ops.convert_to_tensor(value)
 
     return keras.tree.map_structure(convert, structure)

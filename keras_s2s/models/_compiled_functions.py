@@ -134,7 +134,7 @@ class Functions:
 
         most = getattr(model.preprocessor, "target_length", None)
         tokenizer = _spelling_tokenizer(model, sampler)
-        key = "decode", _key(sampler), return_attention, most, tokenizer
+        key = "decode", _key(sampler), return_attention, most, tokenizer, model.scorer_weights
         draws = isinstance(sampler, decoding.Random)
         changed = () if draws else sampler.variables
         # Samplers by other authors may not take `drop_finished`.
@@ -155,7 +155,7 @@ class Functions:
         def function(inputs, labels, sample_weight):
             return score(model, inputs, labels, sample_weight)
 
-        run = self._get(model, ("score",), function)
+        run = self._get(model, ("score", model.scorer_weights), function)
 
         def on_backend(*pairs):
             """Converts the preprocessor's TensorFlow tensors to tensors of the backend."""

@@ -17,8 +17,8 @@ class Alignment(NamedTuple):
         target_tokens: List of strings, the pieces of the output.
         weights: `(target, source)` float32, one row per piece of the output; for an image
             `(target, rows, columns)`, one grid per piece. A model of several inputs has a dict.
-        times: `(target, 2)` float32, when each piece of the output begins and ends in the sound, in
-            seconds; None where there is no sound.
+        times: `(target, 2)` float32, when each piece of the output begins and ends, in seconds, to
+            the length of a position; None unless the only input is sound.
     """
 
     source_tokens: list | dict | None
@@ -43,10 +43,9 @@ def alignments(model, inputs, result, words=None):
     by_input = encoder.split_attention(result["attention"], inputs)
     by_input = {name: ops.convert_to_numpy(weights) for name, weights in by_input.items()}
     times = None
-    for name, weights in by_input.items():
-        seconds = seconds_per_position(encoder, columns[name])
-        if seconds is not None:
-            times = ops.convert_to_numpy(token_times(result, weights, seconds))
+    seconds = seconds_per_position(encoder, columns)
+    if seconds is not None:
+        times = ops.convert_to_numpy(token_times(result, *by_input.values(), seconds))
     by_name = inputs if isinstance(inputs, dict) else {encoder.input_names[0]: inputs}
     rows = []
     for i, hypotheses in enumerate(result["token_ids"]):
@@ -61,7 +60,7 @@ def alignments(model, inputs, result, words=None):
                 weights = by_input[name][i, j, : len(ids)]
                 if tokens is not None:
                     weights = weights[:, : len(tokens)]
-                elif columns[name].seconds_per_step is not None:
+                elif times is not None:
                     frames = np.any(by_name[name][i], axis=-1).sum()
                     weights = weights[:, : -(-frames // encoder.reduction)]
                 parts[name] = weights

@@ -1,4 +1,4 @@
-from keras_s2s.layers import EnsembleDecoder, EnsembleEncoder
+from keras_s2s.layers import EnsembleCTC, EnsembleDecoder, EnsembleEncoder
 from keras_s2s.models.seq2seq import Seq2Seq
 
 
@@ -14,7 +14,8 @@ def ensemble(models):
             trainings of one recipe from several seeds.
 
     Returns:
-        A model of the class of the first, with its preprocessor and sampler.
+        A model of the class of the first, with its preprocessor, sampler and scorers. If all models
+        have a `keras_s2s.layers.CTC`, so has it.
 
     Raises:
         TypeError: If they are no such models.
@@ -49,12 +50,16 @@ def ensemble(models):
                 f"same ids. Those of `models[{i}]` differ from those of `models[0]`: train it with "
                 "`start` = the preset of the other, or on the same texts."
             )
+    auxiliary = [model.auxiliary_loss for model in models]
     return type(first)(
         EnsembleEncoder([model.encoder for model in models]),
         EnsembleDecoder([model.decoder for model in models]),
         first.preprocessor,
         share_embedding=first.share_embedding,
         sampler=first.sampler,
+        auxiliary_loss=EnsembleCTC(auxiliary) if None not in auxiliary else None,
+        scorers=first.scorers,
+        scorer_weights=first.scorer_weights,
     )
 
 

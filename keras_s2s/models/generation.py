@@ -66,7 +66,8 @@ class Generates:
                 in all that is returned, one warning that says how many and why, and results
                 for the others.
             return_confidence: Whether to return how sure the model is of each output, too: the mean
-                log-probability of its tokens, the end included, whatever the sampler ranks by.
+                log-probability of its tokens, the end included, whatever the sampler ranks by. Of a
+                model with `scorers` it is the mean of the weighted sum of all.
 
         Returns:
             The output text for one input, a list of texts for many. With a sampler that
@@ -123,8 +124,9 @@ class Generates:
             batch_size: Integer.
 
         Returns:
-            The natural logarithm of the probability of each output, end token included:
-            a float for one pair, a NumPy array `(pairs,)` for lists.
+            The natural logarithm of the probability of each output, end token included: a float for
+            one pair, a NumPy array `(pairs,)` for lists. Of a model with `scorers` the weighted sum
+            of all log-probabilities.
         """
         _raw_forms.check_eager("score")
         batch_size = check_int("batch_size", batch_size, 1)

@@ -42,7 +42,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         scorers: List of `keras_s2s.layers.Decoder`s with the decoder's tokens, whose
             log-probabilities `generate`, `score` and exports add to the decoder's, such as a
             `keras_s2s.layers.CTCPrefixScorer` or a language model; see
-            `keras_s2s.decoding.Fusion`. They do not train with the model.
+            `keras_s2s.decoding.Fusion`. `fit` does not train them.
         scorer_weights: List of floats, a weight for each scorer. `compile` can change them.
         **kwargs: Keras's own model arguments.
 
@@ -86,9 +86,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         if auxiliary_loss is not None:
             _check_part("auxiliary_loss", auxiliary_loss, CTC)
         self.scorers = layers_of(scorers, "scorers", Decoder) if scorers else []
-        for scorer in self.scorers:
-            scorer.trainable = False
-        self.scorer_weights = tuple(scorer_weights)
+        self.scorer_weights = self._checked_weights(scorer_weights)
         self._check_tokens()
         self._check_columns()
         if share_embedding:
@@ -96,11 +94,24 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         self.compile()
         self._build_if_shapes_are_known()
 
+    def _checked_weights(self, weights):
+        """The weights of the scorers as a tuple."""
+        if not isinstance(weights, (list, tuple)):
+            raise TypeError(
+                "`scorer_weights` must be a list with a number for each scorer. Received: "
+                f"{weights!r}"
+            )
+        return tuple(decoding.Fusion(self.decoder, self.scorers, weights).weights)
+
     def _check_tokens(self):
-        """Raises a `ValueError` if other parts write other tokens than the decoder."""
-        decoding.Fusion(self.decoder, self.scorers, self.scorer_weights)
+        """Raises a `ValueError` if the auxiliary loss does not fit the encoder or the decoder."""
         if self.auxiliary_loss is None:
             return
+        if len(self.encoder.input_names) > 1:
+            raise ValueError(
+                "A CTC is for an encoder of one input, and this one reads "
+                f"{', '.join(self.encoder.input_names)}."
+            )
         size = self.auxiliary_loss.vocabulary_size
         if size != self.decoder.vocabulary_size:
             raise ValueError(
@@ -116,6 +127,31 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         """
         used = [(s, w) for s, w in zip(self.scorers, self.scorer_weights) if w]
         return decoding.Fusion(self.decoder, *zip(*used)) if used else self.decoder
+
+    @property
+    def _of_scorers(self):
+        return {id(variable) for scorer in self.scorers for variable in scorer.variables}
+
+    @property
+    def trainable_variables(self):
+        """The variables that `fit` trains; those of the scorers are not among them."""
+        scorers = self._of_scorers
+        return [v for v in super().trainable_variables if id(v) not in scorers]
+
+    @property
+    def non_trainable_variables(self):
+        trainable = {id(v) for v in self.trainable_variables}
+        return [v for v in self.variables if id(v) not in trainable]
+
+    @property
+    def trainable_weights(self):
+        scorers = self._of_scorers
+        return [v for v in super().trainable_weights if id(v) not in scorers]
+
+    @property
+    def non_trainable_weights(self):
+        trainable = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trainable]
 
     def _check_columns(self):
         """Raises a `ValueError` if encoder or decoder cannot read what the preprocessor makes."""
@@ -189,7 +225,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         return memory
 
     def _encode(self, features, training):
-        read_by_decoder = {name: features[name] for name in self.decoder.input_names}
+        parts = (self.decoder, *self.scorers)
+        read_by_decoder = {name: features[name] for part in parts for name in part.input_names}
         memory = self.encoder(self._known_to_encoder(features), training=training)
         return {**memory, **read_by_decoder}
 
@@ -258,8 +295,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         if sampler is not None:
             self.sampler = decoding.get(sampler)
         if scorer_weights is not None:
-            decoding.Fusion(self.decoder, self.scorers, scorer_weights)
-            self.scorer_weights = tuple(scorer_weights)
+            self.scorer_weights = self._checked_weights(scorer_weights)
         self._functions = Functions()
         self._jit_compile_argument = jit_compile
         if jit_compile == "auto" and keras.backend.backend() == "tensorflow":
@@ -405,7 +441,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         | `align` | `text` | `text`, `score`, `confidence`, `source_tokens` string `(b, s)`, `target_tokens` string `(b, t)`, `attention` float32 `(b, t, s)` |
         | `tokens` | `token_ids` int32 `(b, s)` | `token_ids` int32 `(b, t)`, `length` int32 `(b,)`, `score`, `confidence` |
 
-        Scores are what the sampler ranks by, confidences the mean log-probability of the tokens.
+        Scores are what the sampler ranks by, confidences the mean log-probability of the tokens (of
+        a model with `scorers`, the mean of the weighted sum of all).
         `n` is the sampler's `num_beams`, or else its `num_return_sequences` (1 for greedy); where a
         beam search finds fewer, the rest have empty texts and scores of -inf; it lists every text
         once. Padding is the empty piece, with attention 0, and the id 0. Texts longer than the

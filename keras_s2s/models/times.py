@@ -7,16 +7,20 @@ _BEGIN, _END = 0.25, 0.75
 _SPACE, _ENDS = "▁", "</s>"
 
 
-def seconds_per_position(encoder, column):
-    """How many seconds of the input a position of the memory stands for; None if it is no sound.
+def seconds_per_position(encoder, columns):
+    """How many seconds of the input a position of the memory stands for.
 
     Args:
-        encoder: The `keras_s2s.layers.Encoder` of the column.
-        column: The column of its input.
+        encoder: A `keras_s2s.layers.Encoder`.
+        columns: Dict from names to the columns of the preprocessor.
+
+    Returns:
+        Float, or None unless the only input is sound.
     """
-    if column.seconds_per_step is None:
+    if len(encoder.input_names) > 1:
         return None
-    return column.seconds_per_step * encoder.reduction
+    seconds = columns[encoder.input_names[0]].seconds_per_step
+    return None if seconds is None else seconds * encoder.reduction
 
 
 def token_times(result, weights, seconds):
@@ -32,10 +36,11 @@ def token_times(result, weights, seconds):
         seconds: Float, how long a position lasts.
 
     Returns:
-        `(..., target, 2)` float32, in seconds.
+        `(..., target, 2)` float32, in seconds; NaN where a CTC has no room for the output.
     """
     if "spans" in result:
-        return ops.cast(result["spans"], "float32") * seconds
+        spans = ops.cast(result["spans"], "float32")
+        return ops.where(spans < 0, float("nan"), spans * seconds)
     sums = ops.cumsum(ops.cast(weights, "float32"), axis=-1)
     before = [
         ops.sum(ops.cast(sums < share * sums[..., -1:], "float32"), axis=-1)
@@ -48,18 +53,18 @@ def word_times(pieces, times):
     """The words of an output and their times.
 
     Args:
-        pieces: List of strings, where a word begins with `"▁"`.
+        pieces: List of strings. A word begins with `"▁"`; without any, each piece is one.
         times: `(pieces, 2)`, in seconds.
 
     Returns:
         List of tuples `(word, begin, end)`.
     """
-    words = []
+    words, each = [], not any(piece.startswith(_SPACE) for piece in pieces)
     for piece, (begin, end) in zip(pieces, times.tolist()):
         if piece == _ENDS:
             break
         text = piece.removeprefix(_SPACE)
-        if text != piece or not words:
+        if text != piece or not words or each:
             words.append((text, begin, end))
             continue
         before, first, last = words[-1]

@@ -10,7 +10,7 @@ from keras_s2s.preprocessing.as_column import as_column, is_collection, is_numer
 from keras_s2s.preprocessing.audio_converter import AudioConverter
 from keras_s2s.preprocessing.column import Column
 from keras_s2s.preprocessing.log_mel import LogMelSpectrogram
-from keras_s2s.preprocessing.resampling import resample
+from keras_s2s.preprocessing.resampling import can_resample, resample
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -47,6 +47,14 @@ class AudioColumn(Column):
         if not self.speeds or not all(0.5 <= speed <= 2 for speed in self.speeds):
             raise ValueError(f"`speeds` must be from 0.5 to 2. Received: {speeds}")
         self._converter = AudioConverter(self.spectrogram.sample_rate)
+        rate = self.spectrogram.sample_rate
+        for speed in self.speeds:
+            if not can_resample(round(speed * rate), rate):
+                raise ValueError(
+                    f"Clips of {rate} Hz cannot be played at the speed {speed}: {rate} and "
+                    f"{round(speed * rate)} have too little in common. Take another of `speeds`, "
+                    "or another sample rate."
+                )
 
     @property
     def shape(self):
@@ -91,7 +99,6 @@ class AudioColumn(Column):
         """The samples of each clip at one of the speeds, drawn: taken for those of another rate."""
         tf = import_tensorflow()
         rate = self.spectrogram.sample_rate
-        # Whole percents have a large common divisor with the rate.
         rates = tf.cast(tf.round(speeds * rate), tf.int32)
 
         def of_one(waveform):
@@ -154,7 +161,11 @@ class AudioColumn(Column):
 
         def of_samples(**tensors):
             # Rows of samples at the column's rate, of these lengths.
-            lengths = tf.minimum(tensors["length"], tf.shape(tensors[samples])[1])
+            lengths, width = tensors["length"], tf.shape(tensors[samples])[1]
+            fits = tf.reduce_all((lengths >= 0) & (lengths <= width))
+            check = tf.debugging.Assert(fits, ["A `length` is not from 0 to", width, lengths])
+            with tf.control_dependencies([check]):
+                lengths = tf.identity(lengths)
             ragged = tf.RaggedTensor.from_tensor(tensors[samples], lengths=lengths)
             return self._converter.convert(ragged)
 

@@ -109,9 +109,18 @@ class AudioConverter:
         values = samples.flat_values if ragged else tf.convert_to_tensor(samples)
         if values.dtype in (tf.int16, tf.int32):
             values = tf.cast(values, tf.float32) / -float(values.dtype.min)
+        elif values.dtype == tf.uint8:
+            values = (tf.cast(values, tf.float32) - 128) / 128
+        elif not values.dtype.is_floating:
+            raise TypeError(
+                "Samples must be floats from -1 to 1, or integers of 8 (unsigned), 16 or 32 bits. "
+                f"Received dtype {values.dtype.name}."
+            )
         values = tf.cast(values, tf.float32)
-        finite = tf.reduce_all(tf.math.is_finite(values))
-        check = tf.debugging.Assert(finite, ["The samples of a clip hold NaN or infinity."])
+        # Also false for NaN.
+        usual = tf.reduce_all(tf.abs(values) <= audio_items.LARGEST)
+        message = "The samples of a clip hold NaN, infinity or numbers far outside of -1 to 1."
+        check = tf.debugging.Assert(usual, [message])
         with tf.control_dependencies([check]):
             values = tf.identity(values)
         if ragged:

@@ -9,7 +9,7 @@ import numpy as np
 from keras_s2s.preprocessing.as_column import as_column, is_collection, plain
 
 #: Floats of samples are from -1 to 1; some programs write a little more.
-_LARGEST = 8.0
+LARGEST = 8.0
 #: The first bytes of other files of sound, and what they are.
 _BEGINNINGS = {
     b"RIFF": "WAV",
@@ -172,7 +172,7 @@ def _samples(array, name):
     if not np.isfinite(array).all():
         raise ValueError(f"`{name}`: the samples hold NaN or infinity.")
     largest = np.abs(array).max(initial=0)
-    if largest > _LARGEST:
+    if largest > LARGEST:
         raise ValueError(
             f"`{name}`: samples are floats from -1 to 1. Received values up to {largest:g}: divide "
             "them by the largest that they can be, such as 32768, or pass integers of that size."

@@ -46,6 +46,14 @@ def resample(waveform, rate, new_rate, name):
     )
 
 
+def can_resample(rate, new_rate):
+    """Whether `resample` takes these rates, integers."""
+    common = math.gcd(rate, new_rate)
+    down, up = rate // common, new_rate // common
+    width = math.ceil(_ZEROS / (min(1, up / down) * _ROLLOFF))
+    return (2 * width + down) * up <= _MOST_WEIGHTS
+
+
 def _resample(waveform, rate, new_rate, name):
     tf = import_tensorflow()
     common = _common_divisor(rate, new_rate)

@@ -1,5 +1,7 @@
 """The clips of recipes for speech."""
 
+import os
+
 from keras_s2s import data
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -17,7 +19,7 @@ class Clips(list):
         self.names = list(names)
 
 
-def read_set(data_set, columns, folder):
+def read_set(data_set, columns, folder, clips_folder=None):
     """Reads the clips and transcripts of a set.
 
     Args:
@@ -25,6 +27,7 @@ def read_set(data_set, columns, folder):
             a folder in the layout of LibriSpeech.
         columns: Columns of clip and transcript.
         folder: `pathlib.Path` of the data.
+        clips_folder: Folder of the clips that a table names; by default that of the table.
 
     Returns:
         Tuple of `Clips` and a list of strings.
@@ -44,7 +47,13 @@ def read_set(data_set, columns, folder):
         clips, texts = data.read_librispeech(path)
         return Clips(clips, clips), texts
     if not is_archive:
-        clips, texts = data.read_clips(path, None, *columns)
+        clips, texts = data.read_clips(path, clips_folder, *columns)
+        missing = [clip for clip in clips if not os.path.isfile(clip)]
+        if missing:
+            raise RecipeError(
+                f"{len(missing):,} of the {len(clips):,} clips that {str(path)!r} names are not "
+                f"there, the first {missing[0]!r}. Say where they are: clips = 'FOLDER' in [data]."
+            )
         return Clips(clips, clips), texts
     text = columns[1] if isinstance(columns[1], str) else "text"
     clips, texts = data.read_speech_archive(path, data_set.where, text)

@@ -1,7 +1,5 @@
 """Trains the language model among the scorers of a model, which reads no input."""
 
-import contextlib
-
 from keras import ops
 
 from keras_s2s import data, layers
@@ -9,20 +7,14 @@ from keras_s2s.models.seq2seq import Seq2Seq
 from keras_s2s.recipes.typed_config import RecipeError
 
 
-@contextlib.contextmanager
 def alone(model):
-    """The language model of a model as a model of its own, which trains within this context."""
+    """The language model of a model as a model of its own."""
     of_language = [scorer for scorer in model.scorers if isinstance(scorer, layers.RNNDecoder)]
     if len(of_language) != 1:
-        raise RecipeError("part = 'language_model' needs [language_model].")
-    [scorer] = of_language
-    scorer.trainable = True
-    trained = Seq2Seq(_NoInput(), scorer)
+        raise RecipeError("part = 'language_model' needs a model with [language_model].")
+    trained = Seq2Seq(_NoInput(), *of_language)
     trained.build({"decoder_token_ids": (None, None)})
-    try:
-        yield trained
-    finally:
-        scorer.trainable = False
+    return trained
 
 
 def batches(stage, model, texts, is_train, seed):

@@ -1,6 +1,5 @@
 """The keys of a recipe, the same for every task."""
 
-import contextlib
 import dataclasses
 import re
 from dataclasses import dataclass, field
@@ -36,6 +35,8 @@ class Data:
     """Columns of input and output in a table: indices from 0, or names in its first line."""
     images: str = ""
     """The folder of the images that a table names."""
+    clips: str = ""
+    """The folder of the clips that a table names; by default that of the table."""
     backbone_weights: str = ""
     """Initial weights of an image encoder's backbone: an .npz of `<layer>/<weight>`, or the name or
     folder of a preset with the same backbone."""
@@ -283,6 +284,11 @@ class Decoding:
     language_model_weight: float = 0.0
     """Weight of the scores of the language model."""
 
+    def __post_init__(self):
+        for key in ("ctc_weight", "language_model_weight"):
+            if getattr(self, key) < 0:
+                raise RecipeError(f"{key!r} must be at least 0. Received: {getattr(self, key)}")
+
     def sampler(self):
         """The beam search."""
         options = dataclasses.asdict(self)
@@ -313,6 +319,13 @@ class Card:
     samples: list = field(default_factory=list)
     """`{ input = image below the data folder, remark = what to say of the output }`; of text
     `{ input = text, remark = ... }` or `{ row = place in the first test set, from 1 on, ... }`."""
+
+
+#: The keys of sets that only some tasks have.
+SET_KEYS = {
+    "texts": ("prefix", "inputs_by", "outputs_by", "languages"),
+    "speech": ("where", "joined"),
+}
 
 
 @dataclass(kw_only=True)
@@ -358,6 +371,8 @@ class Recipe:
     unit = examples = "examples"
     #: The keys that can say which input a sample of the card has.
     sample_keys = ("input",)
+    #: What sets of data may have, of `SET_KEYS`.
+    sets_of = "texts"
     #: By section, the keys whose values the task restricts, such as keys that it does not use.
     only = {}
 
@@ -388,6 +403,12 @@ class Recipe:
                     'decoder alone: set freeze = "encoder".'
                 )
         self._check_samples()
+        for _, split in self.data.splits():
+            for one in data_sets(split, "the data"):
+                for kind, keys in SET_KEYS.items():
+                    for key in keys if kind != self.sets_of else ():
+                        if getattr(one, key):
+                            raise RecipeError(f"{key!r} of a set is for {kind}. Leave it out.")
         if self.task != "speech":
             for section, default in (("sound", Sound()), ("language_model", LanguageModel())):
                 if getattr(self, section) not in (None, default):
@@ -424,6 +445,7 @@ class Recipe:
     def _tables(self):
         yield from (("data", self.data), ("tokenizer", self.tokenizer), ("model", self.model))
         yield from (("sound", self.sound), ("language_model", self.language_model))
+        yield "decoding", self.decoding
         yield from ((f"stages.{name}", stage) for name, stage in self.stages.items())
 
     def check_files(self, folder):
@@ -520,16 +542,18 @@ class Recipe:
         if self.prefix is not None:
             raise RecipeError(f"'prefix' is not for task = {self.task!r}.")
 
+    def configure(self, model):
+        """Has a model that was loaded decode as the recipe says."""
+        model.compile(sampler=self.sampler())
+
     def freeze(self, model, part):
         """Freezes the part of the model that `Stage.freeze` names, and nothing else."""
         if model.encoder.trainable == (part == "encoder"):
             model.encoder.trainable = part != "encoder"
 
     def trained_part(self, model, part):
-        """A context in which the part of a model that `Stage.part` names trains, as a model."""
-        if part != "model":
-            raise RecipeError(f"'part' is not for task = {self.task!r}.")
-        return contextlib.nullcontext(model)
+        """The part of a model that `Stage.part` names, as a model."""
+        return model
 
     def batches(self, stage, model, pairs, is_train, cache, verbose):
         """A `keras.utils.PyDataset` of a split; `cache` is a folder for features."""

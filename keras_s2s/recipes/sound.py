@@ -5,6 +5,7 @@ from typing import Literal
 
 from keras_s2s import layers, preprocessing
 from keras_s2s.layers.speech_encoder import NORMALIZATIONS
+from keras_s2s.recipes.typed_config import RecipeError
 
 
 @dataclass(kw_only=True)
@@ -38,6 +39,10 @@ class Sound:
     """The longest, as a share of the clip."""
     ctc_weight: float = 0.0
     """Weight of the loss of `keras_s2s.layers.CTC` beside that of the tokens; 0 for no CTC."""
+
+    def __post_init__(self):
+        if self.ctc_weight < 0:
+            raise RecipeError(f"'ctc_weight' must be at least 0. Received: {self.ctc_weight}")
 
     def column(self):
         """The `AudioColumn`."""

@@ -35,8 +35,8 @@ def run(recipe, model, splits, output, verbose=0):
             with np.load(done, allow_pickle=False) as weights:
                 model.set_weights([weights[key] for key in weights.files])
             continue
-        with recipe.trained_part(model, stage.part) as part:
-            _train(recipe, name, stage, model, part, splits, output, verbose)
+        part = recipe.trained_part(model, stage.part)
+        _train(recipe, name, stage, model, part, splits, output, verbose)
         unfinished = done.with_suffix(".tmp.npz")
         np.savez(unfinished, *model.get_weights())
         unfinished.replace(done)

@@ -110,5 +110,5 @@ def _started(recipe, dtype):
         scheduled_sampling=sampling and keras.saving.serialize_keras_object(sampling),
     )
     recipe.set_prefix(model)
-    model.compile(sampler=recipe.sampler())
+    recipe.configure(model)
     return model

@@ -71,7 +71,7 @@ def _check_model(model):
         raise ValueError("The model has no weights yet. Train it or load weights, then export it.")
     if model.encoder.input_spec_for_serving() is None:
         raise ValueError(
-            "Only models that read token ids or images can be exported; this encoder reads "
+            "Only models that read token ids, images or sound can be exported; this encoder reads "
             "features. Make the encoder with a `vocabulary_size`."
         )
 

@@ -15,7 +15,7 @@ def make(model, sampler, max_length):
     """Traces the signatures that a model can have; see `Seq2Seq.export`.
 
     Args:
-        model: A built `Seq2Seq` whose encoder reads token ids or images.
+        model: A built `Seq2Seq` whose encoder reads token ids, images or sound.
         sampler: An object of `keras_s2s.decoding`.
         max_length: Integer or None, as in `Seq2Seq.generate`.
 
@@ -92,9 +92,9 @@ def make(model, sampler, max_length):
             if pieces is not None:
                 named[f"{prefix or 'source_'}tokens"] = pieces
             named[f"{prefix}attention"] = weights
-            seconds = seconds_per_position(model.encoder, columns[name])
-            if seconds is not None:
-                named["times"] = token_times(result, weights, seconds)
+        seconds = seconds_per_position(model.encoder, columns)
+        if seconds is not None:
+            named["times"] = token_times(result, *parts.values(), seconds)
         target = tokens_in_graph(result["token_ids"], preprocessor.target_tokenizer, words)
         return {**text_of(raw, result), **named, "target_tokens": target}
 

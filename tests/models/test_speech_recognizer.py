@@ -105,6 +105,10 @@ def test_scores_are_those_of_given_texts(model):
         model.compile(scorer_weights=[1.0])
 
 
+def of_scorers(model):
+    return {id(variable) for scorer in model.scorers for variable in scorer.variables}
+
+
 @pytest.mark.slow
 def test_saved_and_preset_give_the_same(model, tmp_path):
     expected = model.transcribe(clips(), return_scores=True)
@@ -117,12 +121,18 @@ def test_saved_and_preset_give_the_same(model, tmp_path):
         texts, scores = again.transcribe(clips(), return_scores=True)
         assert texts == expected[0]
         np.testing.assert_allclose(scores, expected[1], atol=1e-4)
-        assert not again.scorers[1].trainable
+        assert not of_scorers(again) & {id(v) for v in again.trainable_variables}
 
 
 @pytest.mark.slow
 def test_training_changes_the_model_and_not_its_scorers(model):
     of_language = [numpy(v) for v in model.scorers[1].weights]
+    model.trainable = False
+    model.trainable = True
+    model.compile()
+    assert not of_scorers(model) & {id(v) for v in model.trainable_variables}
+    assert of_scorers(model) <= {id(v) for v in model.non_trainable_variables}
+    assert len(model.variables) == len(model.trainable_variables + model.non_trainable_variables)
     before = [numpy(v) for v in model.trainable_variables]
     kernel = model.auxiliary_loss.projection.kernel
     assert any(variable is kernel for variable in model.trainable_variables)
@@ -137,7 +147,7 @@ def test_training_changes_the_model_and_not_its_scorers(model):
     ctc = keras_s2s.layers.ctc
     fresh = make_model(model.preprocessor.target_tokenizer)
     memory = fresh.encode(x)
-    added = ctc.mean_loss(memory["ctc_log_probs"], memory["mask"], x["decoder_token_ids"][:, 1:])
+    added = ctc.mean_loss(memory["ctc_log_probs"], memory["mask"], x["decoder_token_ids"])
     assert history["loss"][0] == pytest.approx(of_tokens["loss"] + float(added), rel=1e-4)
     for old, new in zip(of_language, model.scorers[1].weights):
         np.testing.assert_array_equal(old, numpy(new))
@@ -206,6 +216,8 @@ def test_times_of_pieces_and_words():
     assert [word for word, _, _ in words] == ["ab", "cd"]
     np.testing.assert_allclose([t for _, *t in words], [[0.1, 0.3], [0.4, 0.7]], atol=1e-6)
     assert word_times(["</s>"], times) == []
+    assert [word for word, _, _ in word_times(["yes", "no", "</s>"], times)] == ["yes", "no"]
+    assert np.isnan(numpy(token_times({"spans": np.array([[[-1, -1]]])}, None, 0.1))).all()
 
 
 def test_parts_must_agree(tokenizer):
@@ -216,6 +228,8 @@ def test_parts_must_agree(tokenizer):
         SpeechRecognizer(encoder, decoder, model.preprocessor, auxiliary_loss=CTC(13))
     with pytest.raises(TypeError, match="`auxiliary_loss` must be a keras_s2s.layers.CTC"):
         SpeechRecognizer(encoder, decoder, model.preprocessor, auxiliary_loss="ctc")
+    with pytest.raises(TypeError, match="must be a list with a number for each scorer"):
+        SpeechRecognizer(encoder, decoder, model.preprocessor, scorer_weights=0.4)
     with pytest.raises(ValueError, match="there are 0 scorers, and 1 weights"):
         SpeechRecognizer(encoder, decoder, model.preprocessor, scorer_weights=[1.0])
     recognizer = SpeechRecognizer(
@@ -256,3 +270,23 @@ def test_odd_clips(model, tmp_path):
             model.transcribe([low, clip])
     with pytest.warns(UserWarning, match="4 of 5 inputs could not be read, and gave None"):
         assert model.transcribe(bad, on_error="none") == [texts[0], None, None, None, None]
+
+
+@pytest.mark.slow
+def test_ensembles_hear_with_all_their_encoders(tokenizer):
+    models = [make_model(tokenizer) for _ in range(2)]
+    randomize(models[1], scale=0.8, seed=5)
+    both = keras_s2s.models.ensemble(models)
+    x = models[0].preprocessor.generate_preprocess(clips())
+    log_probs = [numpy(model.encode(x)["ctc_log_probs"]) for model in (*models, both)]
+    mean = (np.exp(log_probs[0]) + np.exp(log_probs[1])) / 2
+    np.testing.assert_allclose(np.exp(log_probs[2]), mean, atol=1e-5)
+    alone = keras_s2s.models.ensemble(models[:1])
+    expected = models[0].transcribe(clips(), return_scores=True, return_attention=True)
+    texts, scores, looked = alone.transcribe(clips(), return_scores=True, return_attention=True)
+    assert texts == expected[0] and alone.scorer_weights == (0.5, 0.3)
+    np.testing.assert_allclose(scores, expected[1], atol=1e-3)
+    np.testing.assert_allclose(looked[0].times, expected[2][0].times, atol=1e-6)
+    again = SpeechRecognizer.from_config(both.get_config())
+    again.set_weights(both.get_weights())
+    assert again.transcribe(clips()) == both.transcribe(clips())

@@ -71,6 +71,8 @@ def test_the_keys_are_those_of_both_tasks():
     for change, message in (
         (["model.backbone=VGG16"], r"\[model\]: 'backbone' can only be 'MobileNetV2'"),
         (["prefix=<de>"], "'prefix' is for 'start'"),
+        (["training.part=language_model"], "'part' can only be 'model'"),
+        (["decoding.ctc_weight=0.3"], "'ctc_weight' can only be 0.0"),
         (["training.freeze=backbone"], "'freeze' can only be 'nothing' or 'encoder'"),
         (["task=captioning", "tokenizer.shared=false"], "'shared' can only be True"),
         (["task=captioning", "data.number_copies=1"], "'number_copies' needs"),

@@ -6,7 +6,7 @@ import keras
 
 from keras_s2s import data, layers, models, preprocessing
 from keras_s2s.recipes import backbones, features, text_files, tokenizer
-from keras_s2s.recipes.data_sets import data_sets, join_images
+from keras_s2s.recipes.data_sets import join_images
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -18,9 +18,9 @@ class Captioning(Recipe):
     kind = models.ImageCaptioner
     metrics, watched = ("coco_bleu", "meteor", "coco_rouge", "cider"), ("coco_bleu", "cider")
     bootstrap = 200  # BLEU of pycocoevalcap is slow.
-    unit = examples = "images"
+    unit = examples = sets_of = "images"
     only = {
-        "data": {"languages": [[]], "number_copies": [0], "name_copies": [0]},
+        "data": {"languages": [[]], "number_copies": [0], "name_copies": [0], "clips": [""]},
         "tokenizer": {
             "kind": ["pieces"],
             "shared": [True],
@@ -29,18 +29,11 @@ class Captioning(Recipe):
             "target_length": [None],
         },
         "model": {"encoder_layers": [1], "copy": [False], "copy_slots": [0]},
-        "stages": {"tokens_per_batch": [None], "max_buckets": [None]},
+        "stages": {"tokens_per_batch": [None], "max_buckets": [None], "part": ["model"]},
+        "decoding": {"ctc_weight": [0.0], "language_model_weight": [0.0]},
     }
 
     join_inputs = staticmethod(join_images)
-
-    def __post_init__(self):
-        super().__post_init__()
-        for _, split in self.data.splits():
-            for one in data_sets(split, "the data"):
-                for key in ("prefix", "inputs_by", "outputs_by", "languages"):
-                    if getattr(one, key):
-                        raise RecipeError(f"{key!r} of a set is for texts. Leave it out.")
 
     def check_files(self, folder):
         super().check_files(folder)
@@ -109,6 +102,7 @@ class Captioning(Recipe):
             data.SimilarLengths(stage.batch_size),
             lengths={"decoder_token_ids": model.preprocessor.target_length},
             shuffle=is_train,
+            shortest_first=stage.shortest_first,
             seed=self.seed,
         )
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from keras_s2s import data, layers, models, preprocessing
 from keras_s2s.recipes import language_model, text_files, tokenizer
 from keras_s2s.recipes.clips import join_clips_of_sets, read_set
-from keras_s2s.recipes.data_sets import data_sets
 from keras_s2s.recipes.log_mels import LogMels
 from keras_s2s.recipes.recipe import Recipe
 from keras_s2s.recipes.sound import Sound
@@ -19,11 +18,13 @@ class Speech(Recipe):
     kind = models.SpeechRecognizer
     metrics, watched = ("wer", "cer"), ("wer",)
     unit = examples = "clips"
+    sets_of = "speech"
     only = {
         "data": {
             "languages": [[]],
             "number_copies": [0],
             "name_copies": [0],
+            "images": [""],
             "backbone_weights": [""],
         },
         "tokenizer": {
@@ -45,6 +46,9 @@ class Speech(Recipe):
             "freeze": ["nothing", "encoder"],
             "texts_only": [False],
             "tokens_per_batch": [None],
+            "max_buckets": [None],
+            # Whose samples a CTC would learn as if they were transcripts.
+            "objective": ["cross_entropy"],
         },
     }
 
@@ -63,19 +67,20 @@ class Speech(Recipe):
             raise RecipeError(
                 "[decoding]: 'ctc_weight' needs a CTC that was trained: set ctc_weight in [sound]."
             )
-        if self.decoding.language_model_weight and not (self.language_model or self.start):
-            raise RecipeError("[decoding]: 'language_model_weight' needs [language_model].")
-        for _, split in self.data.splits():
-            for one in data_sets(split, "the data"):
-                for key in ("prefix", "inputs_by", "outputs_by", "languages"):
-                    if getattr(one, key):
-                        raise RecipeError(f"{key!r} of a set is for texts. Leave it out.")
+        trains_language = any(s.part == "language_model" for s in self.stages.values())
+        uses_language = self.decoding.language_model_weight > 0 or trains_language
+        if not self.start and uses_language and not (trains_language and self.language_model):
+            raise RecipeError(
+                "[language_model] and a stage that trains it, with part = 'language_model', belong "
+                "together. Give both, or none."
+            )
 
     def is_there(self, path):
         return path.exists()
 
     def read_set(self, data_set, columns, folder):
-        return read_set(data_set, columns, folder)
+        clips = folder / self.data.clips if self.data.clips else None
+        return read_set(data_set, columns, folder, clips)
 
     def splits(self, folder, verbose, cache=None):
         splits = super().splits(folder, verbose, cache)
@@ -116,10 +121,24 @@ class Speech(Recipe):
             batches = (inputs[at : at + 32] for at in range(0, len(inputs), 32))
             encoder.adapt(column.encode(column.as_batch(batch)) for batch in batches)
 
+    def configure(self, model):
+        weights, missing = (
+            [],
+            {
+                "ctc_weight": self.decoding.ctc_weight,
+                "language_model_weight": self.decoding.language_model_weight,
+            },
+        )
+        for scorer in model.scorers:
+            is_ctc = isinstance(scorer, layers.CTCPrefixScorer)
+            weights.append(missing.pop("ctc_weight" if is_ctc else "language_model_weight", 0.0))
+        for key, weight in missing.items():
+            if weight:
+                raise RecipeError(f"[decoding]: {key!r} is of what the preset {self.start} lacks.")
+        model.compile(sampler=self.sampler(), scorer_weights=weights)
+
     def trained_part(self, model, part):
-        if part == "language_model":
-            return language_model.alone(model)
-        return super().trained_part(model, part)
+        return language_model.alone(model) if part == "language_model" else model
 
     def generated_from(self, stage, pairs, batches):
         return pairs[0] if stage.part == "model" else None
@@ -129,11 +148,14 @@ class Speech(Recipe):
             return language_model.batches(stage, model, pairs[1], is_train, self.seed)
         clips, texts = pairs
         column, tokenizer = model.preprocessor.raw, model.preprocessor.target_tokenizer
+        ids = tokenizer.encode(texts)
         log_mels = LogMels(column, clips, is_train, self.seed)
-        return data.Batches(
+        if is_train and model.auxiliary_loss is not None:
+            log_mels.tell_short(ids, model.encoder.reduction)
+        batches = data.Batches(
             {
                 column.name: data.Features(list(range(len(clips))), log_mels, column.shape),
-                "decoder_token_ids": tokenizer.encode(texts),
+                "decoder_token_ids": ids,
             },
             data.SimilarLengths(stage.batch_size),
             lengths={"decoder_token_ids": model.preprocessor.target_length},
@@ -141,3 +163,5 @@ class Speech(Recipe):
             shortest_first=stage.shortest_first,
             seed=self.seed,
         )
+        log_mels.batches = batches
+        return batches

@@ -29,9 +29,14 @@ class TextToText(Recipe):
     examples = "pairs"
     sample_keys = ("row", "input")
     only = {
-        "data": {"images": [""], "backbone_weights": [""], "texts": [[]]},
+        "data": {"images": [""], "backbone_weights": [""], "texts": [[]], "clips": [""]},
         "model": {"backbone": ["MobileNetV2"], "image_size": [224], "flip": [True]},
-        "stages": {"freeze": ["nothing", "encoder"], "texts_only": [False]},
+        "stages": {
+            "freeze": ["nothing", "encoder"],
+            "texts_only": [False],
+            "part": ["model"],
+        },
+        "decoding": {"ctc_weight": [0.0], "language_model_weight": [0.0]},
     }
 
     def __post_init__(self):
@@ -147,7 +152,13 @@ class TextToText(Recipe):
         else:
             plan = data.TokensPerBatch(stage.tokens_per_batch, max_buckets)
         return data.Batches.from_raw(
-            model.preprocessor, *pairs, plan, sample=is_train, shuffle=is_train, seed=self.seed
+            model.preprocessor,
+            *pairs,
+            plan,
+            sample=is_train,
+            shuffle=is_train,
+            shortest_first=stage.shortest_first,
+            seed=self.seed,
         )
 
 
