@@ -3,9 +3,13 @@
 import numpy as np
 import pytest
 
+from keras_s2s._backend.scan import no_gradient
 from keras_s2s.decoding import Beam, Fusion, Greedy
 from keras_s2s.layers import RNNDecoder
+from keras_s2s.layers._by_steps import by_steps
 from tests.decoding.fake import FakeDecoder, as_list, decode, example, exhaustive, make_memory
+from tests.fewer import fewer_elsewhere
+from tests.layers.helpers import run
 
 LENGTHS, WEIGHTS = [3, 1, 4], (0.5, 0.3)
 
@@ -31,7 +35,7 @@ def make():
 
 
 @pytest.mark.every_backend
-@pytest.mark.parametrize("alpha", [0.0, 0.8])
+@pytest.mark.parametrize("alpha", fewer_elsewhere([0.8, 0.0], 2))
 def test_wide_beam_is_exhaustive_search(alpha):
     (fusion, summed), memory, n = make(), make_memory(LENGTHS), 5
     result = decode(Beam(90, alpha, num_return_sequences=n), fusion, memory, 4)
@@ -74,15 +78,14 @@ def test_all_steps_at_once_are_the_steps():
         "mask": np.array([[True] * 3, [True, False, False]]),
     }
     targets = np.array([[2, 5, 6], [2, 7, 0]])
-    scores = np.asarray(fusion(targets, memory))
+    scores = run(fusion, targets, memory)
     assert fusion.attends and (scores <= 0).all()
-    parts = [np.asarray(decoder(targets, memory), "float64") for decoder in decoders]
+    parts = [run(decoder, targets, memory).astype("float64") for decoder in decoders]
     parts = [one - np.logaddexp.reduce(one, axis=-1, keepdims=True) for one in parts]
     np.testing.assert_allclose(scores, parts[0] + 0.7 * parts[1], atol=1e-4)
-    prepared, state = fusion.start(memory)
-    for step in range(3):
-        one, state = fusion.step(targets[:, step], state, prepared)
-        np.testing.assert_allclose(np.asarray(one), scores[:, step], atol=1e-4)
+    by_step = no_gradient()(lambda targets, memory: by_steps(fusion, targets, memory, 1))
+    steps = run(by_step, targets, memory)
+    np.testing.assert_allclose(steps, scores, atol=1e-4)
 
 
 def test_bad_arguments():
