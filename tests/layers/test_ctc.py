@@ -154,6 +154,7 @@ def test_steps_padding_and_rows_change_nothing():
     assert (together <= 0).all()
 
 
+@pytest.mark.slow
 def test_hundreds_of_positions_neither_overflow_nor_vanish():
     """Against the recurrence in float64, over one position after the other."""
     length, output = 400, (4, 5, 5, 4) * 10

@@ -34,6 +34,7 @@ def test_it_is_an_encoder(options):
     check_encoder(make(**options), padded(clips(13, 13)))
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 def test_a_clip_does_not_depend_on_its_batch():
     encoder, lengths = make(), fewer_elsewhere((1, 7, 8, 9, 16, 23), 3)
@@ -103,6 +104,7 @@ def test_stored_normalization():
         make().adapt([])
 
 
+@pytest.mark.slow
 def test_it_is_augmented_in_training_alone():
     encoder = make(augmentation=SpecAugment(frequency_width=3, time_share=0.5, seed=1))
     batch = padded(clips(40, 30))

@@ -48,6 +48,7 @@ def make_models(share):
     return [randomize(model, scale=1.0, seed=seed) for seed, model in enumerate(made)]
 
 
+@pytest.mark.slow
 @pytest.mark.every_backend
 @pytest.mark.parametrize("share", [False, True])
 def test_probabilities_are_the_mean_of_the_members(share):

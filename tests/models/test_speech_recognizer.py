@@ -220,6 +220,7 @@ def test_times_of_pieces_and_words():
     assert np.isnan(numpy(token_times({"spans": np.array([[[-1, -1]]])}, None, 0.1))).all()
 
 
+@pytest.mark.slow
 def test_parts_must_agree(tokenizer):
     model = make_model(tokenizer)
     encoder = SpeechEncoder(6, 8, filters=(3,), num_layers=1)

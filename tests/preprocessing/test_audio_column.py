@@ -32,6 +32,7 @@ def preprocessor(column):
     return Preprocessor([column], SentencePieceTokenizer.train(TEXTS, vocabulary_size=13))
 
 
+@pytest.mark.slow
 def test_spectrograms_in_every_form(column):
     expected = column.encode(column.as_batch(clips())).numpy()
     assert expected.shape == (3, 12, 8) and not expected[1, 6:].any() and not expected[2].any()

@@ -112,6 +112,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("contents, message", BROKEN.values(), ids=BROKEN)
 def test_files_that_cannot_be_read(converter, contents, message, tmp_path):
     with pytest.raises(ValueError, match=message) as error:

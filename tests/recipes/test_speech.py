@@ -154,6 +154,7 @@ def test_clips_of_an_epoch_are_those_of_all_sets(data):
     assert clips == clips.names == [str(data / "a.wav")] and texts == ["low"]
 
 
+@pytest.mark.slow
 def test_spectrograms_are_those_of_the_column(data, monkeypatch):
     recipe = recipes.read(data / "recipe.toml")
     clips, column = recipe.read(recipe.data.valid, data)[0], recipe.sound.column()
