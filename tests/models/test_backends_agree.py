@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_s2s.layers import RNNDecoder, RNNEncoder
-from keras_s2s.models import Translator
+from keras_s2s.layers import CTC, CTCPrefixScorer, RNNDecoder, RNNEncoder, SpeechEncoder
+from keras_s2s.models import SpeechRecognizer, Translator
 from tests.fewer import ALL, chosen
 from tests.layers.decoders import WIRINGS
 from tests.layers.helpers import randomize, run
@@ -20,11 +20,13 @@ CELLS = dict(zip(WIRINGS, itertools.cycle(["gru", "lstm", "rnn"]), strict=False)
 # One that loops over its steps, and one that is fused.
 SOME = ("bahdanau", "luong")
 # JAX compiles each for seconds. The layers of the others are compared in tests/layers.
-COMPARED = chosen(WIRINGS, *SOME)
+COMPARED = [*chosen(WIRINGS, *SOME), "speech"]
 LAYERS = 2 if ALL else 1
 
 
 def make(wiring):
+    if wiring == "speech":
+        return make_recognizer()
     cell = CELLS[wiring]
     return Translator(
         RNNEncoder(3, cell, num_layers=LAYERS, residual=True, vocabulary_size=SOURCE_SIZE),
@@ -34,12 +36,37 @@ def make(wiring):
     )
 
 
+def make_recognizer():
+    """With a CTC, and with it and a language model in the search."""
+    return SpeechRecognizer(
+        SpeechEncoder(3, 5, filters=(2,), cell="rnn", num_layers=1),
+        RNNDecoder(TARGET_SIZE, 4, cell="rnn", attention="location_aware"),
+        auxiliary_loss=CTC(TARGET_SIZE),
+        scorers=[
+            CTCPrefixScorer(TARGET_SIZE),
+            RNNDecoder(TARGET_SIZE, 3, cell="rnn", attention=None, bridge="zero"),
+        ],
+        scorer_weights=[0.5, 0.3],
+    )
+
+
+def batch_of(wiring):
+    x, labels, weight = make_batch()
+    if wiring == "speech":
+        del x["encoder_token_ids"]
+        rng, lengths = np.random.default_rng(1), np.arange(8, 8 + len(labels))
+        log_mels = rng.normal(size=(len(labels), 13, 5)).astype("float32")
+        is_frame = np.arange(13) < lengths[:, None]
+        x["log_mels"] = np.where(is_frame[..., None], log_mels, 0).astype("float32")
+    return x, labels, weight
+
+
 def compute(model, wiring):
     """Logits and, of some, what a beam search finds and the weights after a step of training."""
-    x, labels, weight = make_batch()
+    x, labels, weight = batch_of(wiring)
     found = [run(model, x)]
-    if wiring in SOME:
-        source = {"encoder_token_ids": x["encoder_token_ids"]}
+    if wiring in (*SOME, "speech"):
+        source = {name: value for name, value in x.items() if name != "decoder_token_ids"}
         result = model.generate(source, max_length=5, sampler="beam")
         found += [result["token_ids"], result["log_probs"]]
         eager(model, optimizer=keras.optimizers.SGD(0.5))
