@@ -37,6 +37,8 @@ class DataSet:
     """Of an archive of speech: `{ group = "speaker" }` puts clips of the same speaker together at
     random. Further keys are arguments of `keras_s2s.data.join_clips`; `count` is by default the
     number of clips."""
+    stages: list = field(default_factory=list)
+    """Names of the stages that train on it; by default all."""
     times: int = 1
     """How often each example comes in an epoch."""
 

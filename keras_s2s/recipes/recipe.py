@@ -403,6 +403,7 @@ class Recipe:
                     'decoder alone: set freeze = "encoder".'
                 )
         self._check_samples()
+        self._check_stages_of_sets()
         for _, split in self.data.splits():
             for one in data_sets(split, "the data"):
                 for kind, keys in SET_KEYS.items():
@@ -430,6 +431,20 @@ class Recipe:
             raise RecipeError(f"[data]: missing {', '.join(map(repr, missing))}.")
         if not self.stages:
             raise RecipeError("missing 'training'.")
+
+    def _check_stages_of_sets(self):
+        if not self.data.train:
+            return
+        names = {name for one in self._sets(self.data.train) for name in one.stages}
+        unknown = sorted(names - set(self.stages))
+        if unknown:
+            raise RecipeError(
+                f"'stages' of a set names {unknown[0]!r}, which is none of the stages: "
+                f"{', '.join(self.stages)}."
+            )
+        for name in self.stages:
+            if not self._sets(self.data.train, name):
+                raise RecipeError(f"[stages.{name}] has no data: no set names it in 'stages'.")
 
     def _check_samples(self):
         for sample in self.card.samples if self.card else []:
@@ -461,7 +476,7 @@ class Recipe:
         """Whether a file of the recipe is there."""
         return path.is_file()
 
-    def read(self, split, folder, cache=None, verbose=0, training=False):
+    def read(self, split, folder, cache=None, verbose=0, training=False, stage=None):
         """`(inputs, references)` of `data.train`, `data.valid` or a value of `data.tests`.
 
         Args:
@@ -470,8 +485,9 @@ class Recipe:
             cache: Folder for texts that other models write, which training data may have.
             verbose: Whether to print how far they are.
             training: Whether to add what the recipe adds to its training data.
+            stage: The name of a stage: the sets that it trains on. By default all.
         """
-        sets = data_sets(split, "the data")
+        sets = self._sets(split, stage)
         pairs = []
         for one in sets:
             if one.inputs_by or one.outputs_by:
@@ -482,6 +498,11 @@ class Recipe:
         inputs, references = zip(*pairs)
         times = [one.times for one in sets]
         return self.join_inputs(inputs, times), join(references, times)
+
+    @staticmethod
+    def _sets(split, stage=None):
+        sets = data_sets(split, "the data")
+        return [one for one in sets if stage is None or not one.stages or stage in one.stages]
 
     #: Makes one sequence of the inputs of several sets.
     join_inputs = staticmethod(join)
@@ -505,12 +526,19 @@ class Recipe:
     def splits(self, folder, verbose, cache=None):
         """The data to train on: a dict of `"train"` and `"valid"`, `(inputs, outputs)` each.
 
-        The arguments are those of `read`.
+        Stages that do not train on all sets have `"train.NAME"`, too. The arguments are those of
+        `read`.
         """
-        return {
+        splits = {
             "train": self.read(self.data.train, folder, cache, verbose, training=True),
             "valid": self.read(self.data.valid, folder),
         }
+        for name in self.stages:
+            if self._sets(self.data.train, name) != self._sets(self.data.train):
+                splits[f"train.{name}"] = self.read(
+                    self.data.train, folder, cache, 0, training=True, stage=name
+                )
+        return splits
 
     def preprocessor(self, inputs, outputs, verbose):
         """The preprocessor, with a tokenizer of these texts."""

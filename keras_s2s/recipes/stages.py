@@ -69,7 +69,7 @@ def _train(recipe, name, stage, model, part, splits, output, verbose):
     folder.mkdir(exist_ok=True)
     if verbose and recipe.is_staged:
         print(f"stage {name}", flush=True)
-    train, valid = splits["train"], splits["valid"]
+    train, valid = splits.get(f"train.{name}", splits["train"]), splits["valid"]
     of_texts = stage.texts_only or part is not model
     if of_texts:
         train = (None, splits["texts"])

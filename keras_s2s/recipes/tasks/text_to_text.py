@@ -86,7 +86,7 @@ class TextToText(Recipe):
     def splits(self, folder, verbose, cache=None):
         splits = super().splits(folder, verbose, cache)
         for name, pairs in splits.items():
-            sets = data_sets(getattr(self.data, name), repr(name))
+            sets = data_sets(getattr(self.data, name.split(".")[0]), repr(name))
             files = ", ".join(file for one in sets for file in one.files)
             splits[name] = data.readers.without_empty(*text_files.single(*pairs), files)
         sources, targets = splits["train"]
