@@ -121,3 +121,25 @@ def test_one_set_stays_as_it_is():
     assert isinstance(join_images([["a.jpg"]], [2]), Joined)
     assert join([["a"], ["b"]], [2, 1]) == ["a", "a", "b"]
     assert [one.times for one in data_sets(["a.tar", "a.jsonl"], "'train'")] == [1]
+
+
+def test_sets_for_some_of_the_stages(tmp_path):
+    (tmp_path / "a.tsv").write_text("eins\tone\n")
+    (tmp_path / "b.tsv").write_text("zwei\ttwo\ndrei\tthree\n")
+    (tmp_path / "valid.tsv").write_text("vier\tfour\n")
+    path = tmp_path / "recipe.toml"
+    sets = '[{ files = ["a.tsv"] }, { files = ["b.tsv"], stages = ["first"] }]'
+    path.write_text(RECIPE.replace('train = ["train.tsv"]', f"train = {sets}"))
+    stages = ["stages.first.epochs=1", "stages.second.epochs=1"]
+    splits = recipes.read(path, stages).splits(tmp_path, verbose=0)
+    assert splits["train"] == (["eins", "zwei", "drei"], ["one", "two", "three"])
+    assert splits["train.second"] == (["eins"], ["one"]) and "train.first" not in splits
+    for changes, message in (
+        (["stages.second.epochs=1"], "names 'first', which is none of the stages: second"),
+        (
+            [*stages, 'data.train=[{ files = ["b.tsv"], stages = ["first"] }]'],
+            "second. has no data",
+        ),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            recipes.read(path, changes)
