@@ -274,7 +274,8 @@ def train(
         Path,
         typer.Argument(
             help="A recipe (TOML), or data: a TSV, CSV or JSON lines of sentence pairs or of texts "
-            "and summaries, a folder of .story files, a CSV of images and captions, COCO's JSON.",
+            "and summaries, a folder of .story files, a table of images and captions, COCO's JSON, "
+            "a table of clips and transcripts.",
             exists=True,
         ),
     ],
@@ -290,8 +291,8 @@ def train(
         typer.Option(
             metavar="SOURCE,TARGET",
             help="Columns of a TSV or CSV, by number from 1 or by their names in its first line; "
-            "keys of JSON lines.  [default: 1,2, or those that hold images and captions; "
-            "text,summary]",
+            "keys of JSON lines.  [default: 1,2, or those that hold images or clips and their "
+            "texts; text,summary]",
         ),
     ] = None,
     images: Annotated[
@@ -299,6 +300,14 @@ def train(
         typer.Option(
             help="Folder of the images that the data name.  [default: one beside them, such as "
             "Images]",
+            file_okay=False,
+        ),
+    ] = None,
+    clips: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the clips that the data name.  [default: one beside them, such as "
+            "clips]",
             file_okay=False,
         ),
     ] = None,
@@ -320,13 +329,14 @@ def train(
     - `keras-s2s train news.jsonl --columns article,highlights --output run`
     - `keras-s2s train captions.txt --images Images --output run`
     - `keras-s2s train annotations/captions_train2014.json --images train2014 --output run`
+    - `keras-s2s train validated.tsv --columns path,sentence --output run`
     - `keras-s2s train recipe.toml --data corpora --output run`
     - `keras-s2s train recipe.toml --output other --set model.dropout=0.2 --set training.epochs=5`
     """
     # Else TensorFlow gives memory back after each step and takes it again, page by page.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     is_recipe = file.suffix == ".toml"
-    for option, value in (("columns", columns), ("images", images)):
+    for option, value in (("columns", columns), ("images", images), ("clips", clips)):
         if is_recipe and value:
             raise typer.BadParameter(
                 f"is about a table of data; a recipe has `{option}` in its table `data`",
@@ -336,7 +346,7 @@ def train(
     recipes, recipe = _library().recipes, file
     if not is_recipe:
         show = functools.partial(print, flush=True)
-        recipe = recipes.from_file(file, output, chosen, images, show=show)
+        recipe = recipes.from_file(file, output, chosen, images, clips, show=show)
         print("wrote", recipe)
     verbose = 1 if sys.stdout.isatty() else 2
     preset = recipes.train(recipe, output, data, changes or (), verbose)

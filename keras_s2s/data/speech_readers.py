@@ -17,6 +17,11 @@ _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight
 _SUFFIXES = (".flac", ".wav", ".mp3", ".ogg")
 
 
+def is_clip_name(text):
+    """Whether a text is the name of a file of sound."""
+    return text.strip().lower().endswith(_SUFFIXES)
+
+
 def read_clips(path, folder=None, clip_column=0, text_column=1):
     r"""Reads a table of clips and their transcripts, tab-separated or CSV.
 

@@ -6,6 +6,7 @@ The command line, `keras-s2s train FILE`, is a thin layer over this package.
 from keras_s2s.recipes.evaluate import check as check
 from keras_s2s.recipes.evaluate import evaluate as evaluate
 from keras_s2s.recipes.from_captions import from_captions as from_captions
+from keras_s2s.recipes.from_clips import from_clips as from_clips
 from keras_s2s.recipes.from_file import from_file as from_file
 from keras_s2s.recipes.from_pairs import from_pairs as from_pairs
 from keras_s2s.recipes.from_summaries import from_summaries as from_summaries

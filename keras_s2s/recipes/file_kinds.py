@@ -9,6 +9,7 @@ from typing import NamedTuple
 from keras_s2s.data import tables, text_lines
 from keras_s2s.data.caption_readers import is_image_name, is_json, is_token
 from keras_s2s.data.readers import collapse, find_column
+from keras_s2s.data.speech_readers import is_clip_name
 from keras_s2s.data.summary_readers import parsed
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -16,7 +17,11 @@ from keras_s2s.recipes.typed_config import RecipeError
 _SAMPLE = 200
 # Characters of a text that has a summary.
 _LONG = 200
-_CAPTION = frozenset("caption captions comment comments description sentence text raw".split())
+_TEXT = frozenset(
+    "caption captions comment comments description sentence text raw transcript transcripts".split()
+)
+#: Tasks, and what tells that a text names one of their inputs.
+_NAMES = {"captioning": is_image_name, "speech": is_clip_name}
 
 
 class Recognized(NamedTuple):
@@ -27,7 +32,7 @@ class Recognized(NamedTuple):
 
 
 def recognize(path, columns=None):
-    """Tells what a file holds: captions of images, texts and summaries, or else translations.
+    """Tells what a file holds: captions, transcripts, texts and summaries, or else translations.
 
     Args:
         path: The file, or a folder of `.story` files.
@@ -59,24 +64,31 @@ def recognize(path, columns=None):
     if mark is None:
         raise RecipeError(
             f"{path} has one column. 2 columns are needed, separated by a tab or a comma: a text "
-            "and its translation, or the name of an image and its caption."
+            "and its translation, or the name of an image or clip and its text."
         )
     if columns is not None:
-        image = find_column(path, list(map(collapse, rows[0])), columns[0])
-        if _has_images(rows, image):
-            return Recognized("captioning", tuple(columns))
+        first = find_column(path, list(map(collapse, rows[0])), columns[0])
+        for task, is_name in _NAMES.items():
+            if _has(is_name, rows, first):
+                return Recognized(task, tuple(columns))
         output = find_column(path, list(map(collapse, rows[0])), columns[1])
-        return Recognized(_text_task(rows, image, output), tuple(columns))
+        return Recognized(_text_task(rows, first, output), tuple(columns))
     width = min(map(len, rows[:2]))
-    images = [column for column in range(width) if _has_images(rows, column)]
-    if not images:
-        return Recognized(_text_task(rows, 0, 1))
-    others = [column for column in range(width) if column != images[0]]
-    named = [column for column in others if collapse(rows[0][column]).lower() in _CAPTION]
+    for task, is_name in _NAMES.items():
+        named = [column for column in range(width) if _has(is_name, rows, column)]
+        if named:
+            return Recognized(task, (named[0], _text_beside(rows, named[0], width)))
+    return Recognized(_text_task(rows, 0, 1))
+
+
+def _text_beside(rows, files, width):
+    """The column of texts in a table with a column of names of files."""
+    others = [column for column in range(width) if column != files]
+    named = [column for column in others if collapse(rows[0][column]).lower() in _TEXT]
     longest = max(
         others, key=lambda column: sum(len(row[column]) for row in rows if row[width - 1 :])
     )
-    return Recognized("captioning", (images[0], named[0] if named else longest))
+    return named[0] if named else longest
 
 
 def _json_lines(path, keys):
@@ -124,7 +136,7 @@ def _is_json_line(line):
     return isinstance(row, dict) and any(isinstance(value, str) for value in row.values())
 
 
-def _has_images(rows, column):
-    """Whether a column holds names of image files, apart from its first line."""
+def _has(is_name, rows, column):
+    """Whether a column holds names of files of a kind, apart from its first line."""
     cells = [row[column] for row in rows[1:] or rows if len(row) > column]
-    return bool(cells) and sum(map(is_image_name, cells)) >= 0.9 * len(cells)
+    return bool(cells) and sum(map(is_name, cells)) >= 0.9 * len(cells)

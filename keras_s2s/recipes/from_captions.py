@@ -7,7 +7,7 @@ from pathlib import Path
 from keras_s2s.data import read_captions
 from keras_s2s.models import preset_folders, presets
 from keras_s2s.preprocessing import SentencePieceTokenizer
-from keras_s2s.recipes import held_out, image_folders, toml
+from keras_s2s.recipes import held_out, media_folders, toml
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.spelling import can_spell
 from keras_s2s.recipes.typed_config import RecipeError
@@ -115,7 +115,7 @@ def from_captions(path, folder, columns=(0, 1), images=None, seed=1, show=lambda
     names, captions = read_captions(path, "", *columns)
     if not names:
         raise RecipeError(f"{path} holds no captions of images.")
-    place = image_folders.find(path, names, images)
+    place = media_folders.find(path, names, images)
     captions = {name: list(dict.fromkeys(texts)) for name, texts in zip(names, captions)}
     count = sum(map(len, captions.values()))
     show(f"{len(captions):,} images with {count:,} captions in {path}, images in {place}")

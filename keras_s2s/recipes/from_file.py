@@ -1,16 +1,18 @@
 from keras_s2s.recipes.file_kinds import recognize
 from keras_s2s.recipes.from_captions import from_captions
+from keras_s2s.recipes.from_clips import from_clips
 from keras_s2s.recipes.from_pairs import from_pairs
 from keras_s2s.recipes.from_summaries import from_summaries
 from keras_s2s.recipes.typed_config import RecipeError
 
 
-def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line: None):
+def from_file(path, folder, columns=None, images=None, clips=None, seed=1, show=lambda line: None):
     r"""Makes a recipe from data, for the task that they are about.
 
     | file | task |
     |---|---|
     | a table with names of image files in a column, COCO's JSON, `Flickr8k.token.txt` | captioning, see `from_captions` |
+    | a table with names of files of sound in a column | speech, see `from_clips` |
     | texts and their summaries, in a table or JSON lines; a folder of `.story` files | summarization, see `from_summaries` |
     | other pairs of text, in a table or JSON lines | translation, see `from_pairs` |
 
@@ -21,9 +23,10 @@ def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line:
         path: The file or folder.
         folder: Folder for `recipe.toml` and the splits of the data.
         columns: Columns of input and output in a table: indices from 0, or names in the first
-            line; keys in JSON lines. By default the first two, of captions those that hold images
-            and captions, and "text" and "summary".
+            line; keys in JSON lines. By default the first two, of images and clips those that hold
+            them and their texts, and "text" and "summary".
         images: Folder of the images, as in `from_captions`.
+        clips: Folder of the clips, as in `from_clips`.
         seed: Integer: what is held out.
         show: Function that is called with lines for people: what the file was taken for.
 
@@ -52,6 +55,13 @@ def from_file(path, folder, columns=None, images=None, seed=1, show=lambda line:
         raise RecipeError(
             f"{path} names no images, for which --images is: its columns are "
             "taken for texts. Choose the columns of image and caption with --columns."
+        )
+    if task == "speech":
+        return from_clips(path, folder, chosen, clips, seed, show)
+    if clips is not None:
+        raise RecipeError(
+            f"{path} names no clips, for which --clips is: its columns are taken for texts. Choose "
+            "the columns of clip and transcript with --columns."
         )
     make = from_summaries if task == "summarization" else from_pairs
     return make(path, folder, chosen, seed, show)

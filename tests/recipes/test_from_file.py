@@ -12,7 +12,9 @@ import pytest
 from keras_s2s import callbacks, recipes
 from keras_s2s.models import ImageCaptioner, preset_folders
 from keras_s2s.recipes.file_kinds import recognize
+from keras_s2s.recipes.typed_config import RecipeError
 from tests.captioners import coloured, small_captioner
+from tests.preprocessing.test_wav_files import wav
 
 # The package has the function of that name.
 from_summaries_module = importlib.import_module("keras_s2s.recipes.from_summaries")
@@ -379,3 +381,48 @@ def test_a_captioner_goes_on_from_the_shipped_one(tmp_path, shipped, monkeypatch
     # Another recipe does not go on there.
     with pytest.raises(recipes.RecipeError, match="stages.decoder.epochs was 1 and is 3"):
         recipes.train(run / "recipe.toml", run, changes=[*changes, "stages.decoder.epochs=3"])
+
+
+def clips(folder, count):
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(count):
+        samples = np.zeros(800 + i, "int16").tobytes()
+        (folder / f"{i}.wav").write_bytes(wav(samples, rate=16000))
+
+
+@pytest.mark.parametrize("place", ["", "clips", "elsewhere"])
+def test_clips(tmp_path, place):
+    path, run = tmp_path / "validated.tsv", tmp_path / "run"
+    rows = [f"someone\t{i}.wav\tYes, it's {i}.\n" for i in range(60)]
+    path.write_text("client_id\tpath\tsentence\n" + "".join(rows))
+    clips(tmp_path / place, 58)
+    assert recognize(path) == ("speech", (1, 2))
+    told = {"clips": tmp_path / place} if place == "elsewhere" else {}
+    recipe, shown, messages = made(path, run, columns=("path", "sentence"), **told)
+    assert recipe.task == "speech" and recipe.sound.ctc_weight
+    assert shown[0] == f"60 clips in {path}, in the folder {tmp_path / place}"
+    assert shown[1] == "first clip: 0.wav -> Yes, it's 0."
+    assert "2 of 60 clips left out, for they are not in" in messages[0]
+    parts = {name: recipe.read([f"{name}.tsv"], run) for name in ("train", "valid", "test")}
+    assert {name: len(texts) for name, (_, texts) in parts.items()} == {
+        "train": 54,
+        "valid": 2,
+        "test": 2,
+    }
+    read = {clip: text for some, texts in parts.values() for clip, text in zip(some, texts)}
+    assert read == {str(tmp_path / place / f"{i}.wav"): f"Yes, it's {i}." for i in range(58)}
+    # The characters, and nothing else.
+    assert recipe.preprocessor(*parts["train"]).target_tokenizer.vocabulary_size > 15
+
+
+def test_bad_clips(tmp_path):
+    path = tmp_path / "clips.tsv"
+    path.write_text("".join(f"{i}.wav\tyes\n" for i in range(30)))
+    with pytest.raises(RecipeError, match="its clips, such as '0.wav', are neither beside it nor"):
+        made(path, tmp_path / "run")
+    clips(tmp_path, 30)
+    with pytest.raises(RecipeError, match="30 clips; 40 are needed at least"):
+        made(path, tmp_path / "run")
+    (tmp_path / "pairs.tsv").write_text("eins\tone\n" * 50)
+    with pytest.raises(RecipeError, match="names no clips, for which --clips is"):
+        made(tmp_path / "pairs.tsv", tmp_path / "run", clips=tmp_path)
