@@ -169,6 +169,14 @@ def generate(
             help="Put the mean log-probability of its tokens and a tab before every result.",
         ),
     ] = False,
+    times: Annotated[
+        bool,
+        typer.Option(
+            "--times",
+            help="Of speech: each word on a line, after the seconds when it begins and ends and "
+            "tabs; an empty line after each clip.",
+        ),
+    ] = False,
     max_length: Annotated[
         int | None, typer.Option(min=1, help="Most tokens per result.  [default: the preset's]")
     ] = None,
@@ -196,7 +204,7 @@ def generate(
 
     - `keras-s2s generate translation "Wo ist der Bahnhof?"`
     - `keras-s2s generate captioning beach.jpg dog.png`
-    - `keras-s2s generate run/preset clip.wav`
+    - `keras-s2s generate run/preset clip.wav --times`
     - `keras-s2s generate translation --input in.de --output out.en`
     - `keras-s2s generate translation --input letter.de --on-long split`
     - `keras-s2s generate run/preset --input papers.jsonl --key abstract`
@@ -213,6 +221,11 @@ def generate(
     _find(name)
     library = _library()
     model = library.zoo.load(name)
+    columns = model.preprocessor.columns
+    if times and (scores or confidence):
+        raise typer.BadParameter("leaves no place for --scores", param_hint="'--times'")
+    if times and (len(columns) > 1 or columns[0].seconds_per_step is None):
+        raise typer.BadParameter("is for presets of speech", param_hint="'--times'")
     text_lines = library.data.text_lines
     run = functools.partial(
         model.generate,
@@ -221,12 +234,13 @@ def generate(
         batch_size=batch_size,
         return_scores=True,
         return_confidence=True,
+        return_attention=times,
         on_long=on_long,
     )
     # More than one batch is read at a time, so that sentences of similar length share a batch.
     chunk = 4 * batch_size
     # Paths are what they are.
-    reads_files = any(column.reads_files for column in model.preprocessor.columns)
+    reads_files = any(column.reads_files for column in columns)
     decode = os.fsdecode if reads_files else _decode
     with contextlib.ExitStack() as stack:
         if text:
@@ -260,10 +274,16 @@ def generate(
                 long.count(part)
                 if chunk == 1:
                     long.tell()
-            for result, *numbers in _generate(run, part, num_results):
+            for result, *numbers in _generate(run, part, num_results, times):
+                alignment = numbers.pop() if times else None
                 numbers = itertools.compress(numbers, [scores, confidence])
-                columns = [*(f"{number:.4f}" for number in numbers), " ".join(result.splitlines())]
-                output.write(("\t".join(columns) + "\n").encode("utf-8"))
+                cells = [*(f"{number:.4f}" for number in numbers), " ".join(result.splitlines())]
+                rows = ["\t".join(cells)]
+                if times:
+                    words = alignment.words if alignment else []
+                    rows = [f"{begin:.2f}\t{end:.2f}\t{word}" for word, begin, end in words]
+                    rows.append("")
+                output.write("".join(f"{row}\n" for row in rows).encode("utf-8"))
             output.flush()
             advance(len(part))
 
@@ -487,12 +507,12 @@ def _sampler(model, num_beams, num_results):
     return beam.from_config({**settings, "num_return_sequences": num_results})
 
 
-def _generate(run, lines, num_results):
-    """Yields `num_results` tuples of text, score and confidence for each line."""
+def _generate(run, lines, num_results, with_alignment=False):
+    """Yields `num_results` tuples of text, score, confidence [and alignment] for each line."""
     results = zip(*run([line for line in lines if line.strip()]))
     for line in lines:
         if not line.strip():
-            yield from [("", 0.0, 0.0)] * num_results
+            yield from [("", 0.0, 0.0, *[None] * with_alignment)] * num_results
         elif num_results == 1:
             yield next(results)
         else:

@@ -16,6 +16,8 @@ import keras_s2s_cli
 from keras_s2s import zoo
 from keras_s2s.models import preset_folders
 from tests.captioners import coloured, small_captioner
+from tests.models.test_speech_recognizer import RATE, clips, make_model, make_tokenizer
+from tests.preprocessing.test_wav_files import as_bits, wav
 
 ROOT = Path(__file__).parents[1]
 SENTENCES = ["ein Hund bellt", "eine Katze", "guten Morgen"]
@@ -490,3 +492,27 @@ def test_captions_are_shown_and_what_is_left_out_is_told(cli, tmp_path, monkeypa
     ]
     [missing] = err.splitlines()
     assert "1 of 30 images left out" in missing and "first '0.jpg'" in missing
+
+
+@pytest.mark.slow
+def test_when_words_are_said(cli, monkeypatch, preset, tmp_path):
+    pytest.importorskip("matplotlib")
+    recognizer = make_model(make_tokenizer())
+    for i, clip in enumerate(clips()):
+        (tmp_path / f"{i}.wav").write_bytes(wav(as_bits(clip, 32), bits=32, rate=RATE))
+    paths = [str(tmp_path / f"{i}.wav") for i in range(3)]
+    texts, looked = recognizer.transcribe(paths, return_attention=True)
+    assert "is for presets of speech" in cli("generate", preset, "ja", "--times")[2]
+    monkeypatch.setattr(zoo, "load", lambda name, dtype=None: recognizer)
+    code, out, errors = cli("generate", preset, *paths)
+    assert code == 0 and out.split("\n") == [*texts, ""], errors
+    code, out, errors = cli("generate", preset, *paths, "--times")
+    expected = [
+        "".join(f"{begin:.2f}\t{end:.2f}\t{word}\n" for word, begin, end in alignment.words) + "\n"
+        for alignment in looked
+    ]
+    assert code == 0 and out == "".join(expected) and texts[2] == "", errors
+    assert "leaves no place" in cli("generate", preset, "--times", "--scores")[2]
+    picture = tmp_path / "speech.png"
+    code, out, errors = cli("draw", preset, paths[0], "--output", picture)
+    assert code == 0 and out.startswith(texts[0]) and picture.stat().st_size > 1000, errors
