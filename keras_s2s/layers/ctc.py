@@ -59,8 +59,9 @@ class CTC(KeepsParts, keras.layers.Layer):
     memory = {"values": np.ones((1, 3, 8), "float32"), "mask": np.ones((1, 3), "bool")}
     log_probs = ctc(memory)
     assert log_probs.shape == (1, 3, 5)
-    # Over three positions: 4; 4 4; 4 _; _ 4; and so on.
-    loss = keras_s2s.layers.ctc.loss(log_probs, memory["mask"], np.array([[4]]))
+    # A token may be at one position or several, with blanks around it.
+    probs = np.exp(log_probs[0])
+    assert probs[:, 4].min() > 0 and probs[:, [2, 3]].max() == 0  # neither start nor end
     ```
 
     References:

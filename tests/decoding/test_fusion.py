@@ -78,6 +78,8 @@ def test_all_steps_at_once_are_the_steps():
         "mask": np.array([[True] * 3, [True, False, False]]),
     }
     targets = np.array([[2, 5, 6], [2, 7, 0]])
+    for decoder in decoders:  # Weights are made outside of what is compiled.
+        decoder.build((None, None), {"values": (None, None, 5), "mask": (None, None)})
     scores = run(fusion, targets, memory)
     assert fusion.attends and (scores <= 0).all()
     parts = [run(decoder, targets, memory).astype("float64") for decoder in decoders]
