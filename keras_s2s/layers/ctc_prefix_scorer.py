@@ -53,7 +53,7 @@ class CTCPrefixScorer(Decoder):
     memory = {"values": np.zeros((1, 2, 1)), "mask": mask, "ctc_log_probs": log_probs}
     scores = keras_s2s.layers.CTCPrefixScorer(6)(np.array([[2]]), memory)
     # 4 begins the output if it is at the first position, or blank and then 4.
-    np.testing.assert_allclose(np.exp(scores)[0, 0, 4:], [0.4 + 0.6 * 0.5, 0.6 * 0.5], atol=1e-5)
+    np.testing.assert_allclose(np.exp(scores)[0, 0, 4:], [0.6 + 0.4 * 0.5, 0.4 * 0.5], atol=1e-5)
     ```
 
     Reference:
