@@ -173,8 +173,8 @@ def generate(
         bool,
         typer.Option(
             "--times",
-            help="Of speech: each word on a line, after the seconds when it begins and ends and "
-            "tabs; an empty line after each clip.",
+            help="Of speech: one word a line, with the seconds when it begins and ends and tabs "
+            "before it; an empty line after each clip.",
         ),
     ] = False,
     max_length: Annotated[
@@ -223,7 +223,9 @@ def generate(
     model = library.zoo.load(name)
     columns = model.preprocessor.columns
     if times and (scores or confidence):
-        raise typer.BadParameter("leaves no place for --scores", param_hint="'--times'")
+        raise typer.BadParameter(
+            "cannot be combined with --scores or --confidence", param_hint="'--times'"
+        )
     if times and (len(columns) > 1 or columns[0].seconds_per_step is None):
         raise typer.BadParameter("is for presets of speech", param_hint="'--times'")
     text_lines = library.data.text_lines

@@ -512,7 +512,7 @@ def test_when_words_are_said(cli, monkeypatch, preset, tmp_path):
         for alignment in looked
     ]
     assert code == 0 and out == "".join(expected) and texts[2] == "", errors
-    assert "leaves no place" in cli("generate", preset, "--times", "--scores")[2]
+    assert "cannot be combined" in cli("generate", preset, "--times", "--scores")[2]
     picture = tmp_path / "speech.png"
     code, out, errors = cli("draw", preset, paths[0], "--output", picture)
     assert code == 0 and out.startswith(texts[0]) and picture.stat().st_size > 1000, errors

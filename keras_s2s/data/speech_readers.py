@@ -149,28 +149,50 @@ def read_speech_archive(path, where=None, text="text"):
     assert texts == ["nine"] and clips[0][0].shape == (20,)
     ```
     """
+    arrays, rows = _arrays(path, where, ("audio_mulaw", "mulaw_table", "sample_rate", text))
+    samples, rate = arrays["mulaw_table"][arrays["audio_mulaw"]], int(arrays["sample_rate"])
+    offsets = arrays["offsets"]
+    clips = [(samples[offsets[row] : offsets[row + 1]], rate) for row in rows]
+    return clips, _strings(arrays[text][rows])
+
+
+def read_speech_values(path, where, name):
+    """The values of an array for the clips that `read_speech_archive` reads, as strings.
+
+    Args:
+        path: Path of the `.npz` file.
+        where: As in `read_speech_archive`.
+        name: The name of the array.
+    """
+    arrays, rows = _arrays(path, where, (name,))
+    return _strings(arrays[name][rows])
+
+
+def _arrays(path, where, names):
+    """Arrays of a file by their names, and the indices of the clips that `where` chooses."""
     where = dict(where or {})
     with np.load(path, allow_pickle=False) as file:
-        needed = ("audio_mulaw", "mulaw_table", "offsets", "sample_rate", text, *where)
+        needed = (*names, "offsets", *where)
         missing = [name for name in needed if name not in file]
         if missing:
             raise ValueError(
                 f"{os.fspath(path)!r} has no array {missing[0]!r}. It has {', '.join(file)}."
             )
         arrays = {name: file[name] for name in needed}
-    offsets, texts = arrays["offsets"], arrays[text]
-    chosen = np.full(len(offsets) - 1, True)
+    chosen = np.full(len(arrays["offsets"]) - 1, True)
     for name, values in where.items():
         values = values if isinstance(values, (list, tuple)) else [values]
         chosen &= np.isin(arrays[name], values)
     if not chosen.any():
         known = {name: sorted({str(value) for value in arrays[name]})[:9] for name in where}
         raise ValueError(f"{os.fspath(path)!r} has no clip with {where}. There are: {known}")
-    samples, rate = arrays["mulaw_table"][arrays["audio_mulaw"]], int(arrays["sample_rate"])
-    rows = np.flatnonzero(chosen)
-    clips = [(samples[offsets[row] : offsets[row + 1]], rate) for row in rows]
-    if texts.dtype.kind in "iu" and np.isin(texts, range(10)).all():
-        texts = np.array(_DIGITS)[texts]
-    if texts.dtype.kind == "S":
-        texts = np.char.decode(texts, "utf-8")
-    return clips, [str(texts[row]) for row in rows]
+    return arrays, np.flatnonzero(chosen)
+
+
+def _strings(values):
+    """A list of strings; of numbers from 0 to 9 the English words."""
+    if values.dtype.kind in "iu" and np.isin(values, range(10)).all():
+        values = np.array(_DIGITS)[values]
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8")
+    return [str(value) for value in values]

@@ -11,8 +11,8 @@ class Fusion:
     The score of a token is the decoder's log-probability of it, plus for each scorer its weight
     times the scorer's log-probability. A scorer is any `keras_s2s.layers.Decoder` with as many
     tokens: a `keras_s2s.layers.CTCPrefixScorer`, or a language model, which is an `RNNDecoder`
-    without attention and with `bridge="zero"`, so that it reads nothing of the memory. Searches add
-    up such scores as they are, since they are of no distribution; each is at most 0.
+    without attention and with `bridge="zero"`, so that it reads nothing of the memory. Such a sum
+    is no distribution, so searches do not normalise it; each score is at most 0.
 
     It has no weights of its own. A model makes one of its `scorers`.
 

@@ -12,13 +12,13 @@ class Alignment(NamedTuple):
     """Where the model looked.
 
     Attributes:
-        source_tokens: List of strings, the pieces of the source; None for what has none. A model of
-            several inputs has a dict of them, by the `raw_name` of each.
+        source_tokens: List of strings, the pieces of the source; None for images and sound. A model
+            of several inputs has a dict of them, by the `raw_name` of each.
         target_tokens: List of strings, the pieces of the output.
         weights: `(target, source)` float32, one row per piece of the output; for an image
             `(target, rows, columns)`, one grid per piece. A model of several inputs has a dict.
-        times: `(target, 2)` float32, when each piece of the output begins and ends, in seconds, to
-            the length of a position; None unless the only input is sound.
+        times: `(target, 2)` float32, when each piece of the output begins and ends, in seconds,
+            rounded to positions of the memory; None unless the only input is sound.
     """
 
     source_tokens: list | dict | None

@@ -110,7 +110,7 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         if len(self.encoder.input_names) > 1:
             raise ValueError(
                 "A CTC is for an encoder of one input, and this one reads "
-                f"{', '.join(self.encoder.input_names)}."
+                f"{', '.join(self.encoder.input_names)}. Leave out `auxiliary_loss`."
             )
         size = self.auxiliary_loss.vocabulary_size
         if size != self.decoder.vocabulary_size:

@@ -3,6 +3,7 @@
 import os
 
 from keras_s2s import data
+from keras_s2s.data.speech_readers import read_speech_values
 from keras_s2s.recipes.typed_config import RecipeError
 
 
@@ -60,7 +61,7 @@ def read_set(data_set, columns, folder, clips_folder=None):
     names = [f"{file}[{i}]" for i in range(len(clips))]
     if data_set.joined:
         options = {"count": len(clips), **data_set.joined}
-        _, groups = data.read_speech_archive(path, data_set.where, options.pop("group"))
+        groups = read_speech_values(path, data_set.where, options.pop("group"))
         clips, texts, _ = data.join_clips(clips, texts, groups, **options)
         names = [f"{file}, put together, {i}" for i in range(len(clips))]
     return Clips(clips, names), texts

@@ -1,7 +1,6 @@
 import csv
 import io
 import os
-import warnings
 from pathlib import Path
 
 from keras_s2s.data import read_captions
@@ -120,14 +119,7 @@ def from_captions(path, folder, columns=(0, 1), images=None, seed=1, show=lambda
     count = sum(map(len, captions.values()))
     show(f"{len(captions):,} images with {count:,} captions in {path}, images in {place}")
     show("first image: " + pair_for_people(names[0], captions[names[0]][0]))
-    missing = {name for name in captions if not (place / name).is_file()}
-    if missing:
-        warnings.warn(
-            f"{str(path)!r}: {len(missing):,} of {len(captions):,} images left out, for they are "
-            f"not in {str(place)!r}: first {min(missing)!r}.",
-            stacklevel=2,
-        )
-    names = [name for name in captions if name not in missing]
+    names = media_folders.those_there(path, captions, place, "images")
     if len(names) < 20:
         raise RecipeError(f"{path}: {len(names)} images; 20 are needed at least.")
     splits = held_out.split(names, 500, seed)

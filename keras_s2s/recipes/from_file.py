@@ -49,19 +49,15 @@ def from_file(path, folder, columns=None, images=None, clips=None, seed=1, show=
     ```
     """  # noqa: E501
     task, chosen = recognize(path, columns)
+    for option, value, needed in (("images", images, "captioning"), ("clips", clips, "speech")):
+        if value is not None and task != needed:
+            raise RecipeError(
+                f"{path} names no {option}, for which --{option} is: it was taken for {task}. "
+                "Choose the columns of files and texts with --columns."
+            )
     if task == "captioning":
         return from_captions(path, folder, chosen, images, seed, show)
-    if images is not None:
-        raise RecipeError(
-            f"{path} names no images, for which --images is: its columns are "
-            "taken for texts. Choose the columns of image and caption with --columns."
-        )
     if task == "speech":
         return from_clips(path, folder, chosen, clips, seed, show)
-    if clips is not None:
-        raise RecipeError(
-            f"{path} names no clips, for which --clips is: its columns are taken for texts. Choose "
-            "the columns of clip and transcript with --columns."
-        )
     make = from_summaries if task == "summarization" else from_pairs
     return make(path, folder, chosen, seed, show)

@@ -1,6 +1,7 @@
 """Finds the folder of the images or clips that a file of texts names."""
 
 import os
+import warnings
 from pathlib import Path
 
 from keras_s2s.recipes.typed_config import RecipeError
@@ -48,6 +49,27 @@ def find(path, names, folder=None, kind="images"):
             f"with --{kind} FOLDER."
         )
     return folder
+
+
+def those_there(path, names, folder, kind):
+    """The names of the files that are in the folder; a warning says how many are not.
+
+    Args:
+        path: Path of the file that names them.
+        names: Iterable of names.
+        folder: As `find` returned it.
+        kind: As in `find`.
+    """
+    names = list(names)
+    there = [name for name in names if (folder / name).is_file()]
+    missing = set(names) - set(there)
+    if missing:
+        warnings.warn(
+            f"{str(path)!r}: {len(missing):,} of {len(names):,} {kind} left out, for they are not "
+            f"in {str(folder)!r}: first {min(missing)!r}.",
+            stacklevel=3,
+        )
+    return there
 
 
 def _guesses(path, names):

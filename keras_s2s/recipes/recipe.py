@@ -371,6 +371,8 @@ class Recipe:
     unit = examples = "examples"
     #: The keys that can say which input a sample of the card has.
     sample_keys = ("input",)
+    #: The sections that not all tasks have.
+    sections = ()
     #: What sets of data may have, of `SET_KEYS`.
     sets_of = "texts"
     #: By section, the keys whose values the task restricts, such as keys that it does not use.
@@ -410,10 +412,9 @@ class Recipe:
                     for key in keys if kind != self.sets_of else ():
                         if getattr(one, key):
                             raise RecipeError(f"{key!r} of a set is for {kind}. Leave it out.")
-        if self.task != "speech":
-            for section, default in (("sound", Sound()), ("language_model", LanguageModel())):
-                if getattr(self, section) not in (None, default):
-                    raise RecipeError(f"[{section}] is for task = 'speech'. Leave it out.")
+        for section, default in (("sound", Sound()), ("language_model", LanguageModel())):
+            if section not in self.sections and getattr(self, section) not in (None, default):
+                raise RecipeError(f"[{section}] is not for task = {self.task!r}. Leave it out.")
         for where, table in self._tables():
             only = self.only.get(where.split(".")[0], {}) if table else {}
             for key, values in only.items():

@@ -4,7 +4,6 @@ import pytest
 from keras import ops
 
 from keras_s2s.layers import SpecAugment, SpeechEncoder, check_encoder
-from tests.fewer import fewer_elsewhere
 from tests.layers.helpers import compiled, randomize
 
 MELS = 6
@@ -29,6 +28,7 @@ def make(**options):
 
 
 @pytest.mark.slow
+@pytest.mark.every_backend
 @pytest.mark.parametrize("options", [{}, {"filters": (), "pyramid_layers": 0}], ids=["all", "rnn"])
 def test_it_is_an_encoder(options):
     check_encoder(make(**options), padded(clips(13, 13)))
@@ -37,9 +37,9 @@ def test_it_is_an_encoder(options):
 @pytest.mark.slow
 @pytest.mark.every_backend
 def test_a_clip_does_not_depend_on_its_batch():
-    encoder, lengths = make(), fewer_elsewhere((1, 7, 8, 9, 16, 23), 3)
+    encoder, lengths = make(), (1, 7, 8, 9, 16, 23)
     rows = clips(*lengths)
-    rows[1] *= 100
+    rows[3] *= 100
     encode = compiled(encoder)
     memory = encode(ops.convert_to_tensor(padded(rows, more=5)))
     for i, (row, length) in enumerate(zip(rows, lengths)):

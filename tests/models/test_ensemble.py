@@ -32,6 +32,7 @@ def make_decoders(**options):
 
 
 @pytest.mark.slow
+@pytest.mark.every_backend
 def test_it_is_an_encoder_and_a_decoder():
     check_encoder(EnsembleEncoder(make_encoders()))
     check_decoder(EnsembleDecoder(make_decoders()))

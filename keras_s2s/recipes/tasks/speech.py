@@ -19,6 +19,7 @@ class Speech(Recipe):
     metrics, watched = ("wer", "cer"), ("wer",)
     unit = examples = "clips"
     sets_of = "speech"
+    sections = ("sound", "language_model")
     only = {
         "data": {
             "languages": [[]],
@@ -56,7 +57,7 @@ class Speech(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        for section in ("sound", "language_model"):
+        for section in self.sections:
             if self.start and getattr(self, section) is not None:
                 raise RecipeError(
                     f"{section!r} comes from the preset: leave out [{section}], or 'start'."
