@@ -10,7 +10,7 @@ from keras_s2s.tokens import START
 LENGTHS, ROWS, STEPS = (5, 2, 3), 2, 4
 
 
-def check_decoder(layer, dim=6, state_sizes=(), tolerance=1e-5):
+def check_decoder(layer, dim=6, state_sizes=(), tolerance=1e-5, memory=None):
     """Checks that a decoder does what models and samplers rely on, on random data.
 
     It checks a copy, made from the layer's config, with random weights:
@@ -30,6 +30,8 @@ def check_decoder(layer, dim=6, state_sizes=(), tolerance=1e-5):
         state_sizes: For each layer of an encoder the list of its state's sizes, such as
             `[[8]]` for one GRU, where a decoder reads the encoder's state.
         tolerance: Float, the largest difference between what should be equal.
+        memory: Dict of what else the memory has for each position, where a decoder reads more than
+            `"values"`: arrays `(3, 5, ...)`, of three examples of up to five positions.
 
     Raises:
         AssertionError: Says which of these does not hold.
@@ -41,7 +43,7 @@ def check_decoder(layer, dim=6, state_sizes=(), tolerance=1e-5):
     keras_s2s.layers.check_decoder(keras_s2s.layers.RNNDecoder(9, 4))
     ```
     """
-    check = _Check(layer, dim, state_sizes, tolerance)
+    check = _Check(layer, dim, state_sizes, tolerance, memory or {})
     check.config()
     check.logits()
     check.state()
@@ -54,14 +56,22 @@ def check_decoder(layer, dim=6, state_sizes=(), tolerance=1e-5):
 
 
 class _Check(LayerCheck):
-    def __init__(self, layer, dim, state_sizes, tolerance):
+    def __init__(self, layer, dim, state_sizes, tolerance, memory):
         batch, length = len(LENGTHS), max(LENGTHS)
         memory_shape = {"values": (None, None, dim), "mask": (None, None)}
+        for name, value in memory.items():
+            if value.shape[:2] != (batch, length):
+                raise ValueError(
+                    f"`memory` must have arrays ({batch}, {length}, ...). "
+                    f"Received for {name!r} the shape {value.shape}"
+                )
+            memory_shape[name] = (None, None, *value.shape[2:])
         if state_sizes:
             memory_shape["state"] = [[(None, size) for size in sizes] for sizes in state_sizes]
         super().__init__(layer, ((None, None), memory_shape), tolerance)
         mask = np.arange(length) < np.array(LENGTHS)[:, None]
-        self.memory = {"values": self.random(batch, length, dim), "mask": mask}
+        self.memory = {"values": self.random(batch, length, dim), "mask": mask, **memory}
+        self.by_position = ["values", "mask", *memory, *layer.input_names]
         if state_sizes:
             self.memory["state"] = [
                 [self.random(batch, size) for size in sizes] for sizes in state_sizes
@@ -120,8 +130,7 @@ class _Check(LayerCheck):
         for i, length in enumerate(LENGTHS):
             rows = slice(i * ROWS, (i + 1) * ROWS)
             one = example(self.memory, i)
-            names = "values", "mask", *self.layer.input_names
-            one |= {name: one[name][:, :length] for name in names}
+            one |= {name: one[name][:, :length] for name in self.by_position}
             logits, *weights = self._call(self.targets[rows], one, ROWS)
             expected = [self.expected[0][rows], *(x[rows, :, :length] for x in self.expected[1:])]
             message = "an example alone differs from one in a batch."

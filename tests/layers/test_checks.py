@@ -6,6 +6,7 @@ import pytest
 from keras import ops
 
 from keras_s2s.layers import (
+    CTCPrefixScorer,
     ImageEncoder,
     MultiSourceEncoder,
     RNNDecoder,
@@ -53,6 +54,15 @@ def test_decoders_pass(name):
 @pytest.mark.slow
 def test_decoder_of_a_memory_without_state_passes():
     check_decoder(DECODERS["bahdanau"]())
+
+
+def test_decoder_that_reads_more_than_values_passes():
+    logits = np.random.default_rng(0).normal(0, 2, (3, 5, 9))
+    log_probs = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+    memory = {"ctc_log_probs": log_probs.astype("float32")}
+    check_decoder(CTCPrefixScorer(9), memory=memory)
+    with pytest.raises(ValueError, match=r"\(3, 5, ...\). Received for 'ctc_log_probs' the shape"):
+        check_decoder(CTCPrefixScorer(9), memory={"ctc_log_probs": log_probs[:2]})
 
 
 def test_smallest_decoder_passes():
