@@ -200,6 +200,9 @@ class Stage:
     or a dict of names and weights, whose weighted sum it is."""
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
+    temperature: float = 1.0
+    """What the logits are divided by for these samples; below 1 they are nearer to what a search
+    finds, and so better."""
     cross_entropy_weight: float = 0.0
     """Weight of the references' cross-entropy beside the score, with `self_critical`: summed over
     the tokens of a text, as minus its log-probability is, without label smoothing."""
@@ -268,6 +271,8 @@ class Stage:
             raise RecipeError("'self_critical' counts examples: give 'batch_size' in its stage.")
         if self.samples < 2:
             raise RecipeError("'samples' are compared with each other: 2 at least.")
+        if not 0 < self.temperature < float("inf"):
+            raise RecipeError(f"'temperature' must be above 0. Received: {self.temperature}")
 
 
 @dataclass(kw_only=True)

@@ -140,3 +140,29 @@ def test_references_are_learnt_beside_the_samples(tmp_path, monkeypatch):
         np.testing.assert_allclose(weights[row, :samples, 0].sum(), 0, atol=1e-6)
     starts = {tuple(row[:4]) for labels, _ in learnt for row in labels[:, 3].tolist()}
     assert starts == {(5, 6, 7, 3), (9, 3, 0, 0)}
+
+
+def test_samples_of_a_temperature_are_learnt_at_it():
+    """The policy that drew them: the softmax of logits that are divided; references as they are."""
+    logits = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype("float32")
+    labels = np.random.default_rng(1).integers(0, 5, (2, 3, 4))
+    weights = np.random.default_rng(2).normal(size=labels.shape).astype("float32")
+    loss = self_critical.SampledCrossentropy(samples=2, temperature=0.5)(labels, logits, weights)
+    divided = logits / np.array([0.5, 0.5, 1])[:, None, None]
+    chosen = np.take_along_axis(divided, labels[..., None], axis=-1)[..., 0]
+    log_probs = chosen - np.log(np.exp(divided).sum(axis=-1))
+    np.testing.assert_allclose(float(loss), -(weights * log_probs).sum(), rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_samples_are_drawn_at_the_temperature(tmp_path, monkeypatch):
+    drawn = []
+    generate = ImageCaptioner.generate
+
+    def spy(self, inputs, **options):
+        drawn.append(self.sampler.get_config())
+        return generate(self, inputs, **options)
+
+    monkeypatch.setattr(ImageCaptioner, "generate", spy)
+    train(tmp_path, epochs=1, learning_rate=0.0, temperature=0.5)
+    assert {config["temperature"] for config in drawn} == {0.5}

@@ -107,6 +107,7 @@ def test_other_layouts_of_files(folder):
     [
         ("stages.reward.reward='metric'", "'reward' must be"),
         ("stages.reward.samples=1", "'samples' are compared"),
+        ("stages.reward.temperature=0", "'temperature' must be above 0"),
         ("tokenizer.kind='letters'", "'kind' must be"),
         ("tokenizer.kind='pieces'", "'copy_slots' are for words"),
         ("tokenizer.split_digits=true", "'split_digits' is for pieces"),

@@ -2,12 +2,15 @@
 
 Rennie et al., 2017, https://arxiv.org/abs/1612.00563, with the mean of the other samples of the
 input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971). The score is the stage's
-`reward`. With `cross_entropy_weight`, the references are learnt beside the samples, so that the
-model keeps what the score does not see (Paulus et al., 2018, https://arxiv.org/abs/1705.04304).
+`reward`. With a `temperature` below 1, which sharpens the distribution, samples are nearer to what
+a search finds, and it is the sharpened distribution that learns. With `cross_entropy_weight`, the
+references are learnt beside the samples, so that the model keeps what the score does not see
+(Paulus et al., 2018, https://arxiv.org/abs/1705.04304).
 """
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_s2s import decoding, evaluation
 from keras_s2s.recipes.objectives import optimizer
@@ -23,12 +26,11 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     examples_per_epoch = min(stage.examples_per_epoch or len(references), len(references))
     kept = model.sampler
     # A sampler made with `seed` would draw the same numbers for each batch.
-    sampler = decoding.Random(num_return_sequences=stage.samples)
+    sampler = decoding.Random(stage.temperature, num_return_sequences=stage.samples)
     sampler.seed_generator = keras.random.SeedGenerator(seed)
     model.compile(
         optimizer.of_stage(stage, -(-examples_per_epoch // stage.batch_size)),
-        # The sum, since weights may be negative: Keras could not divide by their sum.
-        keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="sum"),
+        SampledCrossentropy(stage.samples, stage.temperature),
         weighted_metrics=None,
         sampler=sampler,  # As part of the model, so that `Resume` saves its state.
     )
@@ -54,6 +56,27 @@ def train(recipe, stage, model, examples, callbacks, verbose):
     model.optimizer.finalize_variable_values(model.trainable_weights)
     watching.on_train_end()
     model.sampler = kept
+
+
+class SampledCrossentropy(keras.losses.Loss):
+    """Minus the log-probabilities of sampled tokens, and after them of the references.
+
+    The sum over all of them, since weights may be negative: Keras could not divide by their sum.
+
+    Args:
+        samples: Integer, how many texts of each input are samples; references follow them.
+        temperature: Float, what the logits were divided by when the samples were drawn.
+    """
+
+    def __init__(self, samples, temperature):
+        super().__init__(reduction="sum")
+        self.samples, self.temperature = samples, temperature
+
+    def call(self, labels, logits):
+        is_sample = ops.arange(ops.shape(logits)[1]) < self.samples
+        divisor = ops.where(is_sample, self.temperature, 1.0)[:, None, None]
+        logits = logits / ops.cast(divisor, logits.dtype)
+        return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
 
 
 def _lengths(tokenizer, references):
