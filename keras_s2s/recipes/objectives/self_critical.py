@@ -2,8 +2,8 @@
 
 Rennie et al., 2017, https://arxiv.org/abs/1612.00563, with the mean of the other samples of the
 input as the baseline (Luo, 2020, https://arxiv.org/abs/2003.09971). The score is the stage's
-`reward`. With a `temperature` below 1, which sharpens the distribution, samples are nearer to what
-a search finds, and it is the sharpened distribution that learns. With `cross_entropy_weight`, the
+`reward`. A `temperature` below 1 sharpens the distribution, so that samples are nearer to what a
+search finds; it is the sharpened distribution that is trained. With `cross_entropy_weight`, the
 references are learnt beside the samples, so that the model keeps what the score does not see
 (Paulus et al., 2018, https://arxiv.org/abs/1705.04304).
 """
@@ -59,9 +59,9 @@ def train(recipe, stage, model, examples, callbacks, verbose):
 
 
 class SampledCrossentropy(keras.losses.Loss):
-    """Minus the log-probabilities of sampled tokens, and after them of the references.
+    """The weighted sum of minus the log-probabilities of samples, and of references after them.
 
-    The sum over all of them, since weights may be negative: Keras could not divide by their sum.
+    A sum and not a mean, since weights may be negative: Keras could not divide by their sum.
 
     Args:
         samples: Integer, how many texts of each input are samples; references follow them.
