@@ -201,8 +201,8 @@ class Stage:
     samples: int = 5
     """Texts that are sampled of each input, with `self_critical`."""
     temperature: float = 1.0
-    """What the logits are divided by for these samples; below 1 they are nearer to what a search
-    finds, and so better."""
+    """What the logits are divided by when these texts are sampled. Below 1, they are nearer to what
+    a search finds."""
     cross_entropy_weight: float = 0.0
     """Weight of the references' cross-entropy beside the score, with `self_critical`: summed over
     the tokens of a text, as minus its log-probability is, without label smoothing."""
@@ -248,6 +248,8 @@ class Stage:
         for name in ("examples_per_epoch", "cross_entropy_weight"):
             if getattr(self, name):
                 raise RecipeError(f"{name!r} is for the objective 'self_critical'.")
+        if self.temperature != 1:
+            raise RecipeError("'temperature' is for the objective 'self_critical'.")
 
     def _check_reward(self):
         weights = {self.reward: 1} if isinstance(self.reward, str) else self.reward

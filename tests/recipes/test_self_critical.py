@@ -143,7 +143,7 @@ def test_references_are_learnt_beside_the_samples(tmp_path, monkeypatch):
 
 
 def test_samples_of_a_temperature_are_learnt_at_it():
-    """The policy that drew them: the softmax of logits that are divided; references as they are."""
+    """Samples by the softmax of divided logits, as they were drawn; references by the model's."""
     logits = np.random.default_rng(0).normal(size=(2, 3, 4, 5)).astype("float32")
     labels = np.random.default_rng(1).integers(0, 5, (2, 3, 4))
     weights = np.random.default_rng(2).normal(size=labels.shape).astype("float32")
