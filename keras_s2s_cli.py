@@ -33,8 +33,8 @@ app = typer.Typer(
     name="keras-s2s",
     help=(
         "Trained sequence-to-sequence models on the command line.\n\n"
-        "What TensorFlow writes is kept back; with `TF_CPP_MIN_LOG_LEVEL=0` in the environment all "
-        "of it is shown."
+        "TensorFlow's log output is hidden; set `TF_CPP_MIN_LOG_LEVEL=0` in the environment to see "
+        "it."
     ),
     add_completion=False,
     rich_markup_mode="markdown",
@@ -132,7 +132,8 @@ def verify(name: PresetName):
     _find(name)
     report = _library().zoo.verify(name)
     print(
-        f"{name}: {len(report['files'])} files intact, {len(report['examples'])} examples as told"
+        f"{name}: {len(report['files'])} files intact, {len(report['examples'])} examples "
+        "reproduced"
     )
 
 
@@ -341,8 +342,9 @@ def train(
     """Train a model. After an interruption, the same command goes on where it was.
 
     OUTPUT then holds `preset/`, which every other command and `keras_s2s.zoo.load` take, and logs.
-    Of data a recipe is made first, in OUTPUT, with examples held out for the test. It is there to
-    be edited. What is left out, such as rows with an empty side, is told, with line numbers.
+    If FILE is data, a recipe is first written to OUTPUT, with examples held out for validation and
+    test; edit it freely. Rows that are left out, such as those with an empty side, are reported
+    with their line numbers.
 
     **Examples**
 
@@ -380,7 +382,8 @@ def evaluate(
     name: PresetName,
     data: Annotated[Path, typer.Option(help="Folder of the data.", exists=True, file_okay=False)],
     num_beams: Annotated[
-        int | None, typer.Option(min=1, help="In place of the preset's; 1 is greedy.")
+        int | None,
+        typer.Option(min=1, help="Width of the beam search in place of the preset's; 1 is greedy."),
     ] = None,
     length_penalty: Annotated[float | None, typer.Option(help="In place of the preset's.")] = None,
     dtype: Annotated[
@@ -400,7 +403,7 @@ def evaluate(
         bool, typer.Option("--write-card", help="Put the figures on the preset's card.")
     ] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Fail where the card says otherwise.")
+        bool, typer.Option("--check", help="Fail if the figures differ from the card's.")
     ] = False,
 ):
     """Score a preset on the test sets that its recipe names.
@@ -434,7 +437,7 @@ def evaluate(
     figures = library.recipes.evaluate(model, recipe, data, sampler, split, print, tokenize)
     if check:
         library.recipes.check(library.zoo.card(name)["metrics"], figures)
-        print("as the card says")
+        print("the figures match the card")
     if write_card:
         library.recipes.write_card(model, recipe, folder, data, figures)
         print("wrote", folder / "card.json")
@@ -561,7 +564,7 @@ class _Long:
             self.numbers = []
 
     def _which(self):
-        pieces = _library().preprocessing.long_texts.pieces(self.preprocessor.source_length)
+        pieces = _library().preprocessing.long_texts.pieces(self.preprocessor.raw.text_length)
         return (
             f"{len(self.numbers):,} of {self.seen:,} {self.unit}s have more than {pieces}, the "
             f"first is {self.unit} {self.numbers[0]}"

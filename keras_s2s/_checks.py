@@ -16,6 +16,16 @@ def check_sizes(**sizes):
         check_int(name, value, 1)
 
 
+def check_image_size(value):
+    """`value` as a tuple of height and width, or a ValueError."""
+    size = tuple(value) if isinstance(value, (list, tuple)) else ()
+    if len(size) != 2 or not all(isinstance(s, int) and s > 0 for s in size):
+        raise ValueError(
+            f"`image_size` must be two positive integers, height and width. Received: {value!r}"
+        )
+    return size
+
+
 def check_number(name, value, allowed, description):
     """`value` as a Python float, or a ValueError that names the argument.
 

@@ -3,8 +3,8 @@
 WHITE = 255
 TEXT = (
     "Images must hold pixels in 0..255, and not be scaled to 0..1: the encoder scales them itself. "
-    "Multiply by 255; if they are so dark indeed, cast them to uint8. The first wrong one has the "
-    "number (from 0)"
+    "Multiply by 255; if they really are that dark, cast them to uint8. Index of the first such "
+    "image:"
 )
 
 

@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.gather import select, take_rows
+from keras_s2s._backend.log_zero import IMPOSSIBLE
 from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._backend.top_k import top_k
 from keras_s2s._checks import check_int, check_number
 from keras_s2s.decoding._tensors import concatenate, merge_rows, split_rows, write
-from keras_s2s.decoding.choices import IMPOSSIBLE
 from keras_s2s.decoding.penalties import coverage_penalty, length_penalty
 from keras_s2s.decoding.sampler import Sampler, make_result
 from keras_s2s.tokens import END

@@ -4,12 +4,11 @@ import numpy as np
 from keras import ops
 
 from keras_s2s._backend.gather import select
+from keras_s2s._backend.log_zero import IMPOSSIBLE
 from keras_s2s._backend.shapes import size
 from keras_s2s._backend.top_k import Groups, top_k
 from keras_s2s.tokens import END, PAD, UNKNOWN
 
-# The log-probability of impossible tokens. Finite, so that no sum of them becomes NaN.
-IMPOSSIBLE = -1e9
 # Up to this number, banned tokens are removed from the best ones; more are masked in the logits.
 _FEW = 16
 

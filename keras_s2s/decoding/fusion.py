@@ -54,8 +54,8 @@ class Fusion:
         ]
         if len(self.weights) != len(self.scorers):
             raise ValueError(
-                f"Each scorer has a weight: there are {len(self.scorers)} scorers, and "
-                f"{len(self.weights)} weights."
+                f"`weights` must hold one number for each scorer. Received: {len(self.weights)} "
+                f"for {len(self.scorers)} scorers"
             )
         for scorer in self.scorers:
             if scorer.output_size != decoder.output_size:

@@ -37,12 +37,12 @@ class Random(Greedy):
         top_k: Optional int, the number of tokens to choose from.
         top_p: Float in (0, 1], the probability of the nucleus. Tokens as probable as its last
             one belong to it.
-        seed: Optional int. With a seed every call draws the same numbers, on every backend;
-            without, every call draws new ones (inside `tf.function` too), from `seed_generator`,
-            whose state is then in `variables`: under `jax.jit`, call in a `keras.StatelessScope`
-            that maps it. A number depends on the seed, the example's index, the hypothesis and the
-            step: equal examples get different hypotheses, and the other examples of a batch, its
-            size and its padding change nothing.
+        seed: Optional int. With a seed, every call draws the same numbers, on every backend.
+            Without, every call draws new ones, inside a `tf.function` too; they come from
+            `seed_generator`, whose state is then in `variables`. Under `jax.jit`, call in a
+            `keras.StatelessScope` that maps it. A number depends on the seed, the example's index,
+            the hypothesis and the step. So equal examples get different hypotheses, and the other
+            examples of a batch, its size and its padding change nothing.
         num_return_sequences: Int, hypotheses per example.
         min_length: Int, how many tokens must come before the end id.
         banned_tokens: Ints, ids that are never produced.

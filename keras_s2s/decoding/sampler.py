@@ -1,5 +1,7 @@
 """The decoding loop, shared by every way to choose tokens."""
 
+from collections.abc import Iterable
+
 import keras
 from keras import ops
 
@@ -50,7 +52,14 @@ class Sampler:
     def __init__(self, min_length=0, banned_tokens=(), no_repeat_ngram_size=0):
         self.min_length = check_int("min_length", min_length, 0)
         self.no_repeat_ngram_size = check_int("no_repeat_ngram_size", no_repeat_ngram_size, 0)
-        self.banned_tokens = tuple(check_int("banned_tokens", i, 0) for i in banned_tokens)
+        if isinstance(banned_tokens, str) or not isinstance(banned_tokens, Iterable):
+            raise TypeError(
+                f"`banned_tokens` must be a list of token ids. Received: {banned_tokens!r}"
+            )
+        self.banned_tokens = tuple(
+            check_int(f"banned_tokens[{index}]", token, 0)
+            for index, token in enumerate(banned_tokens)
+        )
 
     def __call__(
         self,

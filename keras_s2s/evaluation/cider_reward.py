@@ -3,17 +3,17 @@
 import numpy as np
 
 from keras_s2s._optional import import_metric
-from keras_s2s.evaluation.words import Words
-from keras_s2s.preprocessing.text import as_texts
+from keras_s2s.evaluation.reward import Reward
 
 #: The full stop of most scripts, the two of Chinese and Japanese, and the danda of Indian scripts.
 FULL_STOPS = (".", "。", "．", "।")
 
 
-class CiderReward:
+class CiderReward(Reward):
     """CIDEr of single captions, with the document frequencies of all references given.
 
-    For self-critical training (Rennie et al., 2017, https://arxiv.org/abs/1612.00563). Words are
+    CIDEr is by Vedantam et al., 2015, https://arxiv.org/abs/1411.5726. For self-critical training
+    (Rennie et al., 2017, https://arxiv.org/abs/1612.00563). Words are
     found by a pattern here, nearly as by the PTB tokenizer, which is too slow for each step. Where
     a language has no blanks between words, they are found as by `score`.
 
@@ -23,13 +23,16 @@ class CiderReward:
             ignores whether a sentence is finished, and so would a model that is trained on it.
         tokenize: As in `score`.
 
+    Raises:
+        ImportError: If pycocoevalcap is missing.
+
     Example:
     ```python
     import keras_s2s
 
     reward = keras_s2s.evaluation.CiderReward([["a dog runs"], ["two cats sleep"]])
-    found = reward([0, 0], ["a dog runs", "a man"])
-    assert found[0] > found[1]
+    scores = reward([0, 0], ["a dog runs", "a man"])
+    assert scores[0] > scores[1]
     ```
     """
 
@@ -37,18 +40,16 @@ class CiderReward:
         import_metric("pycocoevalcap")
         from pycocoevalcap.cider.cider_scorer import CiderScorer
 
-        references = as_texts(references, "references")
-        references = [[row] if isinstance(row, str) else row for row in references]
-        self._words = Words.of(references, tokenize)
+        super().__init__(references, tokenize)
         self._end = " ." if with_end else ""
         self._scorer = CiderScorer
         self._references = [
-            [self._words.of_caption(caption) + self._end for caption in several]
-            for several in references
+            [self._words.of_caption(caption) + self._end for caption in captions]
+            for captions in self._references
         ]
         all_of_them = CiderScorer()
-        for several in self._references:
-            all_of_them += (several[0], several)
+        for captions in self._references:
+            all_of_them += (captions[0], captions)
         all_of_them.compute_doc_freq()
         self._frequency = all_of_them.document_frequency
 

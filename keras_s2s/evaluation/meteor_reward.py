@@ -5,12 +5,13 @@ import weakref
 import numpy as np
 
 from keras_s2s.evaluation import captions
-from keras_s2s.evaluation.words import Words
-from keras_s2s.preprocessing.text import as_texts
+from keras_s2s.evaluation.reward import Reward
 
 
-class MeteorReward:
-    """METEOR of single captions (Denkowski and Lavie, 2014), by pycocoevalcap, which needs Java.
+class MeteorReward(Reward):
+    """METEOR of single captions by pycocoevalcap, which needs Java.
+
+    Source: Denkowski and Lavie, 2014, https://aclanthology.org/W14-3348.
 
     METEOR also counts stems, synonyms and paraphrases of English, and weighs recall more than
     precision. A Java process that answers stays open as long as the reward is used. Words are found
@@ -37,15 +38,13 @@ class MeteorReward:
         captions.require()
         from pycocoevalcap.meteor.meteor import Meteor
 
-        references = as_texts(references, "references")
-        references = [[row] if isinstance(row, str) else row for row in references]
-        self._words = Words.of(references, tokenize)
-        self._references = [list(map(self._words.of_caption, row)) for row in references]
+        super().__init__(references, tokenize)
+        self._references = [list(map(self._words.of_caption, row)) for row in self._references]
         self._scorer = Meteor()
         weakref.finalize(self, captions.stop, self._scorer)
 
     def __call__(self, rows, hypotheses):
         """The rewards `(n,)` of `n` captions of the images with these numbers."""
         references = {i: self._references[row] for i, row in enumerate(rows)}
-        found = {i: [self._words.of_caption(text)] for i, text in enumerate(hypotheses)}
-        return np.array(self._scorer.compute_score(references, found)[1])
+        captions_of_row = {i: [self._words.of_caption(x)] for i, x in enumerate(hypotheses)}
+        return np.array(self._scorer.compute_score(references, captions_of_row)[1])

@@ -2,31 +2,17 @@
 
 import unicodedata
 
-import numpy as np
-
 from keras_s2s.evaluation import rouge, sacrebleu_metrics
 from keras_s2s.evaluation.cider_reward import FULL_STOPS, CiderReward
 from keras_s2s.evaluation.meteor_reward import MeteorReward
-from keras_s2s.evaluation.words import Words
-from keras_s2s.preprocessing.text import as_texts
+from keras_s2s.evaluation.reward import Reward
+from keras_s2s.preprocessing.text import as_references
 
 
-class _Reward:
-    """Base of the rewards: keeps the references, a list of texts for each example."""
-
-    def __init__(self, references, tokenize="auto"):
-        references = as_texts(references, "references")
-        self._references = [[row] if isinstance(row, str) else row for row in references]
-        self._words = Words.of(self._references, tokenize)
-
-    def __call__(self, rows, hypotheses):
-        """The rewards `(n,)`, from 0 to 1, of `n` texts of the examples with these numbers."""
-        pairs = zip(hypotheses, rows, strict=True)
-        return np.array([self._one(text, self._references[row]) for text, row in pairs])
-
-
-class RougeReward(_Reward):
+class RougeReward(Reward):
     """ROUGE-L of single texts, as `score` has it: F1; of several references, the best counts.
+
+    Source: Lin, 2004, https://aclanthology.org/W04-1013, by rouge-score.
 
     Args:
         references: For each example a text, or a list of them.
@@ -49,8 +35,10 @@ class RougeReward(_Reward):
         return self._scorer.score_multi(references, text)["rougeL"].fmeasure
 
 
-class BleuReward(_Reward):
+class BleuReward(Reward):
     """BLEU of single texts by sacreBLEU, over the n-grams that so short a text has.
+
+    Source: Papineni et al., 2002, https://aclanthology.org/P02-1040.
 
     Args:
         references: For each example a text, or a list of them.
@@ -74,11 +62,12 @@ class BleuReward(_Reward):
         return self._bleu.sentence_score(text, references).score / 100
 
 
-class ExactReward(_Reward):
+class ExactReward(Reward):
     """1 for a text that is a reference in Unicode NFKC, as tokenizers write it, else 0.
 
     Args:
         references: For each example a text, or a list of them.
+        tokenize: As in `score`; it has no effect here.
 
     Example:
     ```python
@@ -99,8 +88,7 @@ def _normalized(text):
 
 def _cider(references, tokenize="auto"):
     """CIDEr that counts the full stop at the end, if most references have one."""
-    rows = as_texts(references, "references")
-    texts = [text for row in rows for text in ([row] if isinstance(row, str) else row)]
+    texts = [text for row in as_references(references) for text in row]
     ended = sum(text.rstrip().endswith(FULL_STOPS) for text in texts)
     return CiderReward(references, with_end=2 * ended > len(texts), tokenize=tokenize)
 
@@ -133,11 +121,11 @@ class WeightedReward:
     """
 
     def __init__(self, weights, references, tokenize="auto"):
-        self._parts = [
+        self._terms = [
             (weight, REWARDS[name](references, tokenize=tokenize))
             for name, weight in weights.items()
         ]
 
     def __call__(self, rows, hypotheses):
         """The rewards `(n,)` of `n` texts of the examples with these numbers."""
-        return sum(weight * part(rows, hypotheses) for weight, part in self._parts)
+        return sum(weight * reward(rows, hypotheses) for weight, reward in self._terms)

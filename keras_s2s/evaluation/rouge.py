@@ -23,7 +23,7 @@ def compute(names, hypotheses, references, bootstrap, words):
     for kind, name in _FIGURES.items():
         values = [100 * found[kind].fmeasure for found in each]
         yield (
-            {"ROUGE-1": "rouge_1", "ROUGE-2": "rouge_2", "ROUGE-L": "rouge_l"}[name],
+            name.lower().replace("-", "_"),
             {
                 "name": name,
                 "value": sum(values) / len(values),

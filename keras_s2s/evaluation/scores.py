@@ -5,10 +5,10 @@ import difflib
 
 from keras_s2s.evaluation import captions, error_rates, rouge, sacrebleu_metrics
 from keras_s2s.evaluation.words import Words, check
-from keras_s2s.preprocessing.text import as_texts
+from keras_s2s.preprocessing.text import as_references, as_texts
 
-_ROOMS = (sacrebleu_metrics, rouge, captions, error_rates)
-METRICS = tuple(name for room in _ROOMS for name in room.NAMES)
+_LIBRARIES = (sacrebleu_metrics, rouge, captions, error_rates)
+METRICS = tuple(name for library in _LIBRARIES for name in library.NAMES)
 """What `score` computes."""
 
 
@@ -18,7 +18,7 @@ class Score:
 
     Attributes:
         name: As people write it, e.g. `"BLEU-4"`.
-        value: In per cent; CIDEr as it is.
+        value: In per cent, except CIDEr, which is not multiplied by 100.
         signature: Library, version and settings.
         spread: Half of the 95 % interval, or None where it was not asked for.
     """
@@ -54,8 +54,8 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0, tokenize="auto
 
     Args:
         hypotheses: Texts: a list, an array, a column of a table ...
-        references: For each text a text, or a list of several.
-        metrics: Names of the table.
+        references: For each text a reference, or a list of references.
+        metrics: Names from the first column of the first table.
         bootstrap: Integer: the spread comes from as many resamplings of the examples (fixed seed);
             0 for none. METEOR, both ROUGE and CIDEr are means over examples, so their spread
             comes from the standard error.
@@ -76,21 +76,21 @@ def score(hypotheses, references, metrics=("bleu",), bootstrap=0, tokenize="auto
     ```python
     import keras_s2s
 
-    found = keras_s2s.evaluation.score(["A dog runs ."], ["A dog runs ."], ["bleu", "wer"])
-    assert round(found["bleu"].value) == 100 and found["wer"].value == 0
+    scores = keras_s2s.evaluation.score(["A dog runs ."], ["A dog runs ."], ["bleu", "wer"])
+    assert round(scores["bleu"].value) == 100 and scores["wer"].value == 0
     ```
     """  # noqa: E501
     metrics = [metrics] if isinstance(metrics, str) else list(metrics)
     require(metrics, tokenize)
     hypotheses, references = _texts(hypotheses, references)
     words = Words.of(references, tokenize)
-    found = {}
-    for room in _ROOMS:
-        wanted = [name for name in room.NAMES if name in metrics]
+    scores = {}
+    for library in _LIBRARIES:
+        wanted = [name for name in library.NAMES if name in metrics]
         if wanted:
-            for key, values in room.compute(wanted, hypotheses, references, bootstrap, words):
-                found[key] = Score(**values)
-    return found
+            for key, values in library.compute(wanted, hypotheses, references, bootstrap, words):
+                scores[key] = Score(**values)
+    return scores
 
 
 def tokenizer(references, tokenize="auto"):
@@ -108,7 +108,7 @@ def tokenizer(references, tokenize="auto"):
     assert keras_s2s.evaluation.tokenizer(["A dog runs."]) == "13a"
     ```
     """
-    return Words.of(_lists(references), tokenize).tokenizer
+    return Words.of(as_references(references), tokenize).tokenizer
 
 
 def require(metrics, tokenize="auto"):
@@ -128,13 +128,13 @@ def require(metrics, tokenize="auto"):
             near = difflib.get_close_matches(str(name), METRICS, n=1)
             hint = f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(METRICS)}."
             raise ValueError(f"There is no metric {name!r}. {hint}")
-    for room in _ROOMS:
-        if set(metrics) & set(room.NAMES):
-            room.require()
+    for library in _LIBRARIES:
+        if set(metrics) & set(library.NAMES):
+            library.require()
 
 
 def _texts(hypotheses, references):
-    hypotheses, references = as_texts(hypotheses, "hypotheses"), _lists(references)
+    hypotheses, references = as_texts(hypotheses, "hypotheses"), as_references(references)
     if len(hypotheses) != len(references):
         raise ValueError(
             f"Every hypothesis needs its references. Received {len(hypotheses)} hypotheses and "
@@ -150,7 +150,3 @@ def _texts(hypotheses, references):
         if not several:
             raise ValueError(f"`references[{i}]` is empty.")
     return hypotheses, references
-
-
-def _lists(references):
-    return [[r] if isinstance(r, str) else r for r in as_texts(references, "references")]

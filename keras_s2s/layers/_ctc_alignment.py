@@ -2,12 +2,14 @@
 
 from keras import ops
 
+from keras_s2s._backend.log_zero import IMPOSSIBLE
 from keras_s2s._backend.scan import no_gradient, scan
 from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s.layers.attention import rows_of_each
 from keras_s2s.tokens import PAD
 
-_NEVER, _FARTHEST = -1e9, -1e30
+# Where no path leads, less than any path.
+_FARTHEST = -1e30
 
 
 @no_gradient()
@@ -35,23 +37,25 @@ def align(log_probs, mask, labels):
     tokens = ops.one_hot(labels, log_probs.shape[-1], dtype="float32")
     # A blank before each token and behind the last.
     said = ops.matmul(repeat_rows(log_probs, each), ops.transpose(tokens, (0, 2, 1)))
-    said = ops.where(ops.expand_dims(labels != PAD, 1), said, _NEVER)
+    said = ops.where(ops.expand_dims(labels != PAD, 1), said, IMPOSSIBLE)
     blank = ops.broadcast_to(repeat_rows(log_probs, each)[..., PAD : PAD + 1], ops.shape(said))
     scores = ops.reshape(ops.stack([blank, said], axis=-1), (rows, size(said, 1), -1))
     scores = ops.concatenate([scores, blank[..., :1]], axis=-1)
     states = size(scores, 2)
     is_blank = ops.arange(states) % 2 == 0
     mask = repeat_rows(mask, each)
-    scores = ops.where(ops.expand_dims(mask, -1), scores, ops.where(is_blank, 0.0, _NEVER))
+    scores = ops.where(ops.expand_dims(mask, -1), scores, ops.where(is_blank, 0.0, IMPOSSIBLE))
     # From a token to the next token, without a blank, unless they are equal.
     differs = ops.pad(labels[:, 1:] != labels[:, :-1], ((0, 0), (1, 0)))
     skips = ops.reshape(ops.stack([ops.zeros_like(differs), differs], axis=-1), (rows, -1))
     skips = ops.pad(skips, ((0, 0), (0, 1)))
 
     def forward(best, scores, skips):
-        by_one = ops.pad(best[:, :-1], ((0, 0), (1, 0)), constant_values=_NEVER)
-        by_two = ops.pad(best[:, :-2], ((0, 0), (2, 0)), constant_values=_NEVER)[:, : size(best, 1)]
-        by_two = ops.where(skips, by_two, _NEVER)
+        by_one = ops.pad(best[:, :-1], ((0, 0), (1, 0)), constant_values=IMPOSSIBLE)
+        by_two = ops.pad(best[:, :-2], ((0, 0), (2, 0)), constant_values=IMPOSSIBLE)[
+            :, : size(best, 1)
+        ]
+        by_two = ops.where(skips, by_two, IMPOSSIBLE)
         nearer = ops.maximum(best, by_one)
         moves = ops.where(by_two > nearer, 2, ops.cast(by_one > best, "int32"))
         return ops.maximum(nearer, by_two) + scores, moves
@@ -62,7 +66,7 @@ def align(log_probs, mask, labels):
 
     # Before the first position, a path is where only the first blank and the first token are next.
     index = ops.arange(states, dtype="int32")
-    start = ops.where(index == 0, 0.0, _NEVER) + ops.zeros((rows, 1), dtype="float32")
+    start = ops.where(index == 0, 0.0, IMPOSSIBLE) + ops.zeros((rows, 1), dtype="float32")
     like = ops.zeros_like(start, dtype="int32")
     best, moves = scan(forward, start, ops.transpose(scores, (1, 0, 2)), like, skips)
     # The last token, or the blank behind it.
@@ -78,5 +82,5 @@ def align(log_probs, mask, labels):
         ops.sum(ops.cast(ops.logical_and(real, before), "int32"), axis=0)
         for before in (path < own, path <= own)
     ]
-    has_room = ops.expand_dims(ops.maximum(*ends) > _NEVER / 2, -1)
+    has_room = ops.expand_dims(ops.maximum(*ends) > IMPOSSIBLE / 2, -1)
     return ops.stack([ops.where(has_room, one, -1) for one in spans], axis=-1)

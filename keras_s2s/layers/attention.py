@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.log_zero import IMPOSSIBLE
 from keras_s2s._backend.scan import multiply, scan, with_matrices
 from keras_s2s._backend.shapes import product, size
 from keras_s2s.layers._parts import KeepsParts
@@ -43,8 +44,8 @@ class Attention(KeepsParts, keras.layers.Layer):
         are zero.
     """
 
-    #: The order of a decoder that is given none: `"bahdanau"` (attend, then run the cell) or
-    #: `"luong"` (the reverse).
+    #: The default `order` of a decoder with this attention: `"bahdanau"` (attend, then run the
+    #: cell) or `"luong"` (the reverse).
     order = "bahdanau"
     #: The names of the matrices from `prepare` that a step multiplies by once, with `multiply`.
     #: Their gradient is one product after the loop; other gradients are summed step by step.
@@ -184,7 +185,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         valid = ops.cast(mask, "bool")
         if len(valid.shape) == 2:
             valid = ops.expand_dims(valid, 1)
-        scores = ops.where(valid, scores, -1e9)
+        scores = ops.where(valid, scores, IMPOSSIBLE)
         # Not `ops.softmax`, which warns if the source has only one position.
         weights = ops.exp(scores - ops.logsumexp(scores, axis=-1, keepdims=True))
         return ops.where(valid, weights, 0.0)

@@ -50,9 +50,9 @@ class Bridge(KeepsParts, keras.layers.Layer):
     ```
     """  # noqa: E501
 
-    def __init__(self, kind="dense", sizes=(), **kwargs):
+    def __init__(self, kind, sizes, **kwargs):
         super().__init__(**kwargs)
-        self.kind = check_choice("bridge", kind, BRIDGES)
+        self.kind = check_choice("kind", kind, BRIDGES)
         # Tuples: Keras wraps lists, and JAX does not take a wrapped list for a structure.
         self.sizes = tuple(tuple(layer) for layer in sizes)
         self.projection = None

@@ -15,7 +15,7 @@ def check_attention(layer, query_dim=4, dim=6, tolerance=1e-5):
     It checks a copy, made from the layer's config, with random weights:
 
     - `get_config` is complete, so that the copy has the same options,
-    - weights are positive, sum to at most 1, and are zero at padding and for an empty memory,
+    - weights are never negative, sum to at most 1, and are zero at padding and for an empty memory,
     - `step` after `step` gives what `attend` and a call give,
     - padding changes nothing, nor do the other examples of a batch,
     - the rows of one example give the same results as each row by itself,

@@ -1,15 +1,12 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.log_zero import IMPOSSIBLE, TINY
 from keras_s2s._backend.shapes import size
 from keras_s2s._checks import check_int
 from keras_s2s.layers.attention import rows_of_each
 from keras_s2s.layers.heads import Head
 from keras_s2s.tokens import UNKNOWN
-
-# Added to no probability that matters, so that its logarithm is finite.
-_TINY = 1e-37
-_IMPOSSIBLE = -1e9
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -29,8 +26,8 @@ class CopyHead(Head):
     others in each example, see `copy_slots` of `keras_s2s.preprocessing.TextPairPreprocessor`.
 
     Args:
-        slots: Integer, the number of different words outside the vocabulary that one source can
-            have and all of them be copied.
+        slots: Integer, how many different out-of-vocabulary words of one source can be copied; 0
+            copies only words of the vocabulary.
         **kwargs: Keras's own layer arguments, such as `name` and `dtype`.
 
     Call arguments:
@@ -76,8 +73,8 @@ class CopyHead(Head):
         column = columns["encoder_token_ids"]
         if len(columns) > 1:
             raise ValueError(
-                "CopyHead copies from one input, and the preprocessor makes several: "
-                f"{', '.join(columns)}."
+                "CopyHead copies from a single input. Received a preprocessor of: "
+                f"{', '.join(columns)}. Use one column, or another `head`."
             )
         if column.copy_slots != self.slots:
             raise ValueError(
@@ -112,7 +109,7 @@ class CopyHead(Head):
         written = ops.log_softmax(logits) + ops.logaddexp(write, copy + _log(rest))
         if self.slots:
             before = [(0, 0)] * (len(written.shape) - 1)
-            written = ops.pad(written, [*before, (0, self.slots)], constant_values=_IMPOSSIBLE)
+            written = ops.pad(written, [*before, (0, self.slots)], constant_values=IMPOSSIBLE)
         copied = _sum_by_id(weights, prepared["ids"], written.shape[-1])
         return ops.logaddexp(written, copy + _log(copied))
 
@@ -121,7 +118,7 @@ class CopyHead(Head):
 
 
 def _log(probabilities):
-    return ops.log(ops.maximum(probabilities, _TINY))
+    return ops.log(ops.maximum(probabilities, TINY))
 
 
 def _sum_by_id(weights, ids, output_size):

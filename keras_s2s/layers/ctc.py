@@ -1,6 +1,7 @@
 import keras
 from keras import ops
 
+from keras_s2s._backend.log_zero import IMPOSSIBLE
 from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._checks import check_number, check_rate, check_sizes
 from keras_s2s.layers._dropout import dropout_mask
@@ -10,8 +11,6 @@ from keras_s2s.tokens import END, PAD, START
 
 #: The name of the log-probabilities in the memory.
 LOG_PROBS = "ctc_log_probs"
-#: The logit of what is never said.
-_NEVER = -1e9
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -22,7 +21,7 @@ class CTC(KeepsParts, keras.layers.Layer):
     speech recognition. In training it adds to the loss of the tokens: `weight` times the mean over
     outputs of minus the log-probability of all tokens together, divided by their number. The
     decoder then has an encoder that knows what is said where. `evaluate` and `val_loss` leave it
-    out, and sample weights are not for it.
+    out, and it ignores sample weights.
 
     Each position of the memory gets a distribution over the blank, which has the id of padding, 0,
     and the tokens but start and end. The probability of an output is the sum over all ways to put
@@ -32,8 +31,8 @@ class CTC(KeepsParts, keras.layers.Layer):
 
     Args:
         vocabulary_size: Integer, the tokens of the decoder, including padding.
-        weight: Float, at least 0. A weight of 0.5 in the literature, where the weights of both
-            losses sum to 1, is 1 here.
+        weight: Float, at least 0. Where papers minimise `w * ctc + (1 - w) * attention`, their `w`
+            is `w / (1 - w)` here: 0.5 is 1.
         dropout: Float in [0, 1), rate on the values that it reads.
         **kwargs: Keras's own layer arguments.
 
@@ -94,7 +93,7 @@ class CTC(KeepsParts, keras.layers.Layer):
         logits = ops.cast(self.projection(values), "float32")
         token_ids = ops.arange(self.vocabulary_size, dtype="int32")
         is_output = ops.logical_and(token_ids != START, token_ids != END)
-        log_probs = ops.log_softmax(ops.where(is_output, logits, _NEVER), axis=-1)
+        log_probs = ops.log_softmax(ops.where(is_output, logits, IMPOSSIBLE), axis=-1)
         if training and targets is not None:
             self.add_loss(self.weight * mean_loss(log_probs, memory["mask"], targets))
         return log_probs

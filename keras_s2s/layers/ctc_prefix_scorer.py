@@ -2,6 +2,7 @@ import keras
 from keras import ops
 
 from keras_s2s._backend.cumulative_logsumexp import cumulative_logsumexp
+from keras_s2s._backend.log_zero import IMPOSSIBLE, TINY
 from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._checks import check_sizes
 from keras_s2s.layers._by_steps import by_steps
@@ -9,11 +10,6 @@ from keras_s2s.layers.attention import rows_of_each
 from keras_s2s.layers.ctc import LOG_PROBS
 from keras_s2s.layers.decoder import Decoder
 from keras_s2s.tokens import END, PAD, START
-
-#: The logarithm of nothing. Finite, so that no difference becomes NaN.
-_NOTHING = -1e9
-#: The smallest number with a logarithm, to which sums that are 0 in float32 are raised.
-_TINY = 1e-37
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -83,7 +79,7 @@ class CTCPrefixScorer(Decoder):
         blanks = repeat_rows(ops.cumsum(blank, axis=-1), rows_per_example)
         rows = size(blanks, 0)
         state = {
-            "ends": ops.full_like(blanks, _NOTHING),
+            "ends": ops.full_like(blanks, IMPOSSIBLE),
             "ends_blank": blanks,
             "last": ops.full((rows,), START, dtype="int32"),
             "score": ops.zeros((rows,), dtype="float32"),
@@ -105,7 +101,7 @@ class CTCPrefixScorer(Decoder):
             )
         is_blank = ops.arange(self.vocabulary_size) == PAD
         mask = ops.expand_dims(memory["mask"], -1)
-        return ops.where(mask, log_probs, ops.where(is_blank, 0.0, _NOTHING))
+        return ops.where(mask, log_probs, ops.where(is_blank, 0.0, IMPOSSIBLE))
 
     def step(self, tokens, state, memory):
         ctc = memory["ctc"]
@@ -118,12 +114,12 @@ class CTCPrefixScorer(Decoder):
 
         def sums(before):
             """The logarithm of sum_t before_t p_t(c), for each token c: `(rows, vocabulary)`."""
-            before = ops.where(mask, before, _NOTHING)
+            before = ops.where(mask, before, IMPOSSIBLE)
             largest = ops.max(before, axis=-1, keepdims=True)
             weights = ops.reshape(ops.exp(before - largest), (batch, each, -1))
             summed = ops.matmul(weights, ops.exp(ctc["log_probs"]))
             summed = ops.reshape(summed, (rows, self.vocabulary_size))
-            return ops.log(ops.maximum(summed, _TINY)) + largest
+            return ops.log(ops.maximum(summed, TINY)) + largest
 
         token_ids = ops.arange(self.vocabulary_size, dtype="int32")
         # The last token again is another one only after a blank.
@@ -131,7 +127,7 @@ class CTCPrefixScorer(Decoder):
         begins = ops.where(is_last, sums(before_blank), sums(either))
         ended = ops.logaddexp(state["ends"][:, -1:], state["ends_blank"][:, -1:])
         begins = ops.where(token_ids == END, ended, begins)
-        begins = ops.where(token_ids == PAD, _NOTHING, begins)
+        begins = ops.where(token_ids == PAD, IMPOSSIBLE, begins)
         return ops.minimum(begins - ops.expand_dims(state["score"], -1), 0.0), state
 
     def call(self, targets, memory, training=False, rows_per_example=1):
@@ -150,7 +146,7 @@ class CTCPrefixScorer(Decoder):
 def _before(state):
     """`"ends"` and `"ends_blank"` up to the position before each; of nothing at the first."""
     shifted = [
-        ops.pad(state[name][:, :-1], ((0, 0), (1, 0)), constant_values=_NOTHING)
+        ops.pad(state[name][:, :-1], ((0, 0), (1, 0)), constant_values=IMPOSSIBLE)
         for name in ("ends", "ends_blank")
     ]
     # Before the first position there is nothing, which is what an empty output has there.
@@ -174,7 +170,7 @@ def _appended(tokens, state, ctc):
     begins = ops.where(again, before_blank, ops.logaddexp(before, before_blank))
     # e_t = (e_(t-1) + begins_t) p_t, and for blanks b_t = (b_(t-1) + e_(t-1)) p_t(blank).
     ends = _recurrence(begins, log_probs)
-    after = ops.pad(ends[:, :-1], ((0, 0), (1, 0)), constant_values=_NOTHING)
+    after = ops.pad(ends[:, :-1], ((0, 0), (1, 0)), constant_values=IMPOSSIBLE)
     new = {
         "ends": ends,
         "ends_blank": _recurrence(after, blank),
@@ -195,4 +191,6 @@ def _appended(tokens, state, ctc):
 def _recurrence(added, log_factors):
     """`x_t = (x_(t-1) + added_t) * factor_t` from x_0 = 0 on, all in logarithms."""
     products = ops.cumsum(log_factors, axis=-1)
-    return ops.maximum(products + cumulative_logsumexp(added - (products - log_factors)), _NOTHING)
+    return ops.maximum(
+        products + cumulative_logsumexp(added - (products - log_factors)), IMPOSSIBLE
+    )

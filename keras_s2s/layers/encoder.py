@@ -30,7 +30,7 @@ class Encoder(KeepsParts, keras.layers.Layer):
 
     #: Names of the features it reads among the inputs of a model.
     input_names = ("encoder_token_ids",)
-    #: How many steps of the input a position of the memory stands for, where its order is theirs.
+    #: Number of input steps per position of the memory, if the memory keeps the order of the input.
     reduction = 1
 
     def __init__(self, **kwargs):

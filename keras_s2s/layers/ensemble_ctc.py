@@ -42,7 +42,10 @@ class EnsembleCTC(CTC):
         members = layers_of(members, "members", CTC)
         sizes = {member.vocabulary_size for member in members}
         if len(sizes) > 1:
-            raise ValueError(f"The `members` have different vocabularies: {sorted(sizes)}.")
+            raise ValueError(
+                "All `members` must have the same `vocabulary_size`. Received: "
+                f"{[member.vocabulary_size for member in members]}"
+            )
         super().__init__(members[0].vocabulary_size, weight=0.0, **kwargs)
         self.members = members
 

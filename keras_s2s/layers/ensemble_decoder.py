@@ -54,9 +54,9 @@ class EnsembleDecoder(Decoder):
             sizes = [(d.vocabulary_size, d.output_size) for d in (first, decoder)]
             if sizes[0] != sizes[1]:
                 raise ValueError(
-                    "The `decoders` of an ensemble write the same tokens. These have "
+                    "All `decoders` must have the same vocabulary. Received: decoders with "
                     f"{sizes[0][0]} and {sizes[1][0]} tokens, and {sizes[0][1]} and "
-                    f"{sizes[1][1]} logits."
+                    f"{sizes[1][1]} logits"
                 )
         self.vocabulary_size = first.vocabulary_size
         names = (name for decoder in self.decoders for name in decoder.input_names)

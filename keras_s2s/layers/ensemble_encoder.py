@@ -50,8 +50,8 @@ class EnsembleEncoder(Encoder):
                 first.vocabulary_sizes,
             ):
                 raise ValueError(
-                    "The `encoders` of an ensemble read the same inputs. These read "
-                    f"{_inputs(first)} and {_inputs(encoder)}."
+                    "All `encoders` must read the same inputs. Received: encoders of "
+                    f"{_inputs(first)} and of {_inputs(encoder)}"
                 )
         self.input_names = first.input_names
         self.vocabulary_size = first.vocabulary_size
@@ -87,7 +87,7 @@ class EnsembleEncoder(Encoder):
         }
         if len(lengths) > 1:
             raise ValueError(
-                f"The `encoders` of an ensemble give memories of different lengths: {lengths}."
+                f"All `encoders` must give memories of one length. Received: {sorted(lengths)}"
             )
 
     def call(self, inputs, training=False):

@@ -6,7 +6,7 @@ from keras import ops
 
 from keras_s2s import _pixels
 from keras_s2s._backend.require import require
-from keras_s2s._checks import check_rate, check_sizes
+from keras_s2s._checks import check_image_size, check_rate, check_sizes
 from keras_s2s.layers import _image_models
 from keras_s2s.layers.encoder import Encoder
 
@@ -104,7 +104,7 @@ class ImageEncoder(Encoder):
                 f"`keras.config.set_image_data_format({_CHANNELS_LAST!r})` first."
             )
         self.units = units
-        self.image_size = _size(image_size)
+        self.image_size = check_image_size(image_size)
         self.dropout = dropout
         self.augmentation = augmentation
         self.backbone_name = None
@@ -136,15 +136,19 @@ class ImageEncoder(Encoder):
             shape = self.backbone.compute_output_shape((None, *self.image_size, 3))
         except Exception as error:
             raise ValueError(
-                f"The backbone takes no images {(*self.image_size, 3)}: {error}"
+                f"`backbone` cannot be applied to images of shape {(*self.image_size, 3)}: "
+                f"{error} Pass an `image_size` that it accepts."
             ) from error
         if len(shape) != 4 or None in shape[1:]:
             raise ValueError(
-                "The backbone must give a grid of features, (batch, rows, columns, channels), as "
+                "`backbone` must give a grid of features, (batch, rows, columns, channels), as "
                 f"keras.applications do with include_top=False. It gives {tuple(shape)}."
             )
         if tuple(shape[1:]) == (*self.image_size, 3):
-            raise ValueError("The backbone gives features of the shape of its images.")
+            raise ValueError(
+                f"`backbone` returns the shape of its images, {tuple(shape[1:])}, so the layer "
+                "cannot tell features from images. Pass a backbone whose output shape differs."
+            )
         return tuple(shape[1:])
 
     input_names = ("images",)
@@ -280,13 +284,3 @@ class ImageEncoder(Encoder):
         config = dict(config)
         config.pop("autocast", None)
         return super().from_config(config)
-
-
-def _size(image_size):
-    size = tuple(image_size) if isinstance(image_size, (list, tuple)) else None
-    if size is None or len(size) != 2 or not all(isinstance(s, int) and s > 0 for s in size):
-        raise ValueError(
-            "`image_size` must be two positive integers, height and width. Received: "
-            f"{image_size!r}"
-        )
-    return size

@@ -52,7 +52,8 @@ class LocationAwareAttention(BahdanauAttention):
         check_sizes(filters=filters, kernel_size=kernel_size)
         if kernel_size % 2 == 0:
             raise ValueError(
-                f"`kernel_size` must be odd, for a window has a middle. Received: {kernel_size}"
+                "`kernel_size` must be odd, so that the window is centred on a position. "
+                f"Received: {kernel_size}"
             )
         self.filters, self.kernel_size = filters, kernel_size
 

@@ -64,7 +64,10 @@ class LuongAttention(Attention):
                 f"there. Received: score_type={score_type!r}, units={units!r}"
             )
         if scale and score_type == "concat":
-            raise ValueError('`scale=True` does nothing for the "concat" score, which has v.')
+            raise ValueError(
+                '`scale=True` is redundant with the "concat" score, which its trained vector v '
+                "scales already. Pass scale=False."
+            )
         self.score_type = score_type
         self.units = units
         self.scale = scale

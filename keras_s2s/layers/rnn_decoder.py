@@ -10,7 +10,7 @@ from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._padding import at_least_one_step
 from keras_s2s.layers._recurrent_stack import RecurrentStack
 from keras_s2s.layers.attention_losses import AttentionLoss, DoublyStochastic
-from keras_s2s.layers.bridge import Bridge
+from keras_s2s.layers.bridge import BRIDGES, Bridge
 from keras_s2s.layers.decoder import Decoder
 from keras_s2s.layers.heads import Head, VocabularyHead
 
@@ -156,7 +156,7 @@ class RNNDecoder(Decoder):
                 f"attention and order='luong'. Received: attention={attention!r}, order={order!r}"
             )
         self.input_feeding = input_feeding
-        self.bridge_kind = bridge
+        self.bridge_kind = check_choice("bridge", bridge, BRIDGES)
         self.residual = residual
         self.dropout = dropout
         self.recurrent_dropout = recurrent_dropout
@@ -167,7 +167,10 @@ class RNNDecoder(Decoder):
         self.attention_losses = tuple(map(_as_loss, attention_losses))
         if self.attention is None and (doubly_stochastic or attention_losses):
             name = "doubly_stochastic" if doubly_stochastic else "attention_losses"
-            raise ValueError(f"`{name}` is about the attention, and there is none.")
+            raise ValueError(
+                f"`{name}` needs attention weights, but attention=None. Pass an `attention`, or "
+                f"leave out `{name}`."
+            )
         self.seed_generator = keras.random.SeedGenerator()
 
         self.embedding = keras.layers.ReversibleEmbedding(

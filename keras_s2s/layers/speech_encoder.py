@@ -85,8 +85,8 @@ class SpeechEncoder(Encoder):
         check_choice("normalization", normalization, NORMALIZATIONS)
         if not 0 <= pyramid_layers < num_layers:
             raise ValueError(
-                f"`pyramid_layers` must be from 0 to {num_layers - 1}, one less than `num_layers`. "
-                f"Received: {pyramid_layers}"
+                f"`pyramid_layers` must be from 0 to {num_layers - 1}, `num_layers` - 1, since the "
+                f"first layer halves nothing. Received: {pyramid_layers}"
             )
         self.units = units
         self.num_mels = num_mels
@@ -196,7 +196,10 @@ class SpeechEncoder(Encoder):
             ValueError: If the encoder normalises otherwise, or there are no frames.
         """
         if self.normalization != "stored":
-            raise ValueError(f"This encoder has normalization={self.normalization!r}.")
+            raise ValueError(
+                '`adapt` is for `normalization="stored"`. This encoder has normalization='
+                f"{self.normalization!r}, which needs no `adapt`."
+            )
         count, total, squares = 0, np.zeros(self.num_mels), np.zeros(self.num_mels)
         for batch in batches:
             batch = ops.convert_to_numpy(batch).astype("float64")
@@ -205,7 +208,9 @@ class SpeechEncoder(Encoder):
             total += frames.sum(axis=0)
             squares += np.square(frames).sum(axis=0)
         if not count:
-            raise ValueError("`batches` hold no frames.")
+            raise ValueError(
+                "`batches` must hold at least one frame. It is empty, or was iterated over before."
+            )
         mean = total / count
         if not self.built:
             self.build((None, None, self.num_mels))

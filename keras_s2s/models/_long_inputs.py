@@ -41,18 +41,19 @@ def check_on_long(model, on_long, return_attention):
     preprocessor = model.preprocessor
     if on_long == "split" and not model.is_sentence_by_sentence:
         raise ValueError(
-            f'A {type(model).__name__} reads a text as a whole. Pass `on_long="cut"` or "error", '
-            "or a shorter text."
+            f'`on_long="split"` is not for a {type(model).__name__}, which needs the whole text. '
+            'Pass `on_long="cut"` or "error", or a shorter text.'
         )
     if on_long == "split" and preprocessor is not None and len(preprocessor.columns) > 1:
         raise ValueError(
-            'The sentences of several inputs do not correspond. Pass `on_long="cut"` or "error", '
-            "or a shorter text."
+            '`on_long="split"` needs a model with one input, since the sentences of two inputs do '
+            'not correspond. Pass `on_long="cut"` or "error", or a shorter text.'
         )
     if on_long == "split" and return_attention:
         raise ValueError(
-            'Attention is there for one sentence at a time. Pass `on_long="cut"`, or split the '
-            "texts with `keras_s2s.preprocessing.split_sentences`."
+            '`on_long="split"` cannot return attention, which is over one sentence. Pass '
+            '`on_long="cut"`, or split the texts with '
+            "`keras_s2s.preprocessing.split_sentences`."
         )
 
 

@@ -88,7 +88,10 @@ def _lists(preprocessor, inputs, outputs, batch_size, cuts, training, shuffle):
 
 def _check_counts(inputs, outputs):
     if inputs != outputs:
-        raise ValueError(f"Inputs and outputs must be as many. Received: {inputs} and {outputs}")
+        raise ValueError(
+            "There must be one output for each input. Received: "
+            f"{inputs} inputs and {outputs} outputs"
+        )
     if not inputs:
         raise ValueError("There is no data: `x` is empty.")
 

@@ -203,8 +203,8 @@ def with_prompts(preprocessor, inputs):
 def check_equal(first_name, first, second_name, second):
     if len(first) != len(second):
         raise ValueError(
-            f"`{first_name}` and `{second_name}` must be as many. Received: {len(first)} and "
-            f"{len(second)}"
+            f"`{first_name}` and `{second_name}` must have the same length. Received: "
+            f"{len(first)} and {len(second)}"
         )
 
 

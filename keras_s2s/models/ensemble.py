@@ -40,14 +40,15 @@ def ensemble(models):
     for i, model in enumerate(models):
         if type(model) is not type(first) or model.share_embedding != first.share_embedding:
             raise ValueError(
-                f"The models of an ensemble are of one kind. `models[{i}]` is a "
+                "All `models` must be of one class, and share embeddings alike. "
+                f"Received: `models[{i}]` is a "
                 f"{type(model).__name__} with share_embedding={model.share_embedding}, "
                 f"`models[0]` a {type(first).__name__} with {first.share_embedding}."
             )
         if _vocabularies(model.preprocessor) != _vocabularies(first.preprocessor):
             raise ValueError(
-                "The models of an ensemble have the same tokenizers, since they choose among the "
-                f"same ids. Those of `models[{i}]` differ from those of `models[0]`: train it with "
+                "All `models` must have the same tokenizers, since they choose among the same ids. "
+                f"Those of `models[{i}]` differ from those of `models[0]`: train it with "
                 "`start` = the preset of the other, or on the same texts."
             )
     auxiliary = [model.auxiliary_loss for model in models]

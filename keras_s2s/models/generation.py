@@ -33,7 +33,7 @@ class Generates:
         on_error="raise",
         return_confidence=False,
     ):
-        """Raw inputs to outputs.
+        """Generates outputs from raw inputs.
 
         Args:
             inputs: One input, several (a list, an array, a column of a table, an iterator), a
@@ -41,9 +41,9 @@ class Generates:
                 `generate_preprocess` of the preprocessor makes them (and any others, which are
                 not read).
                 A model of several inputs takes a dict of columns by their `raw_name`, or a list of
-                dicts of one value each. With prompts a dict of `"encoder_text"` (of a captioner
-                `"images"`) and `"decoder_text"`, one of each or as many: every output begins with
-                its prompt.
+                dicts of one value each. To prompt, pass a dict of `"encoder_text"` (for a captioner
+                `"images"`) and `"decoder_text"`, one of each or two lists of equal length: each
+                output begins with its prompt.
             max_length: Integer, the largest number of tokens of an output, including the
                 prompt and the end, which is forced there. By default twice the input's
                 number of steps plus 10 beyond the prompt, and never more than the
@@ -81,7 +81,17 @@ class Generates:
         Raises:
             RuntimeError: Inside of a `tf.function` or a `tf.data` map.
             TypeError: If an input is of a wrong type.
+            FileNotFoundError: If an input is the path of a file that does not exist.
             ValueError: If an input cannot be read, or another argument is not what it must be.
+
+        Example:
+        ```python
+        import keras_s2s
+
+        model = keras_s2s.zoo.load("translation")
+        texts, scores = model.generate(["Guten Morgen!", "Wo ist Tom?"], return_scores=True)
+        assert len(texts) == len(scores) == 2
+        ```
         """
         _raw_forms.check_eager("generate")
         sampler = self.sampler if sampler is None else decoding.get(sampler)
@@ -127,6 +137,19 @@ class Generates:
             The natural logarithm of the probability of each output, end token included: a float for
             one pair, a NumPy array `(pairs,)` for lists. Of a model with `scorers` the weighted sum
             of all log-probabilities.
+
+        Raises:
+            RuntimeError: Inside of a `tf.function` or a `tf.data` map.
+            TypeError: If an input or an output is of a wrong type.
+            ValueError: If there are not as many outputs as inputs, or one cannot be read.
+
+        Example:
+        ```python
+        import keras_s2s
+
+        model = keras_s2s.zoo.load("translation")
+        assert model.score("Guten Morgen!", "Good morning!") < 0
+        ```
         """
         _raw_forms.check_eager("score")
         batch_size = check_int("batch_size", batch_size, 1)
@@ -205,10 +228,9 @@ def _run(model, parts, max_length, sampler, batch_size, return_attention, failur
     return results
 
 
-def _batches_of_similar_size(items, size, batch_size, skipped=()):
-    """Lists of indices into `items`, the largest first, without those in `skipped`."""
-    order = [i for i in range(len(items)) if i not in skipped]
-    order.sort(key=lambda i: -size(items[i]))
+def _batches_of_similar_size(items, size, batch_size):
+    """Lists of indices into `items`, the largest first."""
+    order = sorted(range(len(items)), key=lambda i: -size(items[i]))
     return [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
 
 

@@ -15,6 +15,7 @@ from keras_s2s.models import preset_folders
 
 CONFIG, WEIGHTS, METADATA, ASSETS = "config.json", "model.weights.h5", "metadata.json", "assets"
 _FILES_OF = "files_of"
+RESTORE = "Restore it: copy the preset's folder again, or reinstall the package."
 
 
 def save(model, path, weights_dtype="float16"):
@@ -103,7 +104,7 @@ def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
                 model.load_weights(files / WEIGHTS)
         except (OSError, RuntimeError, KeyError) as error:  # h5py has no error class
             raise ValueError(
-                f"{str(files / WEIGHTS)!r} is damaged or truncated: {error}. Get it anew."
+                f"{str(files / WEIGHTS)!r} is damaged or truncated: {error}. {RESTORE}"
             ) from error
     return model
 
@@ -155,7 +156,7 @@ def _read_json(path):
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ValueError(f"{str(path)!r} is damaged: {error}. Get it anew.") from error
+        raise ValueError(f"{str(path)!r} is damaged: {error}. {RESTORE}") from error
 
 
 def _read_config(path):
@@ -164,5 +165,5 @@ def _read_config(path):
     if isinstance(config, dict) and isinstance(config.get("config"), dict):
         missing = {"encoder", "decoder", "preprocessor"} - set(config["config"])
     if missing:
-        raise ValueError(f"{str(path)!r} is damaged: it lacks {sorted(missing)}. Get it anew.")
+        raise ValueError(f"{str(path)!r} is damaged: it lacks {sorted(missing)}. {RESTORE}")
     return config

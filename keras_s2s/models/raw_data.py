@@ -107,8 +107,9 @@ class TakesRawData:
         if hasattr(x, "set_epoch"):
             if steps_per_epoch not in (None, len(x)):
                 raise ValueError(
-                    f"These batches are {len(x)} an epoch, each with an order of its own. Pass "
-                    "`batches.as_tf_dataset().repeat()` to count otherwise. Received: "
+                    f"An epoch of these batches has {len(x)} steps, and each epoch has another "
+                    f"order, so `steps_per_epoch` must be None or {len(x)}. For epochs of another "
+                    "length, pass `batches.as_tf_dataset().repeat()`. Received: "
                     f"steps_per_epoch={steps_per_epoch}"
                 )
             callbacks = [*_as_list(callbacks), _SameEpoch(x, initial_epoch)]
@@ -206,9 +207,9 @@ class TakesRawData:
         ]
         if given and x is not None and _raw_forms.is_raw(self.preprocessor, x):
             raise ValueError(
-                f"Raw data bring weights, 1 for every token and 0 for padding, so `{given[0]}` "
-                "cannot be given. Pass what `model.preprocessor(inputs, outputs)` returns, with "
-                "the weights multiplied."
+                f"`{given[0]}` is not supported for raw data, whose tokens weigh 1 and whose "
+                "padding weighs 0. To weight examples, call `x, labels, weights = "
+                "model.preprocessor(inputs, outputs)`, multiply `weights`, and pass all three."
             )
 
     def _prepare(self, x, y, batch_size, cuts, training=False, shuffle=False, for_keras=True):

@@ -56,6 +56,23 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
     Returns:
         Logits `(batch, [outputs,] target, vocabulary_size)`. So `predict` returns logits, as in
         KerasHub; `generate` returns text.
+
+    Raises:
+        TypeError: If a part is of a wrong type.
+        ValueError: If parts do not fit together, such as vocabularies of different sizes.
+
+    Example:
+    ```python
+    import numpy as np
+    import keras_s2s
+
+    model = keras_s2s.models.Seq2Seq(
+        keras_s2s.layers.RNNEncoder(16, vocabulary_size=50),
+        keras_s2s.layers.RNNDecoder(60, 16),
+    )
+    result = model.generate({"encoder_token_ids": np.array([[5, 7, 3]])}, max_length=4)
+    assert result["token_ids"].shape == (1, 4)
+    ```
     """
 
     def __init__(
@@ -216,8 +233,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
             training: Whether to apply dropout.
 
         Returns:
-            The memory, see `keras_s2s.layers.Encoder`, with the features that the decoder reads,
-            and of a model with a `keras_s2s.layers.CTC` with its log-probabilities.
+            The memory, see `keras_s2s.layers.Encoder`, plus the features that the decoder reads
+            and, if the model has a `keras_s2s.layers.CTC`, its log-probabilities.
         """
         memory = self._encode(features, training)
         if self.auxiliary_loss is not None:
@@ -394,9 +411,13 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         Convolutions and normalisations stay as they are, and Keras warns of each kind. The state
         of the optimizer is forgotten, since quantized weights do not train.
 
+        Args:
+            mode: `"int8"`.
+            **kwargs: As of `keras.Model.quantize`, such as `filters`, which chooses the layers.
+
         Raises:
-            ValueError: If the mode is another, with which decoders cannot take steps, and no
-                `filters` choose the layers.
+            ValueError: If `mode` is not `"int8"` and no `filters` are given: decoders take steps
+                with int8 weights only.
         """
         if mode != "int8" and kwargs.get("filters") is None:
             raise ValueError(
@@ -430,8 +451,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
     def export(self, path, sampler=None, max_length=None, *, format="tf_saved_model", verbose=None):
         """Writes a SavedModel: strings in, strings out, with the search inside.
 
-        TensorFlow and TensorFlow Text alone run it, so TensorFlow Serving does; Python programs
-        import both before they load it. The signatures of a translator, for `b` texts (see
+        It needs only TensorFlow and TensorFlow Text, so TensorFlow Serving can run it; Python
+        programs import both before they load it. The signatures of a translator, for `b` texts (see
         `ImageCaptioner` for images):
 
         | signature | inputs | outputs |
@@ -456,8 +477,8 @@ class Seq2Seq(TakesRawData, Generates, KeepsParts, keras.Model):
         A decoder without attention gives no `align`. A model whose `preprocessor` is None gives
         only `tokens`, and that without any operation of TensorFlow Text, for servers that lack it.
         A random sampler with a seed draws the same numbers for every request: row `i` gets the
-        numbers of input `i` of `generate`. Without a seed it goes on from the state it has when exported, in
-        each server alike.
+        numbers of input `i` of `generate`. Without a seed, every server goes on from the state that
+        the sampler has when it is exported.
 
         The graph is checked: what stock TensorFlow Serving lacks is refused (see
         `keras_s2s.serving.ALLOWED_OPS`). The folder appears only when all is written.

@@ -94,6 +94,27 @@ def is_collection(inputs):
     return by_position or hasattr(inputs, "__iter__")
 
 
+def is_array(value):
+    """Whether this is an array or a tensor of any library."""
+    return all(hasattr(value, name) for name in ("__array__", "shape", "dtype"))
+
+
+def item_or_failure(make, value, name, index, failures):
+    """`make(value, name)`; or None, with its error in the dict `failures` if there is one."""
+    try:
+        return make(value, name)
+    except (TypeError, ValueError, OSError) as error:
+        if failures is None:
+            raise
+        failures[index] = error
+        return None
+
+
+def utf8(name):
+    """The name of a file as a string that is UTF-8, which names of files need not be."""
+    return name.encode("utf-8", "backslashreplace").decode()
+
+
 def is_numeric(dtype):
     """Whether a dtype of NumPy, pandas, polars or TensorFlow rules out texts."""
     if hasattr(dtype, "kind"):

@@ -10,6 +10,7 @@ from keras_s2s._autograph import unconverted
 from keras_s2s._checks import check_int
 from keras_s2s._optional import import_soundfile, import_tensorflow
 from keras_s2s.preprocessing import asserted, audio_items, wav_files
+from keras_s2s.preprocessing.as_column import utf8
 from keras_s2s.preprocessing.resampling import resample
 
 
@@ -152,7 +153,7 @@ class AudioConverter:
     def _convert_item(self, item):
         """Converts one item eagerly to an array, so that an error can say what is wrong."""
         tf = import_tensorflow()
-        name = _shown(item.name)
+        name = utf8(item.name)
         if isinstance(item.value, np.ndarray):
             if item.rate in (None, self.sample_rate):
                 return item.value
@@ -181,7 +182,8 @@ class AudioConverter:
         message = f"The clip {name!r} cannot be read ({len(contents):,} bytes): "
         if kind is None:
             raise ValueError(
-                f"{message}this is no file of sound; it begins with {contents[:12]!r}."
+                f"{message}this is not an audio file; it begins with {contents[:12]!r}. Replace it "
+                "or leave it out."
             )
         soundfile = import_soundfile()
         try:
@@ -204,11 +206,6 @@ def _is_file(string):
     return np.bool_(
         audio_items.kind_of_file(string) is not None and not os.path.isfile(string[:4096])
     )
-
-
-def _shown(name):
-    """The name of a clip as a string that is UTF-8, which the names of files need not be."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 @functools.cache

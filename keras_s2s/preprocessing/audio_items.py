@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_s2s.preprocessing.as_column import as_column, is_collection, plain
+from keras_s2s.preprocessing.as_column import (
+    as_column,
+    describe,
+    is_array,
+    is_collection,
+    item_or_failure,
+    plain,
+)
 
 #: Floats of samples are from -1 to 1; some programs write a little more.
 LARGEST = 8.0
@@ -67,11 +74,15 @@ def as_items(clips, name="audio", failures=None):
     """
     clips = plain(clips)
     if is_one(clips):
-        return [_item_or_failure(clips, name, 0, failures)], True
+        return [item_or_failure(_item, clips, name, 0, failures)], True
     if not is_collection(clips):
-        raise TypeError(f"`{name}` must be a clip or a list of clips: {_FORMS}. {_received(clips)}")
+        raise TypeError(
+            f"`{name}` must be a clip or a list of clips: {_FORMS}. Received: {describe(clips)}"
+        )
     clips = as_column(clips, name)
-    items = [_item_or_failure(clip, f"{name}[{i}]", i, failures) for i, clip in enumerate(clips)]
+    items = [
+        item_or_failure(_item, clip, f"{name}[{i}]", i, failures) for i, clip in enumerate(clips)
+    ]
     return items, False
 
 
@@ -79,9 +90,9 @@ def is_one(clip):
     """Whether this is one clip, and not several."""
     if isinstance(clip, (AudioItem, str, bytes, os.PathLike, collections.abc.Mapping)):
         return True
-    if isinstance(clip, tuple) and len(clip) == 2 and _is_array(clip[0]):
+    if isinstance(clip, tuple) and len(clip) == 2 and is_array(clip[0]):
         return isinstance(plain(clip[1]), (int, float))
-    return _is_array(clip) and np.dtype(_name(clip.dtype)).kind in "fiu" and len(clip.shape) == 1
+    return is_array(clip) and np.dtype(_name(clip.dtype)).kind in "fiu" and len(clip.shape) == 1
 
 
 def kind_of_file(contents):
@@ -91,16 +102,6 @@ def kind_of_file(contents):
 
 
 _FORMS = "paths, contents of files, or samples, alone or with their sample rate"
-
-
-def _item_or_failure(clip, name, index, failures):
-    if failures is None:
-        return _item(clip, name)
-    try:
-        return _item(clip, name)
-    except (TypeError, ValueError, OSError) as error:
-        failures[index] = error
-        return None
 
 
 def _item(clip, name):
@@ -123,7 +124,8 @@ def _item(clip, name):
         path = os.fsdecode(clip)
         if "\0" in path or not os.path.isfile(path):
             raise ValueError(
-                f"`{name}` is no file of sound, and no path of one: it begins with {clip[:20]!r}."
+                f"`{name}` is neither the contents nor the path of an audio file: it begins with "
+                f"{clip[:20]!r}."
             )
         clip = path
     if isinstance(clip, (str, os.PathLike)):
@@ -131,9 +133,9 @@ def _item(clip, name):
         if not os.path.isfile(path):
             raise FileNotFoundError(f"`{name}`: there is no file {path!r}.")
         return AudioItem(path, None, f"{name}: {path}")
-    if _is_array(clip) or isinstance(clip, list):
+    if is_array(clip) or isinstance(clip, list):
         return AudioItem(_samples(clip, name), None if rate is None else _rate(rate, name), name)
-    raise TypeError(f"`{name}` must be a clip: {_FORMS}. {_received(clip)}")
+    raise TypeError(f"`{name}` must be a clip: {_FORMS}. Received: {describe(clip)}")
 
 
 def _rate(rate, name):
@@ -181,15 +183,6 @@ def _samples(array, name):
     return array.astype("float32")
 
 
-def _is_array(x):
-    return hasattr(x, "__array__") and hasattr(x, "shape") and hasattr(x, "dtype")
-
-
 def _name(dtype):
     name = getattr(dtype, "name", str(dtype)).removeprefix("torch.")
     return {"bfloat16": "float32", "string": "object"}.get(name, name)
-
-
-def _received(value):
-    text = repr(value)
-    return f"Received: {text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

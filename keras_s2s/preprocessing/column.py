@@ -17,7 +17,7 @@ class Column:
     length = None
     #: Number of tokens, where the features are token ids.
     vocabulary_size = None
-    #: The shape of the features of one value; None where it is not known, or as a whole.
+    #: The shape of the features of one value, with None for unknown sizes; None if all is unknown.
     shape = None
     #: Whether values that `load` returned differ in size, so that their batches are ragged.
     is_ragged = False

@@ -5,8 +5,10 @@ import keras
 import numpy as np
 
 from keras_s2s._autograph import unconverted
+from keras_s2s._checks import check_image_size
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import asserted, image_files, image_items, image_pixels
+from keras_s2s.preprocessing.as_column import utf8
 
 
 @keras.saving.register_keras_serializable("keras_s2s")
@@ -53,12 +55,7 @@ class ImageConverter:
     """
 
     def __init__(self, image_size=(224, 224)):
-        if len(image_size) != 2 or not all(isinstance(s, int) and s > 0 for s in image_size):
-            raise ValueError(
-                "`image_size` must be two positive integers, height and width. Received: "
-                f"{image_size!r}"
-            )
-        self.image_size = tuple(image_size)
+        self.image_size = check_image_size(image_size)
 
     def __call__(self, images):
         tf = import_tensorflow()
@@ -166,7 +163,7 @@ class ImageConverter:
                 contents = file.read()
         try:
             decode = _decoder(self.image_size, True)
-            return decode(tf.constant(contents), tf.constant(image_items.shown(item.name)))
+            return decode(tf.constant(contents), tf.constant(utf8(item.name)))
         except tf.errors.OpError as error:
             raise ValueError(
                 f"The image {item.name!r} cannot be read ({len(contents):,} bytes): "

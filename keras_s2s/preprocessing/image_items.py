@@ -7,7 +7,14 @@ import numpy as np
 
 from keras_s2s._optional import import_tensorflow
 from keras_s2s.preprocessing import image_files, image_pixels
-from keras_s2s.preprocessing.as_column import as_column, is_collection, plain
+from keras_s2s.preprocessing.as_column import (
+    as_column,
+    describe,
+    is_array,
+    is_collection,
+    item_or_failure,
+    plain,
+)
 
 
 class ImageItem(NamedTuple):
@@ -58,13 +65,13 @@ def as_items(images, name="images", failures=None):
             [images[i] for i in range(int(images.nrows()))] if several else _dense(images, name)
         )
     if is_one(images):
-        return [_item_or_failure(images, name, 0, failures)], True
+        return [item_or_failure(_item, images, name, 0, failures)], True
     if not is_collection(images):
         raise TypeError(
             f"`{name}` must be an image or a list of images: paths, contents of files, arrays or "
-            f"PIL images. Received: {_describe(images)}"
+            f"PIL images. Received: {describe(images)}"
         )
-    images = _as_numpy(images) if _is_array(images) else as_column(images, name)
+    images = _as_numpy(images) if is_array(images) else as_column(images, name)
     if isinstance(images, np.ndarray):
         if images.ndim not in (1, 4) or (images.ndim == 1) != (images.dtype.kind in "OSTU"):
             raise ValueError(
@@ -73,34 +80,15 @@ def as_items(images, name="images", failures=None):
                 f"shape {images.shape}"
             )
     return [
-        _item_or_failure(image, f"{name}[{i}]", i, failures) for i, image in enumerate(images)
+        item_or_failure(_item, image, f"{name}[{i}]", i, failures) for i, image in enumerate(images)
     ], False
-
-
-def shown(name):
-    """The name of an image as a string that is UTF-8, which the names of files need not be."""
-    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def is_one(image):
     """Whether this is one image, and not several."""
     if isinstance(image, (ImageItem, str, bytes, os.PathLike)) or hasattr(image, "getexif"):
         return True
-    return _is_array(image) and len(image.shape) in (0, 2, 3)
-
-
-def _is_array(x):
-    return hasattr(x, "__array__") and hasattr(x, "shape") and hasattr(x, "dtype")
-
-
-def _item_or_failure(image, name, index, failures):
-    if failures is None:
-        return _item(image, name)
-    try:
-        return _item(image, name)
-    except (TypeError, ValueError, OSError) as error:
-        failures[index] = error
-        return None
+    return is_array(image) and len(image.shape) in (0, 2, 3)
 
 
 def _is_ragged(x):
@@ -132,7 +120,7 @@ def _item(image, name):
         return ImageItem(_checked(_of_pillow(image, name), name), name)
     if _is_ragged(image):
         image = _dense(image, name)
-    if _is_array(image):
+    if is_array(image):
         image = _as_numpy(image)
         if image.ndim == 0:
             image = image.item()
@@ -142,8 +130,8 @@ def _item(image, name):
         path = os.fsdecode(image)
         if "\0" in path or not os.path.isfile(path):
             raise ValueError(
-                f"`{name}` is no {image_files.FORMATS} file, and no path of one: it begins with "
-                f"{image[:20]!r}."
+                f"`{name}` is neither the contents nor the path of a {image_files.FORMATS} file: "
+                f"it begins with {image[:20]!r}."
             )
         image = path
     if isinstance(image, (str, os.PathLike)):
@@ -152,7 +140,7 @@ def _item(image, name):
         return ImageItem(_checked(image, name), name)
     raise TypeError(
         f"`{name}` must be the path of an image, the contents of a file, an array or a PIL image. "
-        f"Received: {_describe(image)}"
+        f"Received: {describe(image)}"
     )
 
 
@@ -214,8 +202,3 @@ def _checked(image, name):
         if fault:
             raise ValueError(fault)
     return image
-
-
-def _describe(value):
-    text = repr(value)
-    return f"{text if len(text) <= 60 else text[:57] + '...'} ({type(value).__name__})"

@@ -110,8 +110,8 @@ def fault(pixels, name):
     else:
         scaled_text = [name, " must hold pixels in 0..255, but has none above ", highest]
         scaled_text.append(
-            ": it seems to be scaled to 0..1. Multiply by 255. If it is so dark indeed, cast it to "
-            "uint8."
+            ": it seems to be scaled to 0..1. Multiply by 255. If it really is that dark, cast it "
+            "to uint8."
         )
     texts = [tf.strings.join(text) for text in (outside_text, scaled_text)]
     return tf.where(outside, texts[0], tf.where(scaled, texts[1], ""))

@@ -36,7 +36,7 @@ class LogMelSpectrogram:
 
     Returns:
         Float32 `(batch, frames, num_mels)`, with `1 + length // hop_length` frames of each
-        waveform, none of an empty one. Rows behind them are 0, which no frame is.
+        waveform, none of an empty one. The rest is padded with rows of 0; no frame is all 0.
 
     Example:
     ```python

@@ -35,9 +35,9 @@ def warn_of_slots(column, words, rows=None, stacklevel=2):
         rows = np.arange(len(words)) if rows is None else np.asarray(rows)
         warnings.warn(
             f"{len(set(rows[long])):,} of {len(set(rows)):,} inputs have more than {slots:,} "
-            f"different words that the vocabulary lacks, the first at index {rows[long[0]]}. Those "
-            f"after the first {slots:,} cannot be copied; more `copy_slots`, or a larger "
-            "vocabulary, let them.",
+            f"different words that the vocabulary lacks, the first at index {rows[long[0]]}. Only "
+            f"the first {slots:,} can be copied. To copy more, raise `copy_slots`, or enlarge the "
+            "vocabulary.",
             SlotWarning,
             stacklevel=stacklevel + 1,
         )
@@ -136,10 +136,11 @@ class CutTexts:
             option = "`target_length` of the preprocessor"
             return p.target_length, p.count_target_ids, "outputs", option
         [column] = [column for column in p.columns if column.raw_name == side]
-        if len(p.columns) == 1:
+        name = "inputs" if len(p.columns) == 1 else repr(side)
+        option = "`length` of the column"
+        if hasattr(p, "source_length"):
             option = "`source_length` of the preprocessor"
-            return column.text_length, column.count_text_ids, "inputs", option
-        return column.text_length, column.count_text_ids, repr(side), "`length` of that column"
+        return column.text_length, column.count_text_ids, name, option
 
     def _count(self, side, texts, count_all=False):
         length, count, _, _ = self._limit(side)

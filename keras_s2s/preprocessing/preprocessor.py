@@ -65,16 +65,17 @@ class Preprocessor:
         if any(column.copy_slots for column in self.columns):
             if len(self.columns) > 1 or several_targets:
                 raise ValueError(
-                    "`copy_slots` are for the words of one input in one output, and there are "
-                    "several."
+                    "`copy_slots` need a single column and several_targets=False. Received: "
+                    f"{len(self.columns)} columns, several_targets={several_targets}. Set "
+                    "copy_slots=0."
                 )
             _check_words(self.columns[0].tokenizer, target_tokenizer)
         self.raw = self.columns[0] if len(self.columns) == 1 else ColumnGroup(self.columns)
         self.target_tokenizer = check_tokenizer(target_tokenizer, "target_tokenizer")
         if getattr(target_tokenizer, "prefix", None) is not None:
             raise ValueError(
-                "A `prefix` is for inputs, and `target_tokenizer` has the prefix "
-                f"{target_tokenizer.prefix!r}. Pass its `plain`."
+                "`target_tokenizer` must have no `prefix`, which is for inputs. It has the prefix "
+                f"{target_tokenizer.prefix!r}. Pass `target_tokenizer.plain`."
             )
         self.target_length = check_length(target_length, "target_length")
         self.several_targets = several_targets
@@ -148,8 +149,8 @@ class Preprocessor:
         shape = tuple(target.shape)
         if len(shape) > most or not _compatible(leading, shape[: len(leading)]):
             raise ValueError(
-                "`source` and `target` must be of the same length. "
-                f"Received {_count(leading)} sources and {_count(shape)} targets."
+                "`source` and `target` must have the same number of examples. Received: "
+                f"{_count(leading)} in `source`, {_count(shape)} in `target`."
             )
         if self.several_targets and len(shape) == len(leading):
             # Outputs always have an axis, since a training step is traced for one rank.
@@ -320,4 +321,4 @@ def _compatible(shape, other):
 
 
 def _count(shape):
-    return shape[0] if shape else "one as"
+    return shape[0] if shape else "a single one"

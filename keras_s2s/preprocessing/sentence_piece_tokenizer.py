@@ -46,10 +46,9 @@ class SentencePieceTokenizer(Tokenizer):
         sample_alpha: Float or `None`. If given, `tokenize(..., sample=True)` draws among all
             segmentations with this inverse temperature (subword regularisation; 0.1 to 0.5 are
             usual, small values mean more and shorter pieces). Needs a unigram model.
-        prefix: String or `None`. Its pieces come before those of each text that is made ids, but
-            for an empty one, such as the tag of the language that a multilingual model is to write
-            (Johnson et al., 2017, https://arxiv.org/abs/1611.04558). `decode` and `detokenize` do
-            not take it off.
+        prefix: String or `None`, such as the tag of the language that a multilingual model is to
+            write (Johnson et al., 2017, https://arxiv.org/abs/1611.04558). Its pieces come before
+            those of every text that is not empty. `decode` and `detokenize` do not remove it.
 
     Attributes:
         proto: `bytes`, the model.
@@ -60,8 +59,15 @@ class SentencePieceTokenizer(Tokenizer):
         plain: The tokenizer without `prefix`, which shares its library and TensorFlow resources.
 
     Raises:
+        TypeError: If `proto` is neither bytes nor a path.
+        FileNotFoundError: If `proto` is the path of a file that does not exist.
         ValueError: If the model is damaged or truncated, its special ids are others, or it cannot
             spell `prefix`.
+
+    References:
+        Kudo and Richardson, 2018, https://arxiv.org/abs/1808.06226 (SentencePiece); Kudo, 2018,
+        https://arxiv.org/abs/1804.10959 (unigram models and subword regularisation); Sennrich et
+        al., 2016, https://arxiv.org/abs/1508.07909 (byte-pair encoding).
 
     Example:
     ```python

@@ -157,6 +157,11 @@ def as_rows(inputs, name="inputs"):
     return rows
 
 
+def as_references(texts, name="references"):
+    """Like `as_texts`, of references: for each example a list of texts."""
+    return [[text] if isinstance(text, str) else text for text in as_texts(texts, name)]
+
+
 def as_texts(inputs, name="inputs"):
     """Like `as_rows`, but of `str`: for metrics, and to be shown."""
     return [

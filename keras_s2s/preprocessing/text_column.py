@@ -73,9 +73,9 @@ class TextColumn(Column):
         self._length = check_length(value, "length")
         if self.text_length < 2 and self._prefix_length:
             raise ValueError(
-                f"`length` is {self._length}, which the tokenizer's prefix "
-                f"{self.tokenizer.prefix!r}, of {self._prefix_length} ids, and the end fill. Pass "
-                f"`length` >= {self._prefix_length + 2}."
+                f"`length`={self._length} leaves no room for text: the tokenizer's prefix "
+                f"{self.tokenizer.prefix!r} takes {self._prefix_length} ids, and the end takes 1. "
+                f"Pass `length` >= {self._prefix_length + 2}."
             )
 
     @property

@@ -27,7 +27,7 @@ class TextPairPreprocessor(Preprocessor):
 
     Args:
         source_tokenizer: `SentencePieceTokenizer` of the input text.
-        target_tokenizer: Tokenizer of the output text. `None` shares the source's, but for its
+        target_tokenizer: Tokenizer of the output text. `None` is the source's without its
             `prefix`. To draw segmentations differently on the two sides of a shared vocabulary,
             pass two tokenizers with the same `proto`.
         source_length: Largest number of source ids, the end id included. `None` means 256.

@@ -1,10 +1,10 @@
-"""Cuts text into words and signs, and joins them again, with the same rules in Python and RE2."""
+"""Cuts text into words and punctuation, and joins them again, alike in Python and RE2."""
 
 import re
 
 from keras_s2s._optional import import_tensorflow
 
-#: Marks the side on which a sign stands next to its neighbour, without a blank between them.
+#: Marks the side on which a punctuation mark touches its neighbour.
 JOINER = "￭"
 
 # Ranges of code points, since the classes of Python and RE2 know different versions of Unicode.
@@ -14,13 +14,13 @@ _SIGNS = (
     "\xa1-\xbf\xd7\xf7\u2010-\u2027\u2030-\u205e\u3001-\u303f\uff01-\uff0f\uff1a-\uff20"
     "\uff3b-\uff40\uff5b-\uff65])"
 )
-# A line feed stands for a blank of the text, so that the blanks around a sign are not taken for it.
+# A line feed stands for white space of the text, and so differs from the spaces around punctuation.
 _STEPS = (
     (_BLANKS, "\n"),
     ("^\n|\n$", ""),
     (_SIGNS, rf" {JOINER}\1{JOINER} "),
     (f"(\n ){JOINER}", r"\1"),
-    # Between two signs one mark is enough, the second sign's.
+    # Between two punctuation marks one joiner is enough, the second's.
     (f"{JOINER}( \n)|{JOINER}(  {JOINER})|^ {JOINER}|{JOINER} $", r"\1\2"),
     ("[ \n]+", " "),
     ("^ | $", ""),
@@ -29,14 +29,14 @@ _JOINING = ((f" *{JOINER} *", JOINER), (JOINER, ""))
 
 
 def split(text):
-    """Cuts a text into words and signs.
+    """Cuts a text into words and punctuation marks.
 
     Args:
         text: `str`.
 
     Returns:
         List of `str`. `join` gives the text again, but for its white space, which becomes single
-        blanks.
+        spaces.
 
     Example:
     ```python

@@ -17,15 +17,14 @@ _SPECIAL = ["<pad>", "<unk>", "<s>", "</s>"]
 class WordTokenizer(Tokenizer):
     """Text to the ids of whole words and back, with a closed vocabulary.
 
-    Words are what stands between blanks and signs; a sign is a token of its own, which knows on
-    which sides it stood next to a word: `"(state-of-the-art)"` is `"(￭ state ￭-￭ of ￭-￭ the ￭-￭
-    art ￭)"`. So texts come back as they were, but for white space, which becomes single blanks.
-    Case and accents stay. Languages that write no blanks between words, such as Japanese, need a
-    `SentencePieceTokenizer`.
+    Words are separated by white space and punctuation. A punctuation mark is a token of its own,
+    which also marks the sides on which it touched a word: `"(state-of-the-art)"` is `"(￭ state ￭-￭
+    of ￭-￭ the ￭-￭ art ￭)"`. So texts come back as they were, but for white space, which becomes
+    single spaces. Case and accents stay. Languages that write no spaces between words, such as
+    Japanese, need a `SentencePieceTokenizer`.
 
-    A word that the vocabulary lacks has the unknown id, and a text of ids leaves it out, unless a
-    model copies it from its source, see `copy_slots` of
-    `keras_s2s.preprocessing.TextPairPreprocessor`.
+    An out-of-vocabulary word has the unknown id, and decoding leaves it out, unless a model copies
+    it from its source, see `copy_slots` of `keras_s2s.preprocessing.TextPairPreprocessor`.
 
     Args:
         words: List of `str`, the vocabulary without the four special tokens, in the order of their
@@ -33,7 +32,7 @@ class WordTokenizer(Tokenizer):
 
     Raises:
         TypeError: If a word is not a string.
-        ValueError: If words are repeated, or one is empty or has a blank in it.
+        ValueError: If words are repeated, or one is empty or has white space in it.
 
     Example:
     ```python

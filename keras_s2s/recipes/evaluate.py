@@ -87,7 +87,10 @@ def check(expected, figures):
         {(m["dataset"], m["name"]): m for m in metrics} for metrics in (expected, figures)
     )
     if set(expected) != set(measured):
-        raise ValueError(f"The card has figures of {sorted(expected)}, not of {sorted(measured)}.")
+        raise ValueError(
+            f"The card has figures of {sorted(expected)}, but {sorted(measured)} were measured. "
+            "Write the card again: `keras-s2s evaluate NAME --data DATA --write-card`."
+        )
     for key, figure in measured.items():
         value, told = (m["value"] for m in (figure, expected[key]))
         if abs(value - told) > (0.002 if key[1] == "CIDEr" else 0.1):

@@ -52,7 +52,7 @@ start = {preset}    # goes on with the model of this preset, which knows photogr
 
 _NEW = """
 # The shipped captioner lacks the words of these captions: a new tokenizer and decoder,
-# with the eye of the shipped one, which has learnt from photographs what captions tell.
+# with the image encoder of the shipped one, which was trained on captioned photographs.
 [tokenizer]
 vocabulary_size = {vocabulary}
 normalization = "nmt_nfkc"    # Unicode NFKC: "m²" becomes "m2"; "identity" keeps it

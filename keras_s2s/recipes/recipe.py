@@ -82,10 +82,10 @@ class Data:
 
 @dataclass(kw_only=True)
 class Tokenizer:
-    """The SentencePiece model, trained on the training data."""
+    """The tokenizer, trained on the training data."""
 
     vocabulary_size: int
-    """Pieces."""
+    """Number of tokens, the four special ones included."""
     kind: Literal["pieces", "words"] = "pieces"
     """Pieces of words, of a `SentencePieceTokenizer`, or whole words, of a `WordTokenizer`."""
     normalization: Literal[NORMALIZATIONS] = "nmt_nfkc"
@@ -95,9 +95,9 @@ class Tokenizer:
     symbols: list = field(default_factory=list)
     """Texts that are pieces of their own, such as the prefixes of data sets."""
     length: int = 256
-    """The most pieces of a text, including the end."""
+    """Largest number of tokens of a text, the end included; longer texts are cut."""
     target_length: int | None = None
-    """The most pieces of an output; by default as of an input."""
+    """The same of an output; by default as of an input."""
     shared: bool = True
     """One vocabulary for inputs and outputs, and one embedding."""
     sample_alpha: float | None = None
@@ -109,29 +109,41 @@ class Model:
     """Sizes and kinds of encoder and decoder."""
 
     encoder_units: int
+    """Units of each layer of the encoder; of text and sound in each direction."""
     decoder_units: int
+    """Units of each layer of the decoder."""
     embedding_dim: int
+    """Size of the embedding of a token."""
     cell: Literal["rnn", "gru", "lstm"] = "gru"
+    """Of the recurrent layers of encoder and decoder."""
     encoder_layers: int = 1
+    """Number of recurrent layers of the encoder; a captioner's has none."""
     decoder_layers: int = 1
+    """Number of recurrent layers of the decoder."""
     attention: Literal[tuple(attention_names.BY_NAME)] = "bahdanau"
+    """By name, see `keras_s2s.layers`."""
     attention_units: int | None = None
     """Units of the attention; by default the decoder's."""
     input_feeding: bool = False
+    """Whether each step reads the attentional vector of the step before, with `"luong"`."""
     tie_embeddings: bool = True
     """Whether the decoder's output embedding is its input embedding."""
     dropout: float = 0.0
+    """Rate on embeddings, between layers and before the output."""
     recurrent_dropout: float = 0.0
+    """Rate on the recurrent state."""
     variational_dropout: bool = False
+    """Whether all steps of a text drop the same units."""
     doubly_stochastic: float = 0.0
     """Weight of the loss that asks for the same total attention at every input position."""
     copy: bool = False
     """Whether the decoder can copy from its input, see `keras_s2s.layers.CopyHead`."""
     copy_slots: int = 0
-    """How many different words of an input can be copied that the vocabulary lacks."""
+    """How many different out-of-vocabulary words of an input can be copied."""
     backbone: str = "MobileNetV2"
     """The image encoder's backbone, see `keras_s2s.layers.ImageEncoder`."""
     image_size: int = 224
+    """Height and width of images, in pixels."""
     flip: bool = True
     """Whether images are mirrored at random."""
 
@@ -155,6 +167,15 @@ class Model:
             doubly_stochastic=self.doubly_stochastic,
             head=layers.CopyHead(self.copy_slots, name="head") if self.copy else None,
         )
+
+
+_OF_SELF_CRITICAL = (
+    "reward",
+    "samples",
+    "temperature",
+    "cross_entropy_weight",
+    "examples_per_epoch",
+)
 
 
 @dataclass(kw_only=True)
@@ -183,8 +204,9 @@ class Stage:
     warmup_steps: int = 0
     """Number of batches."""
     schedule: Literal["cosine", "inverse_sqrt", "plateau", "constant"] = "cosine"
-    """After the warm-up: down to 0 along a cosine; as 1 / sqrt(batch); without warm-up, by half
-    after each epoch that does not lower the perplexity of the validation data; or not at all."""
+    """How the learning rate changes. `"cosine"`: after the warm-up down to 0 along a cosine;
+    `"inverse_sqrt"`: after the warm-up as 1 / sqrt(batch); `"plateau"`: without warm-up, halved
+    after each epoch that does not lower the validation perplexity; `"constant"`: never."""
     clip_norm: float = 1.0
     """The largest norm of all gradients together."""
     label_smoothing: float = 0.0
@@ -234,7 +256,7 @@ class Stage:
                     f"{name!r} must be from {low} to {high}. Received: {getattr(self, name)}"
                 )
         if (self.batch_size is None) == (self.tokens_per_batch is None):
-            raise RecipeError("give 'batch_size' or 'tokens_per_batch', one of them.")
+            raise RecipeError("give exactly one of 'batch_size' and 'tokens_per_batch'.")
         if self.schedule in ("plateau", "constant") and self.warmup_steps:
             raise RecipeError(f"{self.schedule!r} has no warm-up. Set warmup_steps = 0.")
         if self.ema_momentum and self.average_last > 1:
@@ -245,11 +267,10 @@ class Stage:
         if self.objective == "self_critical":
             self._check_self_critical()
             return
-        for name in ("examples_per_epoch", "cross_entropy_weight"):
-            if getattr(self, name):
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        for name in _OF_SELF_CRITICAL:
+            if getattr(self, name) != defaults[name]:
                 raise RecipeError(f"{name!r} is for the objective 'self_critical'.")
-        if self.temperature != 1:
-            raise RecipeError("'temperature' is for the objective 'self_critical'.")
 
     def _check_reward(self):
         weights = {self.reward: 1} if isinstance(self.reward, str) else self.reward
@@ -264,7 +285,10 @@ class Stage:
         if self.texts_only:
             raise RecipeError("'self_critical' needs inputs. Set texts_only = false.")
         if self.schedule == "plateau":
-            raise RecipeError("'self_critical' has no perplexity, for which 'plateau' waits.")
+            raise RecipeError(
+                "schedule = 'plateau' follows the validation perplexity, which 'self_critical' "
+                "does not measure. Choose another schedule."
+            )
         if self.r_drop:
             raise RecipeError("'r_drop' is for the objective 'cross_entropy'.")
         if self.scheduled_sampling:
@@ -272,7 +296,10 @@ class Stage:
         if self.batch_size is None:
             raise RecipeError("'self_critical' counts examples: give 'batch_size' in its stage.")
         if self.samples < 2:
-            raise RecipeError("'samples' are compared with each other: 2 at least.")
+            raise RecipeError(
+                "'samples' must be at least 2, since the samples of an input are compared with "
+                f"each other. Received: {self.samples}"
+            )
         if not 0 < self.temperature < float("inf"):
             raise RecipeError(f"'temperature' must be above 0. Received: {self.temperature}")
 
@@ -282,8 +309,11 @@ class Decoding:
     """How the trained model decodes."""
 
     num_beams: int = 5
+    """Width of the beam search; 1 is greedy."""
     length_penalty: float = 1.0
+    """As of `keras_s2s.decoding.Beam`: larger values favour longer outputs."""
     coverage_penalty: float = 0.0
+    """As of `keras_s2s.decoding.Beam`: favours outputs that leave out no part of the input."""
     no_repeat_ngram_size: int = 0
     """No output has any n-gram of this many pieces twice; 0 for no limit."""
     ctc_weight: float = 0.0
@@ -316,13 +346,19 @@ class Card:
     """The parts of a card that no program can measure, see `keras_s2s.zoo.write_card`."""
 
     title: str
+    """One line, such as "German to English (Tatoeba)"."""
     description: str
+    """One sentence: what the model does, and what it was trained on."""
     licence: str
+    """Of the weights, by its SPDX name, or "other"."""
     languages: list
+    """Codes, such as "de"."""
     data: list
+    """A table for each data set: its `name`, `licence` and `description`."""
     examples: list
     """Inputs; the outputs are filled in."""
     limitations: str = ""
+    """What the model cannot do."""
     samples: list = field(default_factory=list)
     """`{ input = image below the data folder, remark = what to say of the output }`; of text
     `{ input = text, remark = ... }` or `{ row = place in the first test set, from 1 on, ... }`."""
@@ -346,8 +382,9 @@ class Recipe:
     dtype: str = "float32"
     """Dtype policy while it trains; the preset computes in float32."""
     start: str = ""
-    """Name or folder of a preset to train on, with its tokenizer and model. Without training data,
-    the new preset is another name of it, with a prefix, decoding, tests and card of its own."""
+    """Name or folder of the preset whose tokenizer, model and weights training starts from. Without
+    training data, the new preset is another name of it, with its own prefix, decoding, tests and
+    card."""
     prefix: str | None = None
     """With `start`: text whose pieces come before those of each input, in place of the preset's
     prefix; "" for none."""
@@ -391,7 +428,10 @@ class Recipe:
             self.stages = {"training": self.training}
         self._check_training()
         if self.prefix is not None and not self.start:
-            raise RecipeError("'prefix' is for 'start'. Sets of training data have their own.")
+            raise RecipeError(
+                "'prefix' replaces that of the preset in 'start', and there is no 'start'. Give "
+                "the sets of training data a 'prefix' instead."
+            )
         for section in ("tokenizer", "model"):
             if bool(self.start) == (getattr(self, section) is not None):
                 raise RecipeError(
@@ -401,7 +441,10 @@ class Recipe:
                 )
         for name, stage in self.stages.items():
             if not re.fullmatch(r"[\w-]+", name):
-                raise RecipeError(f"a stage is a folder, which cannot be called {name!r}.")
+                raise RecipeError(
+                    "a stage's name is also its folder's: use letters, digits, '_' and '-'. "
+                    f"Received: {name!r}"
+                )
             if stage.part == "language_model" and stage.objective != "cross_entropy":
                 raise RecipeError(
                     f"[stages.{name}]: a language model learns with the objective 'cross_entropy'."
@@ -438,7 +481,7 @@ class Recipe:
         if missing:
             raise RecipeError(f"[data]: missing {', '.join(map(repr, missing))}.")
         if not self.stages:
-            raise RecipeError("missing 'training'.")
+            raise RecipeError("there is no stage: give [training], or [stages.NAME].")
 
     def _check_stages_of_sets(self):
         if not self.data.train:

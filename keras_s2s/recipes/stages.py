@@ -47,8 +47,11 @@ def _set_coverage_loss(decoder, factor):
     """Whatever the stage before it had, a stage has its own."""
     if not hasattr(decoder, "attention_losses") or not decoder.attends:
         if factor:
-            name = type(decoder).__name__
-            raise RecipeError(f"'coverage_loss' is about attention, which the {name} lacks.")
+            raise RecipeError(
+                "'coverage_loss' needs a decoder that takes attention losses, such as an "
+                f"RNNDecoder with an attention. This one is a {type(decoder).__name__}"
+                f"{'' if decoder.attends else ' without attention'}. Set coverage_loss = 0."
+            )
         return
     losses = [loss for loss in decoder.attention_losses if not isinstance(loss, CoverageLoss)]
     decoder.attention_losses = (*losses, *([CoverageLoss(factor)] if factor else []))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from keras_s2s import data
 from keras_s2s.data import readers, text_lines
+from keras_s2s.preprocessing.text import as_references
 from keras_s2s.recipes.show import pair_for_people
 from keras_s2s.recipes.typed_config import RecipeError
 
@@ -51,9 +52,9 @@ def read_lines(paths):
 
 def single(inputs, outputs):
     """A pair for each output of an input."""
-    several = [[o] if isinstance(o, str) else o for o in outputs]
-    inputs = [text for text, texts in zip(inputs, several) for _ in texts]
-    return inputs, [text for texts in several for text in texts]
+    outputs = as_references(outputs, "outputs")
+    inputs = [text for text, texts in zip(inputs, outputs) for _ in texts]
+    return inputs, [text for texts in outputs for text in texts]
 
 
 def read_targets(path, columns, show):

@@ -27,7 +27,14 @@ class TokenMean(keras.metrics.Mean):
 class Perplexity(TokenMean):
     """`exp` of the mean cross-entropy per token, over all tokens seen since the last reset.
 
-    Update arguments as in `keras_s2s.losses.TokenCrossentropy`.
+    Args:
+        name: String.
+        dtype: Of the result.
+
+    Update arguments:
+        y_true: Token ids `(batch, target)`, int.
+        y_pred: Logits `(batch, target, vocabulary_size)`.
+        sample_weight: Optional floats `(batch, target)`, 0 at padding.
 
     Attributes:
         count: Variable, the number of tokens seen, without padding.
@@ -69,7 +76,14 @@ class Perplexity(TokenMean):
 class TokenAccuracy(TokenMean):
     """Share of tokens that are the most probable ones, over all tokens seen since the last reset.
 
-    Update arguments as in `keras_s2s.losses.TokenCrossentropy`.
+    Args:
+        name: String.
+        dtype: Of the result.
+
+    Update arguments:
+        y_true: Token ids `(batch, target)`, int.
+        y_pred: Logits `(batch, target, vocabulary_size)`.
+        sample_weight: Optional floats `(batch, target)`, 0 at padding.
 
     Example:
     ```python

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from keras_s2s.models import preset_folders
+from keras_s2s.models import preset_folders, presets
 from keras_s2s.zoo import integrity
 
 _REQUIRED = ("title", "description", "task", "licence", "data", "metrics", "recipe", "examples")
@@ -50,8 +50,7 @@ def read(folder):
             raise ValueError("it has no `files`")
     except (ValueError, AttributeError) as error:
         raise ValueError(
-            f"Preset file {str(path)!r} was truncated or changed: {error}. Restore it: reinstall "
-            "the package, or copy the folder again from where it came."
+            f"Preset file {str(path)!r} is no valid card: {error}. {presets.RESTORE}"
         ) from error
     return found
 

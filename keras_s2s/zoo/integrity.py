@@ -91,8 +91,8 @@ def check(folder, expected, needed_only=False):
 
 def _fix(folder):
     return (
-        "Restore it: reinstall the package, or copy the folder again from where it came. If the "
-        f"change is meant, call `keras_s2s.zoo.write_card({str(folder)!r})`."
+        f"{presets.RESTORE} If you meant the change, call "
+        f"`keras_s2s.zoo.write_card({str(folder)!r})`."
     )
 
 

@@ -92,7 +92,7 @@ def test_all_steps_at_once_are_the_steps():
 
 def test_bad_arguments():
     decoder = RNNDecoder(9, 4)
-    with pytest.raises(ValueError, match="there are 1 scorers, and 0 weights"):
+    with pytest.raises(ValueError, match="one number for each scorer. Received: 0 for 1"):
         Fusion(decoder, [decoder], [])
     with pytest.raises(ValueError, match="scores 8 tokens, and the decoder 9"):
         Fusion(decoder, [RNNDecoder(8, 4)], [1.0])

@@ -184,12 +184,13 @@ def test_empty_batch(make):
     [
         ({"min_length": -1}, "min_length"),
         ({"no_repeat_ngram_size": 1.5}, "no_repeat_ngram_size"),
-        ({"banned_tokens": [-1]}, "banned_tokens"),
+        ({"banned_tokens": [5, -1]}, r"`banned_tokens\[1\]` must be an int, at least 0"),
         ({"banned_tokens": ["the"]}, "banned_tokens"),
+        ({"banned_tokens": 3}, "`banned_tokens` must be a list of token ids. Received: 3"),
     ],
 )
 def test_bad_options(make, options, name):
-    with pytest.raises(ValueError, match=name):
+    with pytest.raises((ValueError, TypeError), match=name):
         make(**options)
 
 

@@ -83,7 +83,7 @@ def test_decoders_add_them_in_training():
 def test_what_is_refused():
     with pytest.raises(TypeError, match="`attention_losses`.*CoverageLoss"):
         RNNDecoder(9, 4, attention_losses=["coverage"])
-    with pytest.raises(ValueError, match="`attention_losses` is about the attention"):
+    with pytest.raises(ValueError, match="`attention_losses` needs attention weights"):
         RNNDecoder(9, 4, attention=None, attention_losses=[CoverageLoss()])
     with pytest.raises(ValueError, match="`factor`.*-1"):
         CoverageLoss(-1)

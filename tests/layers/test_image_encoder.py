@@ -210,7 +210,7 @@ def test_efficientnet_lite(name):
         ({"backbone": None}, "`backbone` must be a `keras.Model` or the name"),
         ({"image_size": 224}, "image_size.*224"),
         ({"image_size": (0, 8)}, "image_size"),
-        ({"image_size": (2, 2)}, "takes no images"),
+        ({"image_size": (2, 2)}, "cannot be applied to images of shape"),
         (
             {"backbone": "EfficientNetLite2"},
             "no weights of EfficientNetLite2 to download.*weights=",

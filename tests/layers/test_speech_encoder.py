@@ -98,7 +98,7 @@ def test_stored_normalization():
     values = ops.convert_to_numpy(values)[0, :30]
     expected = (rows[0] - frames.mean(axis=0)) / frames.std(axis=0)
     np.testing.assert_allclose(values, expected, atol=1e-5)
-    with pytest.raises(ValueError, match="`batches` hold no frames"):
+    with pytest.raises(ValueError, match="`batches` must hold at least one frame"):
         encoder.adapt([np.zeros((1, 5, MELS))])
     with pytest.raises(ValueError, match="normalization='utterance'"):
         make().adapt([])

@@ -226,7 +226,7 @@ def test_what_does_not_go_together():
     with pytest.raises(ValueError, match="With `copy_slots`, .* one vocabulary"):
         TextPairPreprocessor(words, pieces, copy_slots=2)
     columns = [TextColumn(words, copy_slots=2)]
-    with pytest.raises(ValueError, match="of one input in one output"):
+    with pytest.raises(ValueError, match="need a single column and several_targets=False"):
         Preprocessor(columns, words, several_targets=True)
     cases = {
         r"gives ids to 5 words.*head=keras_s2s.layers.CopyHead\(5\)": (

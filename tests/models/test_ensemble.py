@@ -117,10 +117,10 @@ def test_models_that_make_no_ensemble(translators, make_translator, make_model=m
         ensemble([translators[0], tagged])
     encoders, decoders = make_encoders(), make_decoders()
     with pytest.raises(
-        ValueError, match="read the same inputs. These read encoder_token_ids .9 to"
+        ValueError, match="read the same inputs. Received: encoders of encoder_token_ids .9 to"
     ):
         EnsembleEncoder([*encoders, RNNEncoder(3, vocabulary_size=8)])
-    with pytest.raises(ValueError, match="write the same tokens. These have 9 and 8 tokens"):
+    with pytest.raises(ValueError, match="same vocabulary. Received: decoders with 9 and 8 tokens"):
         EnsembleDecoder([*decoders, RNNDecoder(8, 3)])
     with pytest.raises(ValueError, match=r"`encoders\[0\]` must be a keras_s2s.layers.Encoder"):
         EnsembleEncoder(decoders)

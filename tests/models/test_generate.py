@@ -218,7 +218,7 @@ def test_what_follows_a_prompt_is_what_the_model_finds_likeliest(translator):
 @pytest.mark.parametrize(
     "inputs, message",
     [
-        ({"encoder_text": ["a", "b"], "decoder_text": ["c"]}, "as many.*2 and 1"),
+        ({"encoder_text": ["a", "b"], "decoder_text": ["c"]}, "the same length.*2 and 1"),
         ({"encoder_text": ["a"], "prompt": ["c"]}, "decoder_text.*prompt"),
     ],
 )

@@ -103,7 +103,7 @@ def test_what_cannot_be_split_is_told(model, monkeypatch):
     monkeypatch.setattr(model.preprocessor, "source_length", 1)
     (message,) = cuts(model.generate, "ab", on_long="split")
     assert message.startswith("2 of 2 inputs have more than 0 pieces")
-    with pytest.raises(ValueError, match="Attention is there for one sentence"):
+    with pytest.raises(ValueError, match="`on_long=.split.` cannot return attention"):
         model.generate("ab", on_long="split", return_attention=True)
     with pytest.raises(ValueError, match="'cut', 'error', 'split'. Received: 'drop'"):
         model.generate("ab", on_long="drop")
@@ -190,7 +190,7 @@ def test_images_have_no_length():
 def test_a_summary_is_not_made_sentence_by_sentence(model):
     parts = model.encoder, model.decoder, model.preprocessor
     summarizer = Summarizer(*parts)
-    with pytest.raises(ValueError, match="A Summarizer reads a text as a whole. Pass `on_long="):
+    with pytest.raises(ValueError, match="is not for a Summarizer, which needs the whole text"):
         summarizer.generate("a", on_long="split")
     with pytest.warns(CutWarning, match="They are cut there.$"):
         summarizer.generate(TEXT, max_length=2)

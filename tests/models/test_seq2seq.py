@@ -205,7 +205,7 @@ def test_fit_on_bucketed_batches():
 def test_epochs_of_bucketed_batches_are_whole():
     """Keras would go on with the order of one epoch in the next, which has another."""
     batches = pair_batches([[4], [5, 6]] * 9, [[4], [5, 6]] * 9, 16, max_buckets=1)
-    with pytest.raises(ValueError, match=rf"{len(batches)} an epoch.*steps_per_epoch=2"):
+    with pytest.raises(ValueError, match=rf"has {len(batches)} steps.*steps_per_epoch=2"):
         make_simple_model().fit(batches, steps_per_epoch=2)
 
 

@@ -262,7 +262,7 @@ def test_odd_clips(model, tmp_path):
         (bad[1], r"`inputs\[1\]`: the samples hold NaN or infinity"),
         (
             bad[2],
-            r"'inputs\[1\]: .*text.wav' cannot be read \(17 bytes\): this is no file of sound",
+            r"'inputs\[1\]: .*text.wav' cannot be read \(17 bytes\): this is not an audio file",
         ),
         (bad[3], r"'inputs\[1\]' cannot be read \(50 bytes\)"),
         (bad[4], r"`inputs\[1\]`: there is no file '.*none.wav'"),

@@ -89,7 +89,7 @@ def test_batches(preprocessor, column):
 def test_a_preprocessor_makes_training_batches(preprocessor):
     x, labels, weights = preprocessor(clips(), TEXTS)
     assert x["log_mels"].shape == (3, 12, 8) and labels.shape == weights.shape
-    with pytest.raises(ValueError, match="must be of the same length. Received 3 sources and 2"):
+    with pytest.raises(ValueError, match="same number of examples. Received: 3 in `source`, 2 in"):
         preprocessor(clips(), TEXTS[:2])
 
 

@@ -134,7 +134,7 @@ def test_files_that_cannot_be_read(converter, contents, message, tmp_path):
         (
             b"nothing",
             ValueError,
-            r"`audio\[0\]` is no file of sound, and no path of one: it begins",
+            r"`audio\[0\]` is neither the contents nor the path of an audio file",
         ),
         ("nowhere.wav", FileNotFoundError, r"`audio\[0\]`: there is no file 'nowhere.wav'"),
         (np.zeros((4, 5, 6)), ValueError, r"must be \(samples,\) or \(samples, channels\)"),

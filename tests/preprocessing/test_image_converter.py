@@ -134,7 +134,11 @@ def test_config_round_trip():
         (np.zeros((4, 4, 3), bool), TypeError, "numbers.*bool"),
         (np.zeros((4, 4, 3), complex), TypeError, "numbers.*complex"),
         ("nowhere.jpg", FileNotFoundError, "`images`: there is no file 'nowhere.jpg'"),
-        ([b"A text"], ValueError, r"`images\[0\]` is no JPEG.*b'A text'"),
+        (
+            [b"A text"],
+            ValueError,
+            r"`images\[0\]` is neither the contents nor the path of a JPEG.*b'A text'",
+        ),
     ],
 )
 def test_bad_images(images, error, message, converter):
@@ -151,7 +155,7 @@ def test_files_that_are_no_images_are_told_before_any_is_read(tmp_path):
 
 @pytest.mark.parametrize("size", [224, (0, 3), (2.5, 3), (1, 2, 3)])
 def test_bad_sizes(size):
-    with pytest.raises((ValueError, TypeError)):
+    with pytest.raises(ValueError, match="`image_size` must be two positive integers"):
         ImageConverter(size)
 
 

@@ -78,8 +78,8 @@ def test_one_image(preprocessor):
 @pytest.mark.parametrize(
     "captions, error, message",
     [
-        (["a"], ValueError, "3 sources and 1 targets"),
-        ([["a"], ["b"]], ValueError, "3 sources and 2 targets"),
+        (["a"], ValueError, "3 in `source`, 1 in `target`"),
+        ([["a"], ["b"]], ValueError, "3 in `source`, 2 in `target`"),
         ([["a"], [], ["b"]], TypeError, r"none of them empty.*Element 1 is \[\]"),
         ([["a"], "b", ["c"]], TypeError, "Element 1 is 'b'"),
         ([["a"], [None], ["b"]], TypeError, r"`target\[1\]`.*Element 0 is None"),

@@ -128,7 +128,7 @@ def test_wrong_input_names_the_argument(preprocessor):
         preprocessor(["a", None], ["a", "b"])
     with pytest.raises(TypeError, match="`target`.*Element 0 is 3"):
         preprocessor(["a"], [3])
-    with pytest.raises(ValueError, match="2 sources and 1 targets"):
+    with pytest.raises(ValueError, match="2 in `source`, 1 in `target`"):
         preprocessor(["a", "b"], ["c"])
 
 
@@ -245,13 +245,15 @@ def test_a_prefix_outlives_the_cut(tokenizer, reference):
         lambda: TextPairPreprocessor(tagged.source_tokenizer, None, least - 1),
         lambda: setattr(tagged, "source_length", least - 1),
     ):
-        with pytest.raises(ValueError, match=f"'der Baum', of .* Pass `length` >= {least}"):
+        with pytest.raises(ValueError, match=f"'der Baum' takes .* Pass `length` >= {least}"):
             shorter()
 
 
 def test_a_prefix_where_none_can_be(tokenizer):
     tagged = SentencePieceTokenizer(tokenizer.proto, prefix="ein")
-    with pytest.raises(ValueError, match="A `prefix` is for inputs, and `target_tokenizer` has"):
+    with pytest.raises(
+        ValueError, match="`target_tokenizer` must have no `prefix`, which is for inputs"
+    ):
         TextPairPreprocessor(tokenizer, tagged)
     words = TextPairPreprocessor(WordTokenizer(["ein", "Hund"]))
     with pytest.raises(TypeError, match="A WordTokenizer takes no `prefix`"):

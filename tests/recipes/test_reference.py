@@ -70,7 +70,7 @@ def test_the_keys_are_those_of_both_tasks():
         assert isinstance(recipes.read(REFERENCE, [f"task={name}"]), task)
     for change, message in (
         (["model.backbone=VGG16"], r"\[model\]: 'backbone' can only be 'MobileNetV2'"),
-        (["prefix=<de>"], "'prefix' is for 'start'"),
+        (["prefix=<de>"], "'prefix' replaces that of the preset in 'start'"),
         (["training.part=language_model"], "'part' can only be 'model'"),
         (["decoding.ctc_weight=0.3"], "'ctc_weight' can only be 0.0"),
         (["training.freeze=backbone"], "'freeze' can only be 'nothing' or 'encoder'"),

@@ -106,7 +106,7 @@ def test_other_layouts_of_files(folder):
     "change, message",
     [
         ("stages.reward.reward='metric'", "'reward' must be"),
-        ("stages.reward.samples=1", "'samples' are compared"),
+        ("stages.reward.samples=1", "'samples' must be at least 2"),
         ("stages.reward.temperature=0", "'temperature' must be above 0"),
         ("tokenizer.kind='letters'", "'kind' must be"),
         ("tokenizer.kind='pieces'", "'copy_slots' are for words"),

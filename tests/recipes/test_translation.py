@@ -284,6 +284,8 @@ def test_other_numbers_and_normalization(data, capsys):
     [
         (["training.temperature=0.5"], "'temperature' is for the objective 'self_critical'"),
         (["training.examples_per_epoch=9"], "'examples_per_epoch' is for the objective"),
+        (["training.samples=9"], "'samples' is for the objective 'self_critical'"),
+        (["training.reward=bleu"], "'reward' is for the objective 'self_critical'"),
         (["training.schedule=cosin"], "'schedule' must be one of 'cosine', 'inverse_sqrt', 'plat"),
         (
             ["training.schedule=plateau", "training.warmup_steps=9"],

@@ -49,7 +49,7 @@ def test_no_card(tmp_path):
 @pytest.mark.parametrize("text", ["", '{"files": {', "[]", "{}", '{"files": []}'])
 def test_broken_card(paper, text):
     (paper / "card.json").write_text(text)
-    with pytest.raises(ValueError, match=r"card\.json' was truncated or changed.*Restore it"):
+    with pytest.raises(ValueError, match=r"card\.json' is no valid card.*Restore it"):
         zoo.card(paper)
 
 

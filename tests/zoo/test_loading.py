@@ -149,7 +149,7 @@ def test_broken_card(shipped_preset, no_model, function):
     truncate(shipped_preset / "card.json")
     card = (shipped_preset / "card.json").read_text(encoding="utf-8")
     (shipped_preset / "card.json").write_text(card[:-5], encoding="utf-8")
-    with pytest.raises(ValueError, match="card.json' was truncated or changed"):
+    with pytest.raises(ValueError, match="card.json' is no valid card"):
         function(shipped_preset)
 
 

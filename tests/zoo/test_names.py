@@ -134,7 +134,7 @@ def test_what_it_cannot_be(folder, tmp_path):
         ),
         (["start="], "missing 'train', 'valid'"),
         (["data.train=['few.tsv']"], r"\[data\]: missing 'valid'"),
-        (["data.train=['few.tsv']", "data.valid=['few.tsv']"], "missing 'training'"),
+        (["data.train=['few.tsv']", "data.valid=['few.tsv']"], "there is no stage"),
         (["training={epochs=1, batch_size=2, learning_rate=1.0}"], "missing 'train', 'valid'"),
         (["task=captioning"], "which is no ImageCaptioner"),
     ):

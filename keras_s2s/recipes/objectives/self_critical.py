@@ -13,6 +13,7 @@ import numpy as np
 from keras import ops
 
 from keras_s2s import decoding, evaluation
+from keras_s2s.preprocessing.text import as_references
 from keras_s2s.recipes.objectives import optimizer
 from keras_s2s.tokens import PAD, decoder_inputs
 
@@ -81,11 +82,11 @@ class SampledCrossentropy(keras.losses.Loss):
 
 def _lengths(tokenizer, references):
     """Of each input, the tokens of its longest reference, the end included."""
-    several = [[r] if isinstance(r, str) else r for r in references]
+    references = as_references(references)
     counts = [
-        len(ids) + 1 for ids in tokenizer.encode([text for texts in several for text in texts])
+        len(ids) + 1 for ids in tokenizer.encode([text for texts in references for text in texts])
     ]
-    ends = np.cumsum([0, *map(len, several)])
+    ends = np.cumsum([0, *map(len, references)])
     return np.maximum.reduceat(counts, ends[:-1])
 
 

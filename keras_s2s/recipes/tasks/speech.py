@@ -135,7 +135,10 @@ class Speech(Recipe):
             weights.append(missing.pop("ctc_weight" if is_ctc else "language_model_weight", 0.0))
         for key, weight in missing.items():
             if weight:
-                raise RecipeError(f"[decoding]: {key!r} is of what the preset {self.start} lacks.")
+                raise RecipeError(
+                    f"[decoding]: {key!r} weighs a scorer that the preset {self.start!r} does not "
+                    f"have. Remove {key!r}, or start from a preset that has the scorer."
+                )
         model.compile(sampler=self.sampler(), scorer_weights=weights)
 
     def trained_part(self, model, part):
