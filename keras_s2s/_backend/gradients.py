@@ -44,8 +44,8 @@ def _tensorflow(loss, model):
     def compute(*batch):
         with tf.GradientTape() as tape:
             value = loss(*batch)
-        found = tape.gradient(value, variables)
-        return [None if g is None else tf.convert_to_tensor(g) for g in found]
+        gradients = tape.gradient(value, variables)
+        return [None if g is None else tf.convert_to_tensor(g) for g in gradients]
 
     return compute
 

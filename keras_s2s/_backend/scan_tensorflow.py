@@ -173,13 +173,13 @@ class _Loop:
                 targets += [x for x in tf.nest.flatten(output) if _has_gradient(x)]
             above = [x for x, m in zip(slopes, moving) if m]
             above += [tf.gather(y, time) for y in upstream_outputs]
-            found = tape.gradient(
+            gradients = tape.gradient(
                 targets, sources, above, unconnected_gradients=tf.UnconnectedGradients.ZERO
             )
-            moved, found = found[: sum(moving)], found[sum(moving) :]
+            moved, gradients = gradients[: sum(moving)], gradients[sum(moving) :]
             moved = iter(moved)
             slopes = [next(moved) if m else x for x, m in zip(slopes, moving)]
-            to_inputs, to_plain = found[: sum(learned)], found[sum(learned) :]
+            to_inputs, to_plain = gradients[: sum(learned)], gradients[sum(learned) :]
             arrays = {
                 "inputs": [a.write(time, x) for a, x in zip(arrays["inputs"], to_inputs)],
                 "products": [

@@ -102,11 +102,11 @@ class GenerationMetrics(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         hypotheses = self.generate()
         scores = evaluation.score(hypotheses, self.references, self.metrics, tokenize=self.tokenize)
-        found = {f"{self.prefix}{key}": score.value for key, score in scores.items()}
+        values = {f"{self.prefix}{key}": score.value for key, score in scores.items()}
         if logs is not None:
-            logs.update(found)
+            logs.update(values)
         if self.verbose and is_chief(self.model):
-            shown = " - ".join(f"{name}: {value:.2f}" for name, value in found.items())
+            shown = " - ".join(f"{name}: {value:.2f}" for name, value in values.items())
             print(f" {shown} - {hypotheses[0]!r}", flush=True)
 
     def _holds_features(self):

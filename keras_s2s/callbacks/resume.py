@@ -117,9 +117,13 @@ class Resume(keras.callbacks.Callback):
         for i, callback in enumerate(self.callbacks):
             counted = _state.get(callback)
             counts.append({name: v for name, v in counted.items() if not _is_arrays(v)})
-            found = {name: v for name, v in counted.items() if _is_arrays(v)}
-            lists.append({name: len(v) for name, v in found.items()})
-            arrays |= {f"{i}/{name}/{n}": a for name, v in found.items() for n, a in enumerate(v)}
+            arrays_of_callback = {name: v for name, v in counted.items() if _is_arrays(v)}
+            lists.append({name: len(v) for name, v in arrays_of_callback.items()})
+            arrays |= {
+                f"{i}/{name}/{n}": a
+                for name, v in arrays_of_callback.items()
+                for n, a in enumerate(v)
+            }
         np.savez(unfinished / "arrays.npz", **arrays)
         state = {"epoch": epoch + 1, "callbacks": counts, "lists": lists}
         (unfinished / "state.json").write_text(json.dumps(state, default=_plain), encoding="utf-8")
@@ -142,8 +146,8 @@ class Resume(keras.callbacks.Callback):
         model = self.model
         weights = {id(v) for v in model.weights}
         metrics = {id(v) for metric in model.metrics for v in metric.variables}
-        found = [v for v in model.variables if id(v) not in weights | metrics]
-        return [*found, *getattr(getattr(model, "sampler", None), "variables", ())]
+        random_states = [v for v in model.variables if id(v) not in weights | metrics]
+        return [*random_states, *getattr(getattr(model, "sampler", None), "variables", ())]
 
 
 def _plain(value):

@@ -144,44 +144,44 @@ class TensorBoard(keras.callbacks.TensorBoard):
         from tensorboard.plugins.hparams import api
 
         model = self.model
-        found = {"optimizer": type(model.optimizer).__name__}
+        hparams = {"optimizer": type(model.optimizer).__name__}
         rate = getattr(model.optimizer, "_learning_rate", None)
         if not isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            found["learning_rate"] = float(ops.convert_to_numpy(model.optimizer.learning_rate))
+            hparams["learning_rate"] = float(ops.convert_to_numpy(model.optimizer.learning_rate))
         for name in ("encoder", "decoder"):
             layer = getattr(model, name, None)
             config = layer.get_config() if layer is not None else {}
             for key in ("units", "cell", "num_layers", "embedding_dim", "dropout"):
                 if isinstance(config.get(key), (bool, int, float, str)):
-                    found[f"{name}/{key}"] = config[key]
+                    hparams[f"{name}/{key}"] = config[key]
         with self._train_writer.as_default():
-            api.hparams({**found, **self.hparams}, trial_id=self.log_dir)
+            api.hparams({**hparams, **self.hparams}, trial_id=self.log_dir)
 
     def _write_step(self):
         # On JAX, reading `self.model` copies the state of training into the model's variables.
         model = self.model
         step = int(ops.convert_to_numpy(model.optimizer.iterations))
-        found = {"learning_rate": model.optimizer.learning_rate}
+        scalars = {"learning_rate": model.optimizer.learning_rate}
         norm = getattr(model.optimizer, "gradient_norm", None)
         if norm is not None:
-            found["gradient_norm"] = norm
+            scalars["gradient_norm"] = norm
         metric = _perplexity(model)
         if metric is not None:
             tokens = float(ops.convert_to_numpy(metric.count))
             positions = float(ops.convert_to_numpy(metric.positions))
             now = time.perf_counter()
-            found["tokens_per_second"] = (tokens - self._tokens) / (now - self._since)
-            found["padding_share"] = 1 - tokens / max(positions, 1.0)
+            scalars["tokens_per_second"] = (tokens - self._tokens) / (now - self._since)
+            scalars["padding_share"] = 1 - tokens / max(positions, 1.0)
             self._tokens, self._since = tokens, now
         with self._train_writer.as_default(step=step):
-            for name, value in found.items():
+            for name, value in scalars.items():
                 self.summary.scalar(f"steps/{name}", float(ops.convert_to_numpy(value)))
 
     def _write_examples(self):
         model, shown = self.model, self.attention_examples
         attends = model.decoder.attends and shown > 0
-        found = model.generate(self.examples, sampler="greedy", return_attention=attends)
-        texts, alignments = found if attends else (found, [])
+        outputs = model.generate(self.examples, sampler="greedy", return_attention=attends)
+        texts, alignments = outputs if attends else (outputs, [])
         with_image = "images" in model.encoder.input_names
         rows = ["| | source | output | reference |", "|---|---|---|---|"]
         for i, text in enumerate(texts):
@@ -208,8 +208,8 @@ class TensorBoard(keras.callbacks.TensorBoard):
         batch = keras.tree.map_structure(np.asarray, batch)
         if self._gradients is None:
             self._gradients = Gradients(model)
-        found = self._gradients(*batch)
-        for variable, gradient in zip(self._gradients.variables, found):
+        gradients = self._gradients(*batch)
+        for variable, gradient in zip(self._gradients.variables, gradients):
             norm = 0.0 if gradient is None else float(np.linalg.norm(gradient))
             self.summary.scalar(f"gradients/{variable.path}", norm)
 

@@ -109,7 +109,7 @@ def _compute(encoder, images, image_converter, batch_size, verbose, path):
     for start in range(0, count, batch_size):
         rows = range(start, min(start + batch_size, count))
         batch = np.asarray(image_converter([_item(images, i) for i in rows]))
-        found = backbone.predict_on_batch(batch)
-        features[start : start + len(rows)] = np.clip(found, -65504, 65504)
+        outputs = backbone.predict_on_batch(batch)
+        features[start : start + len(rows)] = np.clip(outputs, -65504, 65504)
         bar.update(start + len(rows))
     features.flush()

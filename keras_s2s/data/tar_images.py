@@ -42,15 +42,15 @@ class TarImages(collections.abc.Sequence):
             with tarfile.open(
                 self.path, "r:", encoding="utf-8", errors="surrogateescape"
             ) as archive:
-                found = {m.name: (m.offset_data, m.size) for m in archive if m.isfile()}
+                places = {m.name: (m.offset_data, m.size) for m in archive if m.isfile()}
         except tarfile.TarError as error:
             raise ValueError(
                 f"{self.path!r} is no tar archive that can be read in place ({error}). Unpack "
                 "compressed ones first, e.g. with gunzip."
             ) from error
-        chosen = list(found.items())
+        chosen = list(places.items())
         if names is not None:
-            chosen = self._select(found, [os.fsdecode(name) for name in names])
+            chosen = self._select(places, [os.fsdecode(name) for name in names])
         self.names = [name for name, _ in chosen]
         self._places = [place for _, place in chosen]
 

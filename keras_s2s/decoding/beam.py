@@ -124,10 +124,10 @@ class Beam(Sampler):
         Returns:
             As in `Sampler`.
         """
-        told = copy.copy(self)
+        configured = copy.copy(self)
         # The best of all hypotheses is the best of its text anyway.
-        told._spellings = spellings if self.num_return_sequences > 1 else None
-        return super(Beam, told).__call__(
+        configured._spellings = spellings if self.num_return_sequences > 1 else None
+        return super(Beam, configured).__call__(
             decoder, memory, max_length, prefix, limits, return_attention, drop_finished
         )
 

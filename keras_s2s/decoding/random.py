@@ -115,9 +115,9 @@ class Random(Greedy):
         Returns:
             As in `Sampler`.
         """
-        told = copy.copy(self)
-        told._given = seed, indices
-        return super(Random, told).__call__(
+        configured = copy.copy(self)
+        configured._given = seed, indices
+        return super(Random, configured).__call__(
             decoder, memory, max_length, prefix, limits, return_attention, drop_finished
         )
 

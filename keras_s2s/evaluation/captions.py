@@ -46,7 +46,7 @@ def compute(names, hypotheses, references, bootstrap, words):
                     },
                 )
             continue
-        value, each = _mean(name, references, hypotheses)
+        value, per_caption = _mean(name, references, hypotheses)
         factor = 1 if name == "cider" else 100
         yield (
             name,
@@ -54,7 +54,7 @@ def compute(names, hypotheses, references, bootstrap, words):
                 "name": {"meteor": "METEOR", "coco_rouge": "ROUGE-L", "cider": "CIDEr"}[name],
                 "value": factor * float(value),
                 "signature": signature,
-                "spread": factor * of_mean(each) if bootstrap else None,
+                "spread": factor * of_mean(per_caption) if bootstrap else None,
             },
         )
 
@@ -100,7 +100,7 @@ def _bleu(references, hypotheses, bootstrap):
 
 
 def _mean(name, references, hypotheses):
-    """The metric over all examples, and its value for each example."""
+    """The metric over all examples, and its value for per_caption example."""
     if name == "meteor":
         from pycocoevalcap.meteor.meteor import Meteor as Scorer
     elif name == "coco_rouge":
@@ -109,10 +109,10 @@ def _mean(name, references, hypotheses):
         from pycocoevalcap.cider.cider import Cider as Scorer
     with _quiet():
         scorer = Scorer()
-        found = scorer.compute_score(references, hypotheses)
+        score_and_scores = scorer.compute_score(references, hypotheses)
     if name == "meteor":
         stop(scorer)
-    return found
+    return score_and_scores
 
 
 def stop(meteor):

@@ -17,13 +17,12 @@ def require():
 def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
     jiwer = require()
-    for i, several in enumerate(references):
-        if len(several) > 1:
+    for i, texts in enumerate(references):
+        if len(texts) > 1:
             raise ValueError(
-                f"Error rates need one reference for each text. `references[{i}]` has "
-                f"{len(several)}."
+                f"Error rates need one reference for each text. `references[{i}]` has {len(texts)}."
             )
-    truths = [several[0] for several in references]
+    truths = [texts[0] for texts in references]
     for name in names:
         if not any(truth.strip() for truth in truths):
             raise ValueError("Error rates need a reference that is not empty.")
@@ -49,9 +48,9 @@ def _counts(jiwer, name, truths, hypotheses):
     counts = []
     for truth, text in zip(truths, hypotheses):
         if truth.strip():
-            found = process(truth, text)
-            wrong = found.substitutions + found.deletions + found.insertions
-            counts.append((wrong, found.hits + found.substitutions + found.deletions))
+            counted = process(truth, text)
+            wrong = counted.substitutions + counted.deletions + counted.insertions
+            counts.append((wrong, counted.hits + counted.substitutions + counted.deletions))
         else:
             # jiwer rejects an empty reference. Every word or character of the text is an error.
             counts.append((len(text.split()) if name == "wer" else len(text.strip()), 0))

@@ -19,7 +19,7 @@ def compute(names, hypotheses, references, bootstrap, words):
     """Yields `(key, fields of a Score)`."""
     _, note = _tokenizer(words)
     scores = scorer(words, list(_FIGURES)).score_multi
-    each = [scores(several, text) for text, several in zip(hypotheses, references)]
+    each = [scores(texts, text) for text, texts in zip(hypotheses, references)]
     for kind, name in _FIGURES.items():
         values = [100 * found[kind].fmeasure for found in each]
         yield (

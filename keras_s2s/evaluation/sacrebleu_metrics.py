@@ -21,14 +21,14 @@ def compute(names, hypotheses, references, bootstrap, words):
         else:
             metric = sacrebleu.CHRF(references=streams)
         _give_floats(metric)
-        found = metric.corpus_score(hypotheses, None, n_bootstrap=bootstrap or 1)
+        corpus_score = metric.corpus_score(hypotheses, None, n_bootstrap=bootstrap or 1)
         yield (
             name,
             {
                 "name": {"bleu": "BLEU", "chrf": "chrF"}[name],
-                "value": found.score,
+                "value": corpus_score.score,
                 "signature": str(metric.get_signature()),
-                "spread": float(found._ci) if bootstrap else None,
+                "spread": float(corpus_score._ci) if bootstrap else None,
             },
         )
 
@@ -42,8 +42,8 @@ def _give_floats(metric):
     compute_score = metric._compute_score_from_stats
 
     def of_stats(stats):
-        found = compute_score(stats)
-        found.score = float(found.score)
-        return found
+        score = compute_score(stats)
+        score.score = float(score.score)
+        return score
 
     metric._compute_score_from_stats = of_stats

@@ -142,11 +142,11 @@ def _texts(hypotheses, references):
         )
     if not hypotheses:
         raise ValueError("There is nothing to score: the list of hypotheses is empty.")
-    for i, (text, several) in enumerate(zip(hypotheses, references)):
+    for i, (text, texts) in enumerate(zip(hypotheses, references)):
         if not isinstance(text, str):
             raise TypeError(
                 f"`hypotheses` must hold one text for each example. Element {i} is {text!r}."
             )
-        if not several:
+        if not texts:
             raise ValueError(f"`references[{i}]` is empty.")
     return hypotheses, references

@@ -26,11 +26,11 @@ class Words:
 
     Attributes:
         script: As `main_script` gives it.
-        told: The name of a tokenizer, or `"auto"`.
+        requested: The name of a tokenizer, or `"auto"`.
     """
 
     script: str
-    told: str = "auto"
+    requested: str = "auto"
 
     @classmethod
     def of(cls, references, tokenize="auto"):
@@ -41,8 +41,8 @@ class Words:
     @functools.cached_property
     def tokenizer(self):
         """SacreBLEU's name for the tokenizer."""
-        if self.told != "auto":
-            return self.told
+        if self.requested != "auto":
+            return self.requested
         if self.script not in _OF_SCRIPT:
             return "char" if self.script in WITHOUT_BLANKS else "13a"
         name = _OF_SCRIPT[self.script]
@@ -60,7 +60,11 @@ class Words:
     @property
     def between_blanks(self):
         """Whether blanks separate the words."""
-        return self.script not in WITHOUT_BLANKS if self.told == "auto" else self.told == "13a"
+        return (
+            self.script not in WITHOUT_BLANKS
+            if self.requested == "auto"
+            else self.requested == "13a"
+        )
 
     def split(self, text):
         """The words of a text, as a list."""

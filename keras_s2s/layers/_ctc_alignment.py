@@ -5,7 +5,7 @@ from keras import ops
 from keras_s2s._backend.log_zero import IMPOSSIBLE
 from keras_s2s._backend.scan import no_gradient, scan
 from keras_s2s._backend.shapes import repeat_rows, size
-from keras_s2s.layers.attention import rows_of_each
+from keras_s2s.layers.attention import count_rows_per_example
 from keras_s2s.tokens import PAD
 
 # Where no path leads, less than any path.
@@ -31,19 +31,21 @@ def align(log_probs, mask, labels):
         room for, all are -1.
     """
     rows = size(labels, 0)
-    each = rows_of_each(rows, size(mask, 0))
+    rows_per_example = count_rows_per_example(rows, size(mask, 0))
     labels = ops.cast(labels, "int32")
     lengths = ops.sum(ops.cast(labels != PAD, "int32"), axis=1)
     tokens = ops.one_hot(labels, log_probs.shape[-1], dtype="float32")
     # A blank before each token and behind the last.
-    said = ops.matmul(repeat_rows(log_probs, each), ops.transpose(tokens, (0, 2, 1)))
+    said = ops.matmul(repeat_rows(log_probs, rows_per_example), ops.transpose(tokens, (0, 2, 1)))
     said = ops.where(ops.expand_dims(labels != PAD, 1), said, IMPOSSIBLE)
-    blank = ops.broadcast_to(repeat_rows(log_probs, each)[..., PAD : PAD + 1], ops.shape(said))
+    blank = ops.broadcast_to(
+        repeat_rows(log_probs, rows_per_example)[..., PAD : PAD + 1], ops.shape(said)
+    )
     scores = ops.reshape(ops.stack([blank, said], axis=-1), (rows, size(said, 1), -1))
     scores = ops.concatenate([scores, blank[..., :1]], axis=-1)
     states = size(scores, 2)
     is_blank = ops.arange(states) % 2 == 0
-    mask = repeat_rows(mask, each)
+    mask = repeat_rows(mask, rows_per_example)
     scores = ops.where(ops.expand_dims(mask, -1), scores, ops.where(is_blank, 0.0, IMPOSSIBLE))
     # From a token to the next token, without a blank, unless they are equal.
     differs = ops.pad(labels[:, 1:] != labels[:, :-1], ((0, 0), (1, 0)))
@@ -76,11 +78,11 @@ def align(log_probs, mask, labels):
     _, path = scan(back, last, moves, ops.zeros_like(last), reverse=True)
     # `(source, rows, target)`
     path = ops.expand_dims(path, -1)
-    own = 2 * ops.arange(size(labels, 1), dtype="int32") + 1
+    token_states = 2 * ops.arange(size(labels, 1), dtype="int32") + 1
     real = ops.expand_dims(ops.transpose(mask), -1)
     spans = [
         ops.sum(ops.cast(ops.logical_and(real, before), "int32"), axis=0)
-        for before in (path < own, path <= own)
+        for before in (path < token_states, path <= token_states)
     ]
     has_room = ops.expand_dims(ops.maximum(*ends) > IMPOSSIBLE / 2, -1)
     return ops.stack([ops.where(has_room, one, -1) for one in spans], axis=-1)

@@ -98,7 +98,7 @@ class Attention(KeepsParts, keras.layers.Layer):
             weights `(rows, source)`; and the new state.
         """
         rows, batch = size(query, 0), size(prepared["mask"], 0)
-        per_example = rows_of_each(rows, batch)
+        per_example = count_rows_per_example(rows, batch)
 
         def fold(x):
             return ops.reshape(x, (batch, per_example, *_sizes(x)[1:]))
@@ -128,7 +128,7 @@ class Attention(KeepsParts, keras.layers.Layer):
         """
         rows, steps = size(query, 0), size(query, 1)
         batch = size(prepared["mask"], 0)
-        state = self.start(prepared, rows_of_each(rows, batch))
+        state = self.start(prepared, count_rows_per_example(rows, batch))
         if not state:
             # No step depends on another, so all steps of all rows are queries at once.
             flat = ops.reshape(query, (rows * steps, query.shape[-1]))
@@ -234,7 +234,7 @@ def _sizes(x):
     return tuple(size(x, axis) for axis in range(len(x.shape)))
 
 
-def rows_of_each(rows, batch):
+def count_rows_per_example(rows, batch):
     """How many rows each example of a batch has."""
     # Computed, since a reshape cannot infer -1 if the batch is empty.
     if ops.is_tensor(batch) or ops.is_tensor(rows):

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_s2s._checks import check_number
-from keras_s2s.layers.attention import rows_of_each
+from keras_s2s.layers.attention import count_rows_per_example
 
 
 class AttentionLoss:
@@ -46,7 +46,7 @@ class AttentionLoss:
         """
         rows, steps, source = ops.shape(weights)
         batch = ops.shape(mask)[0]
-        outputs = rows_of_each(rows, batch)
+        outputs = count_rows_per_example(rows, batch)
         valid = ops.reshape(ops.cast(targets != 0, "float32"), (batch, outputs, steps))
         weights = ops.reshape(ops.cast(weights, "float32"), (batch, outputs, steps, source))
         mask = ops.expand_dims(ops.cast(mask, "float32"), 1)

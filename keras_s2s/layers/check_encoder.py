@@ -78,9 +78,9 @@ class _Check(LayerCheck):
         shapes = self.layer.compute_output_shape(shape)
         for name in self.expected:
             given = keras.tree.map_structure(lambda x: tuple(x.shape), self.expected[name])
-            told = shapes.get(name)
-            message = f"`compute_output_shape` tells {told} of {name!r}, which has {given}."
-            self.say(told == given, message)
+            computed = shapes.get(name)
+            message = f"`compute_output_shape` tells {computed} of {name!r}, which has {given}."
+            self.say(computed == given, message)
 
     def alone(self):
         count = len(self.expected["values"])
@@ -98,9 +98,9 @@ class _Check(LayerCheck):
             self.equal(memory.get("state", []), state, f"the state of {message}")
 
     def length(self):
-        told = int(self.layer.memory_length(self.inputs))
+        computed = int(self.layer.memory_length(self.inputs))
         length = self.expected["mask"].shape[1]
-        self.say(told == length, f"`memory_length` tells {told} of {length} positions.")
+        self.say(computed == length, f"`memory_length` tells {computed} of {length} positions.")
 
     def empty(self):
         if not self.has_ids:

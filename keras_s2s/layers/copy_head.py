@@ -4,7 +4,7 @@ from keras import ops
 from keras_s2s._backend.log_zero import IMPOSSIBLE, TINY
 from keras_s2s._backend.shapes import size
 from keras_s2s._checks import check_int
-from keras_s2s.layers.attention import rows_of_each
+from keras_s2s.layers.attention import count_rows_per_example
 from keras_s2s.layers.heads import Head
 from keras_s2s.tokens import UNKNOWN
 
@@ -134,19 +134,19 @@ def _sum_by_id(weights, ids, output_size):
     """
     batch, source = size(ids, 0), size(ids, 1)
     outer = [size(weights, axis) for axis in range(len(weights.shape) - 1)]
-    each = rows_of_each(outer[0], batch)
+    rows_per_example = count_rows_per_example(outer[0], batch)
     for steps in outer[1:]:
-        each = each * steps
+        rows_per_example = rows_per_example * steps
     # One segment for each id of each example; an id of no logit is not to be the next example's.
     ids = ops.where(ids < output_size, ids, UNKNOWN)
-    columns = ops.transpose(ops.reshape(weights, (batch, each, source)), (0, 2, 1))
+    columns = ops.transpose(ops.reshape(weights, (batch, rows_per_example, source)), (0, 2, 1))
     segments = ops.cast(ids, "int32") + output_size * ops.expand_dims(
         ops.arange(batch, dtype="int32"), -1
     )
     sums = ops.segment_sum(
-        ops.reshape(columns, (batch * source, each)),
+        ops.reshape(columns, (batch * source, rows_per_example)),
         ops.reshape(segments, (batch * source,)),
         num_segments=batch * output_size,
     )
-    sums = ops.transpose(ops.reshape(sums, (batch, output_size, each)), (0, 2, 1))
+    sums = ops.transpose(ops.reshape(sums, (batch, output_size, rows_per_example)), (0, 2, 1))
     return ops.reshape(sums, (*outer, output_size))

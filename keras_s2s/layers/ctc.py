@@ -6,7 +6,7 @@ from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._checks import check_number, check_rate, check_sizes
 from keras_s2s.layers._dropout import dropout_mask
 from keras_s2s.layers._parts import KeepsParts
-from keras_s2s.layers.attention import rows_of_each
+from keras_s2s.layers.attention import count_rows_per_example
 from keras_s2s.tokens import END, PAD, START
 
 #: The name of the log-probabilities in the memory.
@@ -128,8 +128,8 @@ def losses(log_probs, mask, labels):
         Float32 `(rows,)`.
     """
     rows = size(labels, 0)
-    each = rows_of_each(rows, size(mask, 0))
-    log_probs, mask = repeat_rows(log_probs, each), repeat_rows(mask, each)
+    rows_per_example = count_rows_per_example(rows, size(mask, 0))
+    log_probs, mask = repeat_rows(log_probs, rows_per_example), repeat_rows(mask, rows_per_example)
     # One label more, since no backend takes none.
     labels = ops.pad(ops.cast(labels, "int32"), ((0, 0), (0, 1)))
     is_label = labels != PAD

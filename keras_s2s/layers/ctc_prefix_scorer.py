@@ -6,7 +6,7 @@ from keras_s2s._backend.log_zero import IMPOSSIBLE, TINY
 from keras_s2s._backend.shapes import repeat_rows, size
 from keras_s2s._checks import check_sizes
 from keras_s2s.layers._by_steps import by_steps
-from keras_s2s.layers.attention import rows_of_each
+from keras_s2s.layers.attention import count_rows_per_example
 from keras_s2s.layers.ctc import LOG_PROBS
 from keras_s2s.layers.decoder import Decoder
 from keras_s2s.tokens import END, PAD, START
@@ -108,15 +108,15 @@ class CTCPrefixScorer(Decoder):
         state = _appended(ops.cast(tokens, "int32"), state, ctc)
         before, before_blank = _before(state)
         rows, batch = size(before, 0), size(ctc["blank"], 0)
-        each = rows_of_each(rows, batch)
+        rows_per_example = count_rows_per_example(rows, batch)
         either = ops.logaddexp(before, before_blank)
-        mask = repeat_rows(memory["mask"], each)
+        mask = repeat_rows(memory["mask"], rows_per_example)
 
         def sums(before):
             """The logarithm of sum_t before_t p_t(c), for each token c: `(rows, vocabulary)`."""
             before = ops.where(mask, before, IMPOSSIBLE)
             largest = ops.max(before, axis=-1, keepdims=True)
-            weights = ops.reshape(ops.exp(before - largest), (batch, each, -1))
+            weights = ops.reshape(ops.exp(before - largest), (batch, rows_per_example, -1))
             summed = ops.matmul(weights, ops.exp(ctc["log_probs"]))
             summed = ops.reshape(summed, (rows, self.vocabulary_size))
             return ops.log(ops.maximum(summed, TINY)) + largest
@@ -160,10 +160,10 @@ def _appended(tokens, state, ctc):
     """The state with a token more; as it was where that is the start, the end or padding."""
     before, before_blank = _before(state)
     rows, batch = size(before, 0), size(ctc["blank"], 0)
-    each = rows_of_each(rows, batch)
-    blank = repeat_rows(ctc["blank"], each)
+    rows_per_example = count_rows_per_example(rows, batch)
+    blank = repeat_rows(ctc["blank"], rows_per_example)
     chosen = ops.one_hot(tokens, ctc["log_probs"].shape[-1], dtype="float32")
-    chosen = ops.reshape(chosen, (batch, each, -1))
+    chosen = ops.reshape(chosen, (batch, rows_per_example, -1))
     log_probs = ops.matmul(chosen, ops.transpose(ctc["log_probs"], (0, 2, 1)))
     log_probs = ops.reshape(log_probs, ops.shape(before))
     again = ops.expand_dims(tokens == state["last"], -1)

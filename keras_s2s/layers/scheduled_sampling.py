@@ -75,10 +75,12 @@ class ScheduledSampling(keras.layers.Layer):
         flat = ops.reshape(logits, (-1, logits.shape[-1]))
         likeliest = ops.reshape(top_k(flat, 1)[1], ops.shape(token_ids))
         likeliest = ops.cast(likeliest, token_ids.dtype)
-        own = ops.concatenate([token_ids[:, :1], likeliest[:, :-1]], axis=1)
-        chosen = keras.random.uniform(ops.shape(own), dtype="float32", seed=self.seed_generator)
-        is_read = (own != PAD) & (own != END) & (token_ids != PAD)
-        return ops.where((chosen < rate) & is_read, own, token_ids)
+        predicted = ops.concatenate([token_ids[:, :1], likeliest[:, :-1]], axis=1)
+        draws = keras.random.uniform(
+            ops.shape(predicted), dtype="float32", seed=self.seed_generator
+        )
+        is_replaceable = (predicted != PAD) & (predicted != END) & (token_ids != PAD)
+        return ops.where((draws < rate) & is_replaceable, predicted, token_ids)
 
     def load_own_variables(self, store):
         # The file may hold the weights of a training without scheduled sampling.

@@ -79,11 +79,11 @@ def decode(
 
 def _spans(memory, token_ids):
     """The first position of each token and the one after its last, `(batch, n, target, 2)`."""
-    batch, several, length = ops.shape(token_ids)
+    batch, outputs_per_example, length = ops.shape(token_ids)
     labels = ops.where(token_ids == END, PAD, token_ids)
-    labels = ops.reshape(labels, (batch * several, length))
+    labels = ops.reshape(labels, (batch * outputs_per_example, length))
     spans = align(memory[LOG_PROBS], memory["mask"], labels)
-    return ops.reshape(spans, (batch, several, length, 2))
+    return ops.reshape(spans, (batch, outputs_per_example, length, 2))
 
 
 def _spelling_tokenizer(model, sampler):
@@ -180,21 +180,26 @@ class Functions:
             texts = preprocessor.generate_postprocess(
                 result["token_ids"], preprocessor.origin(items)
             )
-            looked = [[None] * len(row) for row in texts]
+            alignment_rows = [[None] * len(row) for row in texts]
             if return_attention:
-                looked = alignments(model, inputs, result, preprocessor.own_words(items))
+                alignment_rows = alignments(model, inputs, result, preprocessor.own_words(items))
             confidences = result["log_probs"] / np.maximum(result["lengths"], 1)
-            columns = texts.tolist(), result["scores"].tolist(), confidences.tolist(), looked
+            columns = (
+                texts.tolist(),
+                result["scores"].tolist(),
+                confidences.tolist(),
+                alignment_rows,
+            )
             return [list(zip(*row)) for row in zip(*columns)]
 
         return function
 
     def _get(self, model, key, function, changed=(), static=None, of_few=None):
-        found = self._cache.pop(key, None) or compile(model, function, changed, static, of_few)
-        self._cache[key] = found
+        compiled = self._cache.pop(key, None) or compile(model, function, changed, static, of_few)
+        self._cache[key] = compiled
         if len(self._cache) > self.SIZE:
             self._cache.popitem(last=False)
-        return found
+        return compiled
 
 
 def _key(sampler):

@@ -17,7 +17,7 @@ def each_output(decode, targets, memory):
     """
     if len(targets.shape) == 2:
         return decode(targets, memory, rows_per_example=1)
-    batch, several, length = ops.shape(targets)
-    rows = ops.reshape(targets, (batch * several, length))
-    logits = decode(rows, memory, rows_per_example=several)
-    return ops.reshape(logits, (batch, several, *ops.shape(logits)[1:]))
+    batch, outputs_per_example, length = ops.shape(targets)
+    rows = ops.reshape(targets, (batch * outputs_per_example, length))
+    logits = decode(rows, memory, rows_per_example=outputs_per_example)
+    return ops.reshape(logits, (batch, outputs_per_example, *ops.shape(logits)[1:]))

@@ -103,15 +103,15 @@ def of_iterable(preprocessor, iterable, name, steps=None, batch_size=32):
     once = iterator is iterable
     if once:
         iterator = itertools.chain([first], iterator)
-    found = kind(preprocessor, first)
-    if found is None:
+    element_kind = kind(preprocessor, first)
+    if element_kind is None:
         # Left to Keras, which takes no iterators except generators.
         return (batch for batch in iterator) if once else iterable
-    if found == "pair" and steps is not None and once:
-        iterator, found = _batched(iterator, batch_size), "batch"
+    if element_kind == "pair" and steps is not None and once:
+        iterator, element_kind = _batched(iterator, batch_size), "batch"
         first = next(iterator)
         iterator = itertools.chain([first], iterator)
-    if found != "batch":
+    if element_kind != "batch":
         values = iterator if once else as_column(iterable, name)
         return [row(preprocessor, value) for value in values]
     if once and steps is not None:

@@ -113,7 +113,7 @@ class Generates:
         results, single = _generate(
             self, inputs, max_length, sampler, batch_size, return_attention, on_long, on_error
         )
-        several = sampler.get_config().get("num_return_sequences", 1) > 1
+        has_lists = sampler.get_config().get("num_return_sequences", 1) > 1
         asked = True, return_scores, return_confidence, return_attention
         columns = [column for column, is_asked in enumerate(asked) if is_asked]
         outputs = []
@@ -121,7 +121,7 @@ class Generates:
             values = [
                 result and [hypothesis[column] for hypothesis in result] for result in results
             ]
-            values = values if several else [value and value[0] for value in values]
+            values = values if has_lists else [value and value[0] for value in values]
             outputs.append(values[0] if single else values)
         return tuple(outputs) if len(outputs) > 1 else outputs[0]
 

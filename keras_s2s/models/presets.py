@@ -84,9 +84,9 @@ def load(cls, name_or_path, load_weights=True, dtype=None, **kwargs):
     config["config"].update(kwargs)
     preprocessor = config["config"]["preprocessor"]
     if isinstance(preprocessor, dict):
-        found = keras.saving.get_registered_object(preprocessor["registered_name"])
+        preprocessor_class = keras.saving.get_registered_object(preprocessor["registered_name"])
         config["config"]["preprocessor"] = keras.saving.serialize_keras_object(
-            found.from_assets(files / ASSETS, preprocessor["config"])
+            preprocessor_class.from_assets(files / ASSETS, preprocessor["config"])
         )
     if dtype is not None:
         _parts.replace_dtype(config["config"], keras.dtype_policies.get(dtype))

@@ -19,11 +19,11 @@ def matches(values, pattern, wildcard=None):
     """
     tf = import_tensorflow()
     room = tf.maximum(tf.size(values) - max(pattern), 0)
-    found = tf.ones([room], tf.bool)
+    is_match = tf.ones([room], tf.bool)
     for offset, byte in pattern.items():
         equal = values[offset : offset + room] == byte
-        found &= equal if wildcard is None else equal | (byte == wildcard)
-    return found
+        is_match &= equal if wildcard is None else equal | (byte == wildcard)
+    return is_match
 
 
 def text(pattern):

@@ -72,7 +72,9 @@ class ColumnGroup(Column):
             for key, x in batch.items()
         }
         if len(set(counts.values())) > 1:
-            raise ValueError(f"The columns of `{name}` must be of the same length. {_told(counts)}")
+            raise ValueError(
+                f"The columns of `{name}` must be of the same length. {_received(counts)}"
+            )
         return batch
 
     def encode(self, batch, sample=False):
@@ -100,7 +102,9 @@ class ColumnGroup(Column):
             items[key], single[key] = column.as_items(values[key], f"{name}[{key!r}]", failures)
         counts = {key: len(column) for key, column in items.items()}
         if len(set(counts.values())) > 1 or len(set(single.values())) > 1:
-            raise ValueError(f"The columns of `{name}` must be of the same length. {_told(counts)}")
+            raise ValueError(
+                f"The columns of `{name}` must be of the same length. {_received(counts)}"
+            )
         rows = [dict(zip(items, row)) for row in zip(*items.values())]
         if failures:
             rows = [None if i in failures else row for i, row in enumerate(rows)]
@@ -153,6 +157,6 @@ class ColumnGroup(Column):
         return [resource for column in self.columns.values() for resource in column.resources]
 
 
-def _told(counts):
+def _received(counts):
     counts = {key: int(n) if isinstance(n, (int, np.integer)) else n for key, n in counts.items()}
     return f"Received: {counts}"

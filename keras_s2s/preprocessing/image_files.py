@@ -107,8 +107,8 @@ def _has_end(contents):
     # A WebP file has its length in its header.
     head = byte_search.as_bytes(tf.strings.substr(contents, 0, 8))
     head = tf.concat([head, tf.zeros([8], tf.int32)], axis=0)[4:8]
-    told = tf.reduce_sum(tf.cast(head, tf.int64) * [1, 256, 65536, 16777216])
-    return tf.stack([jpeg, png, gif, told + 8 <= tf.cast(length, tf.int64)])
+    declared_size = tf.reduce_sum(tf.cast(head, tf.int64) * [1, 256, 65536, 16777216])
+    return tf.stack([jpeg, png, gif, declared_size + 8 <= tf.cast(length, tf.int64)])
 
 
 def _is_animated_webp(contents):

@@ -60,9 +60,9 @@ def as_items(images, name="images", failures=None):
     """
     images = plain(images)
     if _is_ragged(images):
-        several = len(images.shape) == 4
+        is_batch = len(images.shape) == 4
         images = (
-            [images[i] for i in range(int(images.nrows()))] if several else _dense(images, name)
+            [images[i] for i in range(int(images.nrows()))] if is_batch else _dense(images, name)
         )
     if is_one(images):
         return [item_or_failure(_item, images, name, 0, failures)], True

@@ -50,9 +50,11 @@ def encode(texts, tokenizer, words):
     for tokens, own in zip(tokenizer.split(texts), words, strict=True):
         ids = {w.decode("utf-8"): tokenizer.vocabulary_size + i for i, w in enumerate(own) if w}
         unknown = tokenizer.unknown_token_id
-        found = [tokenizer.token_to_id(t) for t in tokens]
-        found = [ids.get(t, unknown) if id == unknown else id for t, id in zip(tokens, found)]
-        rows.append(np.array(found, "int32"))
+        token_ids = [tokenizer.token_to_id(t) for t in tokens]
+        token_ids = [
+            ids.get(t, unknown) if id == unknown else id for t, id in zip(tokens, token_ids)
+        ]
+        rows.append(np.array(token_ids, "int32"))
     return rows
 
 

@@ -16,13 +16,13 @@ class BatchLines(keras.callbacks.Callback):
         self.steps, self.seconds = steps, seconds
 
     def on_epoch_begin(self, epoch, logs=None):
-        self._begun = self._told = time.monotonic()
+        self._begun = self._printed = time.monotonic()
 
     def on_train_batch_end(self, batch, logs=None):
         now, done = time.monotonic(), batch + 1
-        if now - self._told < self.seconds or done >= self.steps:
+        if now - self._printed < self.seconds or done >= self.steps:
             return
-        self._told = now
+        self._printed = now
         # The first batches are the slowest, so this is rather too long.
         left = (now - self._begun) / done * (self.steps - done) / 60
         loss = float(keras.ops.convert_to_numpy((logs or {}).get("loss", float("nan"))))

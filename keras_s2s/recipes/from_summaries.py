@@ -152,7 +152,10 @@ def _lines(summaries, texts):
     """A text with one summary has a string there, with several a list."""
     rows = []
     for text in texts:
-        several = summaries[text]
-        row = {"text": text, "summary": several if len(several) > 1 else several[0]}
+        summaries_of_text = summaries[text]
+        row = {
+            "text": text,
+            "summary": summaries_of_text if len(summaries_of_text) > 1 else summaries_of_text[0],
+        }
         rows.append(json.dumps(row, ensure_ascii=False) + "\n")
     return "".join(rows)

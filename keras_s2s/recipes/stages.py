@@ -81,16 +81,16 @@ def _train(recipe, name, stage, model, part, splits, output, verbose):
     held_out = recipe.batches(stage, model, valid, False, cache, verbose)
     if verbose:
         count = len(train[1])
-        told = [
+        summary = [
             f"{part.count_params():,} parameters",
             f"{count:,} {'texts' if of_texts else recipe.examples}",
         ]
-        told.append(f"{len(batches)} steps per epoch")
+        summary.append(f"{len(batches)} steps per epoch")
         if hasattr(batches, "padding_share"):
-            told.append(f"padding {batches.padding_share:.1%}")
+            summary.append(f"padding {batches.padding_share:.1%}")
         if getattr(batches, "num_cut", 0):
-            told.append(f"{batches.cut_share:.1%} of the {recipe.examples} cut")
-        print(*told, sep=", ", flush=True)
+            summary.append(f"{batches.cut_share:.1%} of the {recipe.examples} cut")
+        print(*summary, sep=", ", flush=True)
     if recipe.is_staged:
         seed_draws(part, [recipe.seed, *name.encode()])
     OBJECTIVES[stage.objective](

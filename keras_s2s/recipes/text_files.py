@@ -46,8 +46,8 @@ def read_lines(paths):
     Raises:
         ValueError: If a file is no text.
     """
-    found = (line.rpartition("\t")[2] for path in paths for _, line in text_lines.lines(path))
-    return [text for text in map(readers.collapse, found) if text]
+    texts = (line.rpartition("\t")[2] for path in paths for _, line in text_lines.lines(path))
+    return [text for text in map(readers.collapse, texts) if text]
 
 
 def single(inputs, outputs):

@@ -98,11 +98,11 @@ def ops(path):
 
 def check(path):
     """Raises a `ValueError` if a SavedModel holds operations outside `ALLOWED_OPS`."""
-    found = {op: node for op, node in _nodes(path).items() if op not in ALLOWED_OPS}
-    if not found:
+    lacking = {op: node for op, node in _nodes(path).items() if op not in ALLOWED_OPS}
+    if not lacking:
         return
     lines = []
-    for op, node in sorted(found.items()):
+    for op, node in sorted(lacking.items()):
         reasons = [reason for part, reason in _REASONS.items() if part in op]
         reason = reasons[0] if reasons else "is not known to be there"
         lines.append(f"`{op}` {reason} (first at the node {node!r}).")

@@ -45,14 +45,14 @@ def read(folder):
             f"The preset at {str(folder)!r} has no card. `keras_s2s.zoo.write_card` writes one."
         )
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(found.get("files"), dict):
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(card.get("files"), dict):
             raise ValueError("it has no `files`")
     except (ValueError, AttributeError) as error:
         raise ValueError(
             f"Preset file {str(path)!r} is no valid card: {error}. {presets.RESTORE}"
         ) from error
-    return found
+    return card
 
 
 def write_card(folder, card=None):
