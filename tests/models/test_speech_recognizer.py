@@ -101,7 +101,7 @@ def test_scores_are_those_of_given_texts(model):
     assert model.fused_decoder is model.decoder
     assert not np.allclose(numpy(score(model, *pairs)), scores, atol=0.1)
     assert not np.allclose(model.score(clips(), TEXTS), given, atol=0.1)
-    with pytest.raises(ValueError, match="there are 2 scorers, and 1 weights"):
+    with pytest.raises(ValueError, match="one number for each scorer. Received: 1 for 2"):
         model.compile(scorer_weights=[1.0])
 
 
@@ -231,7 +231,7 @@ def test_parts_must_agree(tokenizer):
         SpeechRecognizer(encoder, decoder, model.preprocessor, auxiliary_loss="ctc")
     with pytest.raises(TypeError, match="must be a list with a number for each scorer"):
         SpeechRecognizer(encoder, decoder, model.preprocessor, scorer_weights=0.4)
-    with pytest.raises(ValueError, match="there are 0 scorers, and 1 weights"):
+    with pytest.raises(ValueError, match="one number for each scorer. Received: 1 for 0"):
         SpeechRecognizer(encoder, decoder, model.preprocessor, scorer_weights=[1.0])
     recognizer = SpeechRecognizer(
         encoder,

@@ -129,7 +129,7 @@ def test_train_evaluate_export(data, command, monkeypatch):
     source, target = (data / "valid.tsv").read_text().splitlines()[1].split("\t")
     assert (sample["input"], sample["reference"]) == (source, target)
     assert sample["output"] in (preset / "README.md").read_text().split("## Samples")[1]
-    assert "as the card says" in command("evaluate", preset, "--data", data, "--check")[1]
+    assert "the figures match the card" in command("evaluate", preset, "--data", data, "--check")[1]
     with monkeypatch.context() as patch:
         seen = []
         patch.setattr(recipes, "evaluate", lambda *arguments: seen.append(arguments) or [])
