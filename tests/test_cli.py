@@ -88,7 +88,9 @@ def test_card(cli):
 def test_verify(cli):
     code, out, err = cli("verify", "translation")
     assert (code, err) == (0, "")
-    assert out.startswith("translation: ") and out.endswith(" files intact, 3 examples reproduced\n")
+    assert out.startswith("translation: ") and out.endswith(
+        " files intact, 3 examples reproduced\n"
+    )
 
 
 def test_verify_fails(cli, shipped):

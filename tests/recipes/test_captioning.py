@@ -185,7 +185,9 @@ def test_a_stage_does_not_depend_on_whether_those_before_were_trained_just_now(
         np.testing.assert_allclose(a, b, atol=1e-6)
     add_example(run / "preset")
     command("evaluate", run / "preset", "--data", data, "--write-card")
-    assert "the figures match the card" in command("evaluate", run / "preset", "--data", data, "--check")
+    assert "the figures match the card" in command(
+        "evaluate", run / "preset", "--data", data, "--check"
+    )
 
 
 @pytest.mark.thorough
