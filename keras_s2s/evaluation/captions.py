@@ -100,7 +100,7 @@ def _bleu(references, hypotheses, bootstrap):
 
 
 def _mean(name, references, hypotheses):
-    """The metric over all examples, and its value for per_caption example."""
+    """The metric over all examples, and its value for each example."""
     if name == "meteor":
         from pycocoevalcap.meteor.meteor import Meteor as Scorer
     elif name == "coco_rouge":

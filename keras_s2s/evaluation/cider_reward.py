@@ -12,10 +12,10 @@ FULL_STOPS = (".", "。", "．", "।")
 class CiderReward(Reward):
     """CIDEr of single captions, with the document frequencies of all references given.
 
-    CIDEr is by Vedantam et al., 2015, https://arxiv.org/abs/1411.5726. For self-critical training
-    (Rennie et al., 2017, https://arxiv.org/abs/1612.00563). Words are
-    found by a pattern here, nearly as by the PTB tokenizer, which is too slow for each step. Where
-    a language has no blanks between words, they are found as by `score`.
+    CIDEr is by Vedantam et al., 2015, https://arxiv.org/abs/1411.5726; as a reward of self-critical
+    training it is by Rennie et al., 2017, https://arxiv.org/abs/1612.00563. A pattern cuts captions
+    into words, nearly as the PTB tokenizer does, which is too slow for each step. For a language
+    without spaces between words, words are those of `score`.
 
     Args:
         references: For each image a caption, or a list of them.
